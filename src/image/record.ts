@@ -1,0 +1,86 @@
+/**
+ * The image record, `images/<image id>.json` in the store: what is known of an image once its bytes are verified.
+ * docs/on-disk-format.md places it.
+ */
+import * as z from "zod";
+
+const Digest = z.string().regex(/^(sha256:[0-9a-f]{64}|sha512:[0-9a-f]{128})$/);
+
+/** How an app of this image runs when nothing overrides it. Names follow the appc image manifest's `app`. */
+export const ImageApp = z.strictObject({
+  /** OCI Entrypoint, or appc exec. */
+  entrypoint: z.array(z.string()),
+  /** OCI Cmd: what user arguments replace; always empty for appc. */
+  cmd: z.array(z.string()),
+  environment: z.array(z.strictObject({ name: z.string(), value: z.string() })),
+  /** As the image wrote it: OCI `user[:group]`, appc user. Empty: root. */
+  user: z.string(),
+  /** appc group; always empty for OCI. */
+  group: z.string(),
+  supplementaryGids: z.array(z.int().nonnegative()),
+  workingDirectory: z.string(),
+  /** A signal name as systemd takes it, such as SIGTERM or SIGRTMIN+3. */
+  stopSignal: z.string(),
+  mountPoints: z.array(z.strictObject({ name: z.string(), path: z.string(), readOnly: z.boolean() })),
+  ports: z.array(
+    z.strictObject({
+      name: z.string(),
+      protocol: z.enum(["tcp", "udp", "sctp"]),
+      port: z.int(),
+      count: z.int(),
+    }),
+  ),
+  isolators: z.array(z.strictObject({ name: z.string(), value: z.unknown() })),
+  /** appc.io/executor/supports-systemd-notify */
+  notifies: z.boolean(),
+});
+export type ImageApp = z.infer<typeof ImageApp>;
+
+export const ImageLayer = z.strictObject({
+  /** Digest of the uncompressed tar; names the directory in layers/ with `:` as `-`. */
+  diffId: Digest,
+  /** Digest and size of the archive as it was served. */
+  digest: Digest,
+  size: z.int().nonnegative(),
+  mediaType: z.string(),
+  /** Bytes and entries of the extracted tree. */
+  unpackedSize: z.int().nonnegative(),
+  entries: z.int().nonnegative(),
+});
+export type ImageLayer = z.infer<typeof ImageLayer>;
+
+/** Why this image may run: what the trust policy said when it was imported. */
+export const Verdict = z.strictObject({
+  /** `insecure`: unsigned, accepted because the operator said `--insecure-options=image` for it. */
+  kind: z.enum(["insecure"]),
+  reason: z.string(),
+  /** Microseconds since the epoch. */
+  time: z.int(),
+  uid: z.int().nonnegative(),
+});
+export type Verdict = z.infer<typeof Verdict>;
+
+export const ImageRecord = z.strictObject({
+  version: z.literal(1),
+  /** `sha256-<hex>` or `sha512-<hex>`. */
+  id: z.string().regex(/^(sha256-[0-9a-f]{64}|sha512-[0-9a-f]{128})$/),
+  kind: z.enum(["oci", "docker", "appc"]),
+  /** Every name it was imported under, such as `registry.example/app:1.0` or `example.com/app:1.0`. */
+  names: z.array(z.string()),
+  /** Of the manifest (oci), configuration (docker), uncompressed tar (appc). */
+  digest: Digest,
+  configDigest: Digest,
+  platform: z.strictObject({ os: z.string(), architecture: z.string(), variant: z.string().optional() }),
+  labels: z.record(z.string(), z.string()),
+  annotations: z.record(z.string(), z.string()),
+  /** Bottom first. */
+  layers: z.array(ImageLayer).min(1),
+  app: ImageApp,
+  /** Microseconds since the epoch; `created` is the image's own claim, RFC 3339, or absent. */
+  created: z.string().optional(),
+  imported: z.int(),
+  /** The argument it was imported by, such as `oci:/srv/app:1.0`. */
+  source: z.string(),
+  verdict: Verdict,
+});
+export type ImageRecord = z.infer<typeof ImageRecord>;
