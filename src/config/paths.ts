@@ -1,0 +1,38 @@
+/** Where things are on this machine. The values come from the command line once and are passed down. */
+import { join } from "node:path";
+
+export type Paths = {
+  /** The data directory, `/var/lib/gantry` unless `--dir` says otherwise. */
+  readonly data: string;
+  /** Runtime directory of pods. systemd makes it for each pod's unit, so it does not follow `--dir`. */
+  readonly run: string;
+  /** The native programs: gantry-stage1, gantry-sandbox, gantry-record, gantry-unpack. */
+  readonly libexec: string;
+};
+
+export const DEFAULT_PATHS: Paths = {
+  data: "/var/lib/gantry",
+  run: "/run/gantry",
+  libexec: "/usr/lib/gantry",
+};
+
+export function podsDirectory(paths: Paths): string {
+  return join(paths.data, "pods");
+}
+
+export function podDirectory(paths: Paths, uuid: string): string {
+  return join(paths.data, "pods", uuid);
+}
+
+export function namesDirectory(paths: Paths): string {
+  return join(paths.data, "names");
+}
+
+export function idsDirectory(paths: Paths): string {
+  return join(paths.data, "ids");
+}
+
+/** The socket of a pod's sandbox (docs/launch-plan.md). */
+export function podSocket(paths: Paths, uuid: string): string {
+  return join(paths.run, "pods", uuid, "io");
+}
