@@ -3,9 +3,15 @@
 set -eu
 cd "$(dirname "$0")/.."
 root=$PWD/build/root
-DESTDIR=$root ninja -C build/native --quiet install >/dev/null
-install -D -m 0644 build/bundle/cli.cjs "$root/usr/lib/gantry/cli.cjs"
-install -D -m 0644 node_modules/systemd-journald/build/Release/journal_send.node "$root/usr/lib/gantry/journal_send.node"
+
+# Unchanged files stay as they are: a running test host may have them open.
+put() {
+  install -D -C -m 0644 "$1" "$root/$2"
+}
+
+DESTDIR=$root meson install -C build/native --no-rebuild --only-changed --quiet
+[ ! -f build/bundle/cli.cjs ] || put build/bundle/cli.cjs usr/lib/gantry/cli.cjs
+[ ! -f build/bundle/journal_send.node ] || put build/bundle/journal_send.node usr/lib/gantry/journal_send.node
 for unit in units/*; do
-  install -D -m 0644 "$unit" "$root/usr/lib/systemd/system/$(basename "$unit")"
+  put "$unit" "usr/lib/systemd/system/$(basename "$unit")"
 done
