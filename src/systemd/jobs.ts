@@ -1,5 +1,5 @@
 /** The end of systemd's jobs, which it tells by the signal JobRemoved. */
-import type { Bus, Reply, Signal } from "./bus.ts";
+import type { Bus, Reply, Signal } from "../bus/connection.ts";
 import type { JobResult } from "./unit.ts";
 
 const SYSTEMD = "org.freedesktop.systemd1";

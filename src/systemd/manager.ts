@@ -2,7 +2,7 @@
 import { Variant } from "dbus-next";
 import { GantryError } from "../base/errors.ts";
 import { quoted } from "../base/text.ts";
-import { type Bus, BusFailure, openBus, type Reply } from "./bus.ts";
+import { type Bus, BusFailure, openBus, type Reply } from "../bus/connection.ts";
 import { type Jobs, watchJobs } from "./jobs.ts";
 import { runService } from "./service.ts";
 import type { ConnectOptions, KillOptions, Systemd } from "./systemd.ts";

@@ -1,0 +1,129 @@
+/** Objects on the bus: what stands at which path, and the handlers that an interface table demands. */
+import { escapeLabel, unescapeLabel } from "./label.ts";
+import type { ArgumentsOf, InterfaceTable, MethodRow, PropertiesOf, ResultOf } from "./table.ts";
+
+/** Who calls. The decision about a call is bound to `sender`, never to anything in its arguments. */
+export type Call = {
+  /** The caller's unique name, as the bus daemon stamps it. */
+  readonly sender: string;
+  /** The caller allows a question to be put to the user (message flag 0x4). */
+  readonly interactive: boolean;
+};
+
+/** What a caller must be allowed to do, with the names of what it is done to. */
+export type Demand = {
+  readonly details: Readonly<Record<string, string>>;
+  /** Actions needed besides the method's own, such as for an option that lowers a guard. */
+  readonly further?: readonly string[];
+};
+
+/** The handlers of an interface for entities of type E. A missing one, or one that is not authorized, does not compile. */
+export type Implementation<T extends InterfaceTable, E> = {
+  readonly methods: { readonly [M in keyof T["methods"]]: HandlerOf<T["methods"][M], E> };
+  readonly properties: (entity: E) => PropertiesOf<T>;
+};
+
+type HandlerOf<M extends MethodRow, E> = M extends { readonly action: string }
+  ? {
+      readonly demand: (entity: E, args: ArgumentsOf<M>) => Demand | Promise<Demand>;
+      readonly run: RunOf<M, E>;
+    }
+  : RunOf<M, E>;
+
+type RunOf<M extends MethodRow, E> = (
+  entity: E,
+  args: ArgumentsOf<M>,
+  call: Call,
+) => ResultOf<M> | Promise<ResultOf<M>>;
+
+/** An implemented interface with its types taken off. Method syntax, so that a Face<Pod> is a Face<unknown>. */
+export type Face<E> = {
+  readonly table: InterfaceTable;
+  run(member: string, entity: E, args: object, call: Call): unknown;
+  demand(member: string, entity: E, args: object): Demand | Promise<Demand>;
+  properties(entity: E): Readonly<Record<string, unknown>>;
+};
+
+/** One object that is always there. */
+export type FixedObject<E = unknown> = {
+  readonly path: string;
+  readonly faces: readonly Face<E>[];
+  entity(): E;
+};
+
+/** Objects of one kind, at `<prefix>/<escaped name>`. An entity is a snapshot; each call looks anew. */
+export type Collection<E = unknown> = {
+  readonly prefix: string;
+  readonly faces: readonly Face<E>[];
+  find(name: string): Promise<E | undefined>;
+  list(): Promise<ReadonlyMap<string, E>>;
+};
+
+export type ObjectTree = {
+  readonly fixed: readonly FixedObject[];
+  readonly collections: readonly Collection[];
+};
+
+/** What a path leads to: an object whose interfaces are known before it has been looked for. */
+export type Place = {
+  readonly faces: readonly Face<unknown>[];
+  find(): Promise<unknown>;
+};
+
+/** Binds handlers to their table. */
+export function implement<const T extends InterfaceTable, E>(
+  table: T,
+  implementation: Implementation<T, E>,
+): Face<E> {
+  type Erased = (entity: E, args: object, call: Call) => unknown;
+  type Guarded = {
+    readonly demand: (entity: E, args: object) => Demand | Promise<Demand>;
+    readonly run: Erased;
+  };
+  // The table checked each handler's type above; below it is looked up by a name that is only known at run time.
+  const methods = implementation.methods as unknown as {
+    readonly [member: string]: Erased | Guarded | undefined;
+  };
+  return {
+    table,
+    run(member, entity, args, call) {
+      const handler = methods[member];
+      return typeof handler === "function" ? handler(entity, args, call) : handler?.run(entity, args, call);
+    },
+    demand(member, entity, args) {
+      const handler = methods[member];
+      if (handler === undefined || typeof handler === "function") return { details: {} };
+      return handler.demand(entity, args);
+    },
+    properties: (entity) => implementation.properties(entity),
+  };
+}
+
+/** The path of an entity in its collection. */
+export function objectPath(prefix: string, name: string): string {
+  return `${prefix}/${escapeLabel(name)}`;
+}
+
+/** The place at a path, or undefined when no object can be there. */
+export function placeAt(tree: ObjectTree, path: string): Place | undefined {
+  const fixed = tree.fixed.find((object) => object.path === path);
+  if (fixed !== undefined) return { faces: fixed.faces, find: async () => fixed.entity() };
+  const cut = path.lastIndexOf("/");
+  const collection = tree.collections.find(({ prefix }) => prefix === path.slice(0, cut));
+  const name = unescapeLabel(path.slice(cut + 1));
+  if (collection === undefined || name === undefined) return undefined;
+  return { faces: collection.faces, find: () => collection.find(name) };
+}
+
+/** The labels right below a path, or undefined when nothing is at or below it. */
+export async function childrenOf(tree: ObjectTree, path: string): Promise<string[] | undefined> {
+  const own = tree.collections.find(({ prefix }) => prefix === path);
+  const members = own === undefined ? [] : [...(await own.list()).keys()].map(escapeLabel);
+  const known = [...tree.fixed.map((object) => object.path), ...tree.collections.map(({ prefix }) => prefix)];
+  const base = path === "/" ? "/" : `${path}/`;
+  const below = known
+    .filter((other) => other.startsWith(base) && other !== path)
+    .map((other) => other.slice(base.length).split("/")[0] ?? "");
+  const isNode = known.includes(path) || below.length > 0;
+  return isNode ? [...new Set([...below, ...members])].sort() : undefined;
+}
