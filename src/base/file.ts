@@ -1,0 +1,131 @@
+/** Files that survive a crash: whole or absent, never torn (docs/on-disk-format.md). */
+import { randomBytes } from "node:crypto";
+import { constants } from "node:fs";
+import { type FileHandle, lstat, open, readlink, rename, symlink, unlink } from "node:fs/promises";
+import { basename, dirname, join } from "node:path";
+import { errnoOf, GantryError } from "./errors.ts";
+import { quoted } from "./text.ts";
+
+/**
+ * Replaces `path` by `content`: temporary file beside it, fsync, rename, fsync of the directory. The temporary
+ * file's name starts with a dot, so that garbage collection knows it. Throws StoreFull when the disk is full; what
+ * was there before is then untouched.
+ */
+export async function writeFileDurably(
+  path: string,
+  content: string | Uint8Array,
+  options: { readonly mode?: number } = {},
+): Promise<void> {
+  const temporary = temporaryBeside(path);
+  try {
+    await writeSynced(temporary, content, options.mode ?? 0o600);
+    await rename(temporary, path);
+  } catch (error) {
+    await unlinkIfPresent(temporary);
+    throw storeError(error, dirname(path));
+  }
+  await syncDirectory(dirname(path));
+}
+
+/** Replaces `path` by a symbolic link to `target`, atomically and durably. Throws StoreFull. */
+export async function writeSymlinkDurably(path: string, target: string): Promise<void> {
+  const temporary = temporaryBeside(path);
+  try {
+    await symlink(target, temporary);
+    await rename(temporary, path);
+  } catch (error) {
+    await unlinkIfPresent(temporary);
+    throw storeError(error, dirname(path));
+  }
+  await syncDirectory(dirname(path));
+}
+
+function temporaryBeside(path: string): string {
+  // The name itself may be as long as a name can be, so only a part of it is repeated.
+  return join(dirname(path), `.${basename(path).slice(0, 64)}.${randomBytes(6).toString("hex")}`);
+}
+
+async function writeSynced(path: string, content: string | Uint8Array, mode: number): Promise<void> {
+  await using file = await open(path, "wx", mode);
+  await file.writeFile(content);
+  await file.sync();
+}
+
+/** Flushes a directory, so that the names in it survive a power cut. */
+export async function syncDirectory(path: string): Promise<void> {
+  await using directory = await open(path, constants.O_RDONLY | constants.O_DIRECTORY);
+  await directory.sync();
+}
+
+/**
+ * The whole of a regular file of at most `limit` bytes. Opened without blocking, because a name that comes from
+ * outside may be a FIFO. Throws BadImage for what is no regular file or longer; system errors pass as they are.
+ */
+export async function readBounded(path: string, limit: number): Promise<Buffer> {
+  await using file = await openRegular(path);
+  const { size } = await file.stat();
+  if (size > limit) throw tooLarge(path, size, limit);
+  return await readExactly(file, { path, position: 0, length: size });
+}
+
+function tooLarge(path: string, size: number, limit: number): GantryError {
+  return new GantryError("BadImage", `${quoted(path)} has ${size} bytes, the limit is ${limit}`);
+}
+
+/** Opens a regular file for reading; BadImage for anything else. */
+export async function openRegular(path: string): Promise<FileHandle> {
+  const file = await open(path, constants.O_RDONLY | constants.O_NONBLOCK | constants.O_NOCTTY);
+  if ((await file.stat()).isFile()) return file;
+  await file.close();
+  throw new GantryError("BadImage", `${quoted(path)} is not a regular file`);
+}
+
+/** `length` bytes from `position` on; BadImage when the file ends before. */
+export async function readExactly(
+  file: FileHandle,
+  part: { readonly path: string; readonly position: number; readonly length: number },
+): Promise<Buffer> {
+  const bytes = Buffer.alloc(part.length);
+  let filled = 0;
+  while (filled < part.length) {
+    const { bytesRead } = await file.read(bytes, filled, part.length - filled, part.position + filled);
+    if (bytesRead === 0) throw new GantryError("BadImage", `${quoted(part.path)} is truncated`);
+    filled += bytesRead;
+  }
+  return bytes;
+}
+
+/** Whether anything has this name; a symbolic link is not followed. */
+export async function exists(path: string): Promise<boolean> {
+  return (await unlessMissing(lstat(path))) !== undefined;
+}
+
+/** The target of a symbolic link, or undefined when there is none of that name. */
+export async function readLink(path: string): Promise<string | undefined> {
+  return await unlessMissing(readlink(path));
+}
+
+/** Unlinks a file; true when it was there. */
+export async function unlinkIfPresent(path: string): Promise<boolean> {
+  return (await unlessMissing(unlink(path).then(() => true))) ?? false;
+}
+
+/** What the operation gives, or undefined when the file it is about does not exist. */
+export async function unlessMissing<T>(operation: Promise<T>): Promise<T | undefined> {
+  try {
+    return await operation;
+  } catch (error) {
+    if (errnoOf(error) === "ENOENT") return undefined;
+    throw error;
+  }
+}
+
+/** A full disk or an exhausted quota as StoreFull that names `directory`; everything else as it was thrown. */
+export function storeError(error: unknown, directory: string): unknown {
+  const errno = errnoOf(error);
+  if (errno !== "ENOSPC" && errno !== "EDQUOT") return error;
+  return new GantryError("StoreFull", `no space is left in ${quoted(directory)}`, {
+    cause: error,
+    hint: "remove an image with gantry image rm, or pods with gantry rm",
+  });
+}
