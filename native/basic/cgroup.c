@@ -1,0 +1,139 @@
+#include "basic/cgroup.h"
+
+#include <fcntl.h>
+#include <poll.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/pidfd.h>
+#include <unistd.h>
+
+#include "basic/cleanup.h"
+#include "basic/io.h"
+#include "basic/text.h"
+
+enum { CGROUP_FILE_MAX = 1 << 20 };
+
+/* Finds the line of systemd's hierarchy; the line is "<id>:<controllers>:<path>" (cgroups(7)). */
+static const char *line_of_systemd(char *text, bool *ret_named) {
+    const char *unified = NULL;
+    for (char *save = NULL, *line = strtok_r(text, "\n", &save); line; line = strtok_r(NULL, "\n", &save)) {
+        const char *named = strstr(line, ":name=systemd:");
+        if (named) {
+            *ret_named = true;
+            return named + strlen(":name=systemd:");
+        }
+        if (text_starts_with(line, "0::"))
+            unified = line + strlen("0::");
+    }
+    *ret_named = false;
+    return unified;
+}
+
+static int cgroup_read(pid_t pid, char **ret_path, bool *ret_named) {
+    char file[64];
+    (void)snprintf(file, sizeof file, pid == 0 ? "/proc/self/cgroup" : "/proc/%d/cgroup", (int)pid);
+    _cleanup_free_ char *text = NULL;
+    int r = file_read(AT_FDCWD, file, CGROUP_FILE_MAX, &text, NULL);
+    if (r < 0)
+        return r == -ENOENT ? -ESRCH : r;
+    const char *path = line_of_systemd(text, ret_named);
+    if (!path || path[0] != '/')
+        return -ENODATA;
+    char *copy = strdup(path);
+    if (!copy)
+        return -ENOMEM;
+    *ret_path = copy;
+    return 0;
+}
+
+int cgroup_of(pid_t pid, char **ret_path) {
+    bool named;
+    return cgroup_read(pid, ret_path, &named);
+}
+
+int cgroup_unit(const char *path, char **ret_unit) {
+    const char *slash = strrchr(path, '/');
+    if (!slash || !slash[1])
+        return -ENODATA;
+    char *unit = strdup(slash + 1);
+    if (!unit)
+        return -ENOMEM;
+    *ret_unit = unit;
+    return 0;
+}
+
+int cgroup_sibling(const char *path, const char *unit, char **ret_path) {
+    const char *slash = strrchr(path, '/');
+    if (!slash)
+        return -EINVAL;
+    return text_format(ret_path, "%.*s/%s", (int)(slash - path), path, unit);
+}
+
+int cgroup_open(const char *path, int *ret_fd) {
+    _cleanup_free_ char *own = NULL;
+    bool named;
+    int r = cgroup_read(0, &own, &named);
+    if (r < 0)
+        return r;
+    _cleanup_free_ char *directory = NULL;
+    r = text_format(&directory, "/sys/fs/cgroup%s%s", named ? "/systemd" : "", path);
+    if (r < 0)
+        return r;
+    int fd = open(directory, O_PATH | O_DIRECTORY | O_CLOEXEC);
+    if (fd < 0)
+        return -errno;
+    *ret_fd = fd;
+    return 0;
+}
+
+/* True if NSpid (proc_pid_status(5)) says: pid 1 of a namespace below the reader's. */
+static bool process_is_init(pid_t pid) {
+    char file[64];
+    (void)snprintf(file, sizeof file, "/proc/%d/status", (int)pid);
+    _cleanup_free_ char *text = NULL;
+    if (file_read(AT_FDCWD, file, CGROUP_FILE_MAX, &text, NULL) < 0)
+        return false;
+    const char *line = strstr(text, "\nNSpid:");
+    int outer, inner;
+    return line && sscanf(line, "\nNSpid: %d %d", &outer, &inner) == 2 && inner == 1;
+}
+
+static int process_pin(pid_t pid, const char *path, int *ret_pidfd) {
+    if (!process_is_init(pid))
+        return -ESRCH;
+    _cleanup_fd_ int fd = pidfd_open(pid, 0);
+    if (fd < 0)
+        return -errno;
+    _cleanup_free_ char *now = NULL;
+    int r = cgroup_of(pid, &now);
+    if (r < 0)
+        return r;
+    struct pollfd dead = { .fd = fd, .events = POLLIN };
+    /* Alive after the check means that the check was about this process. */
+    if (strcmp(now, path) != 0 || poll(&dead, 1, 0) != 0)
+        return -ESRCH;
+    *ret_pidfd = fd_take(&fd);
+    return 0;
+}
+
+int cgroup_find_init(const char *path, pid_t *ret_pid, int *ret_pidfd) {
+    _cleanup_fd_ int directory = -1;
+    int r = cgroup_open(path, &directory);
+    if (r < 0)
+        return r == -ENOENT ? -ESRCH : r;
+    _cleanup_free_ char *text = NULL;
+    r = file_read(directory, "cgroup.procs", CGROUP_FILE_MAX, &text, NULL);
+    if (r < 0)
+        return r == -ENOENT || r == -ENODEV ? -ESRCH : r;
+    for (char *save = NULL, *line = strtok_r(text, "\n", &save); line; line = strtok_r(NULL, "\n", &save)) {
+        uint64_t pid;
+        if (text_to_number(line, INT32_MAX, &pid) < 0)
+            continue;
+        if (pid > 0 && process_pin((pid_t)pid, path, ret_pidfd) == 0) {
+            *ret_pid = (pid_t)pid;
+            return 0;
+        }
+    }
+    return -ESRCH;
+}

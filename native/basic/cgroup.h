@@ -1,0 +1,23 @@
+/* Control groups as systemd's map from processes to units. Works on the unified, the hybrid and the v1 layout:
+ * wherever a `name=systemd` hierarchy exists it is the one systemd itself trusts (systemd's CGROUP_DELEGATION). */
+#pragma once
+
+#include <sys/types.h>
+
+/* The process's path in systemd's hierarchy, such as "/gantry.slice/gantry-web.slice/gantry-web.service".
+ * `pid` 0 is the caller. -ESRCH if there is no such process. */
+int cgroup_of(pid_t pid, char **ret_path);
+
+/* The unit's name: the last component of that path. */
+int cgroup_unit(const char *path, char **ret_unit);
+
+/* "<parent of path>/<unit>": a unit of the same slice. */
+int cgroup_sibling(const char *path, const char *unit, char **ret_path);
+
+/* Opens the directory of a path, O_PATH. */
+int cgroup_open(const char *path, int *ret_fd);
+
+/* Finds the pid namespace's init among a unit's processes and pins it: the process whose pid is 1 in a namespace that is not the
+ * caller's. Membership is checked again after the pin, so a recycled pid is never returned.
+ * -ESRCH if the unit has no such process (it does not run). */
+int cgroup_find_init(const char *path, pid_t *ret_pid, int *ret_pidfd);

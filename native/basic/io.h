@@ -1,0 +1,23 @@
+/* Whole reads, whole writes, whole files. */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <sys/types.h>
+
+/* Reads a file to its end into a NUL-terminated buffer of the caller's. -EFBIG if it holds more than `max` bytes. */
+int io_read_all(int fd, size_t max, char **ret, size_t *ret_size);
+
+/* Opens and reads; for /proc, /sys and the like. `ret_size` may be NULL. */
+int file_read(int directory_fd, const char *path, size_t max, char **ret, size_t *ret_size);
+
+/* Reads up to `size` bytes, fewer only at the end of the file; returns the count. */
+ssize_t io_read(int fd, void *buffer, size_t size);
+
+int io_write_all(int fd, const void *buffer, size_t size);
+
+/* Replaces `name` in a directory by temporary file and rename; with `durable` both are fsynced. */
+int file_replace(int directory_fd, const char *name, const char *text, mode_t mode, bool durable);
+
+/* mkdir -p with mode 0755 for what is missing. */
+int directory_make(const char *path);

@@ -1,0 +1,74 @@
+#include "basic/notify.h"
+
+#include <fcntl.h>
+#include <poll.h>
+#include <stddef.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+
+#include "basic/cleanup.h"
+
+int notify_connect(int *ret_fd) {
+    const char *path = getenv("NOTIFY_SOCKET");
+    if (!path)
+        return -ENOENT;
+    struct sockaddr_un address = { .sun_family = AF_UNIX };
+    size_t length = strlen(path);
+    if (length < 2 || length >= sizeof address.sun_path || (path[0] != '/' && path[0] != '@'))
+        return -EINVAL;
+    memcpy(address.sun_path, path, length);
+    if (path[0] == '@')
+        address.sun_path[0] = 0; /* the abstract namespace */
+    _cleanup_fd_ int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    if (fd < 0)
+        return -errno;
+    if (connect(fd, (struct sockaddr *)&address, (socklen_t)(offsetof(struct sockaddr_un, sun_path) + length)) < 0)
+        return -errno;
+    (void)unsetenv("NOTIFY_SOCKET");
+    *ret_fd = fd_take(&fd);
+    return 0;
+}
+
+static int message_send(int fd, const char *text, int type, const void *data, size_t size) {
+    char control[CMSG_SPACE(sizeof(struct ucred))] = { 0 };
+    struct iovec vector = { .iov_base = (char *)text, .iov_len = strlen(text) };
+    struct msghdr message = { .msg_iov = &vector, .msg_iovlen = 1 };
+    if (data) {
+        message.msg_control = control;
+        message.msg_controllen = CMSG_SPACE(size);
+        struct cmsghdr *header = CMSG_FIRSTHDR(&message);
+        header->cmsg_level = SOL_SOCKET;
+        header->cmsg_type = type;
+        header->cmsg_len = CMSG_LEN(size);
+        memcpy(CMSG_DATA(header), data, size);
+    }
+    return sendmsg(fd, &message, MSG_NOSIGNAL) < 0 ? -errno : 0;
+}
+
+int notify_send(int fd, const char *text) {
+    return message_send(fd, text, 0, NULL, 0);
+}
+
+int notify_send_as(int fd, pid_t pid, const char *text) {
+    struct ucred sender = { .pid = pid, .uid = getuid(), .gid = getgid() };
+    return message_send(fd, text, SCM_CREDENTIALS, &sender, sizeof sender);
+}
+
+int notify_barrier(int fd, int timeout_ms) {
+    int ends[2];
+    if (pipe2(ends, O_CLOEXEC) < 0)
+        return -errno;
+    _cleanup_fd_ int mine = ends[0];
+    _cleanup_fd_ int theirs = ends[1];
+    /* BARRIER=1 must be the only assignment of its datagram (sd_notify(3)). */
+    int r = message_send(fd, "BARRIER=1", SCM_RIGHTS, &theirs, sizeof theirs);
+    if (r < 0)
+        return r;
+    fd_close(&theirs);
+    struct pollfd wait = { .fd = mine };
+    do
+        r = poll(&wait, 1, timeout_ms); /* POLLHUP: systemd closed its copy */
+    while (r < 0 && errno == EINTR);
+    return r < 0 ? -errno : r == 0 ? -ETIMEDOUT : 0;
+}

@@ -1,0 +1,81 @@
+#include "basic/text.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+/* Length of the UTF-8 sequence at `text` (Unicode 3.9 D92: no overlong forms, no surrogates), 0 if there is none. */
+static size_t utf8_length(const unsigned char *text) {
+    unsigned char lead = text[0], next = lead ? text[1] : 0;
+    size_t length = lead < 0x80 ? 1 : lead >= 0xc2 && lead <= 0xdf ? 2 : (lead & 0xf0) == 0xe0 ? 3 : lead >= 0xf0 && lead <= 0xf4 ? 4 : 0;
+    for (size_t i = 1; i < length; i++)
+        if ((text[i] & 0xc0) != 0x80)
+            return 0;
+    if ((lead == 0xe0 && next < 0xa0) || (lead == 0xed && next > 0x9f) || (lead == 0xf0 && next < 0x90) ||
+        (lead == 0xf4 && next > 0x8f))
+        return 0;
+    return length;
+}
+
+static bool is_control(const unsigned char *text, size_t length) {
+    /* C0 and DEL, and the C1 range that some terminals obey when it comes as UTF-8. */
+    return (length == 1 && (text[0] < 0x20 || text[0] == 0x7f)) || (length == 2 && text[0] == 0xc2 && text[1] < 0xa0);
+}
+
+void text_printable(const char *raw, char *ret, size_t size) {
+    const unsigned char *from = (const unsigned char *)raw;
+    size_t used = 0;
+    while (*from) {
+        size_t length = utf8_length(from);
+        bool escape = length == 0 || is_control(from, length);
+        size_t wanted = escape ? 4 : length;
+        if (used + wanted >= size)
+            break;
+        if (escape) {
+            (void)snprintf(ret + used, size - used, "\\x%02x", *from);
+            from++;
+        } else {
+            memcpy(ret + used, from, length);
+            from += length;
+        }
+        used += wanted;
+    }
+    ret[used] = 0;
+}
+
+bool text_starts_with(const char *text, const char *prefix) {
+    return strncmp(text, prefix, strlen(prefix)) == 0;
+}
+
+bool text_ends_with(const char *text, const char *suffix) {
+    size_t length = strlen(text), wanted = strlen(suffix);
+    return length >= wanted && strcmp(text + length - wanted, suffix) == 0;
+}
+
+int text_to_number(const char *text, uint64_t max, uint64_t *ret) {
+    uint64_t number = 0;
+    if (!*text)
+        return -EINVAL;
+    for (; *text; text++) {
+        if (*text < '0' || *text > '9')
+            return -EINVAL;
+        if (__builtin_mul_overflow(number, 10, &number) || __builtin_add_overflow(number, *text - '0', &number) ||
+            number > max)
+            return -ERANGE;
+    }
+    *ret = number;
+    return 0;
+}
+
+int text_format(char **ret, const char *format, ...) {
+    char *text;
+    va_list arguments;
+    va_start(arguments, format);
+    int length = vasprintf(&text, format, arguments);
+    va_end(arguments);
+    if (length < 0)
+        return -ENOMEM;
+    *ret = text;
+    return 0;
+}

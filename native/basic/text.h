@@ -1,0 +1,19 @@
+/* Text from outside, and text for people. */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* Copies `raw` so that a terminal or a log can take it: control characters and bytes that are no UTF-8 become
+ * \xNN; what does not fit is cut. `size` is that of `ret`, at least 1. */
+void text_printable(const char *raw, char *ret, size_t size);
+
+bool text_starts_with(const char *text, const char *prefix);
+bool text_ends_with(const char *text, const char *suffix);
+
+/* Reads a decimal number without sign, blanks or trailing bytes. -EINVAL if it is none, -ERANGE above `max`. */
+int text_to_number(const char *text, uint64_t max, uint64_t *ret);
+
+/* asprintf() that returns -ENOMEM instead of -1 and leaves *ret alone on failure. */
+int text_format(char **ret, const char *format, ...) __attribute__((format(printf, 2, 3)));

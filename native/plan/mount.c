@@ -1,0 +1,121 @@
+#include "plan/mount.h"
+
+#include <string.h>
+
+#include "basic/path.h"
+#include "basic/text.h"
+#include "plan/plan.h"
+
+static const Word type_words[] = {
+    { "proc", MOUNT_PROC },     { "sysfs", MOUNT_SYSFS },   { "tmpfs", MOUNT_TMPFS }, { "devpts", MOUNT_DEVPTS },
+    { "mqueue", MOUNT_MQUEUE }, { "cgroup", MOUNT_CGROUP }, { "bind", MOUNT_BIND },   { "dev", MOUNT_DEV },
+    { 0 },
+};
+
+/* `rw`, `bind` and `rprivate` say what is so anyway. */
+static const Word option_words[] = {
+    { "ro", MOUNT_OPTION_RO },         { "rw", 0 },   { "nosuid", MOUNT_OPTION_NOSUID }, { "nodev", MOUNT_OPTION_NODEV },
+    { "noexec", MOUNT_OPTION_NOEXEC }, { "bind", 0 }, { "rbind", MOUNT_OPTION_RBIND },   { "rprivate", 0 },
+    { "idmap", MOUNT_OPTION_IDMAP },   { 0 },
+};
+
+/* "64", "64k", "64m", "64g": bytes as tmpfs counts them. */
+static int size_parse(const char *text, uint64_t *ret) {
+    size_t digits = strspn(text, "0123456789");
+    char number[24];
+    if (digits == 0 || digits >= sizeof number)
+        return -1;
+    memcpy(number, text, digits);
+    number[digits] = 0;
+    const char *suffix = text + digits;
+    unsigned shift = strcmp(suffix, "k") == 0 ? 10 : strcmp(suffix, "m") == 0 ? 20 : strcmp(suffix, "g") == 0 ? 30 : 0;
+    if (*suffix && !shift)
+        return -1;
+    uint64_t size;
+    if (text_to_number(number, UINT64_MAX >> 31 >> shift, &size) < 0)
+        return -1;
+    *ret = size << shift;
+    return 0;
+}
+
+static int mode_parse(const char *text, uint32_t *ret) {
+    uint32_t mode = 0;
+    size_t length = strlen(text);
+    if (length == 0 || length > 5 || strspn(text, "01234567") != length)
+        return -1;
+    for (; *text; text++)
+        mode = mode * 8 + (uint32_t)(*text - '0');
+    if (mode > 07777)
+        return -1;
+    *ret = mode;
+    return 0;
+}
+
+static int read_option(Reader *reader, const KeyPath *path, const json_t *value, MountPlan *mount) {
+    const char *text;
+    int r = read_text(reader, path, value, &text, NULL);
+    if (r < 0)
+        return r;
+    if (text_starts_with(text, "size=")) {
+        mount->options |= MOUNT_OPTION_SIZE;
+        return size_parse(text + 5, &mount->size) < 0 ? reader_fail(reader, path, "\"%s\" is no size", text) : 0;
+    }
+    if (text_starts_with(text, "mode=")) {
+        mount->options |= MOUNT_OPTION_MODE;
+        return mode_parse(text + 5, &mount->mode) < 0 ? reader_fail(reader, path, "\"%s\" is no mode", text) : 0;
+    }
+    int option = 0;
+    r = read_word(reader, path, value, &option, option_words);
+    mount->options |= (unsigned)option;
+    return r;
+}
+
+static int read_options(Reader *reader, const KeyPath *path, const json_t *value, void *target, const void *detail) {
+    (void)detail;
+    MountPlan *mount = (MountPlan *)((char *)target - offsetof(MountPlan, options));
+    if (!json_is_array(value))
+        return reader_fail(reader, path, "expected an array");
+    for (size_t i = 0; i < json_array_size(value); i++) {
+        const KeyPath here = { .parent = path, .index = i };
+        int r = read_option(reader, &here, json_array_get(value, i), mount);
+        if (r < 0)
+            return r;
+    }
+    return 0;
+}
+
+static const Member mount_members[] = {
+    { "destination", true, offsetof(MountPlan, destination), read_path, NULL, 0 },
+    { "type", true, offsetof(MountPlan, type), read_word, type_words, 0 },
+    { "source", true, offsetof(MountPlan, source), read_text, NULL, 0 },
+    { "options", false, offsetof(MountPlan, options), read_options, NULL, 0 },
+    { 0 },
+};
+static const ObjectDetail mount_object = { mount_members };
+
+/* Which options go with which type: an option without effect would be a promise that is not kept. */
+static unsigned options_of(MountType type) {
+    const unsigned flags = MOUNT_OPTION_RO | MOUNT_OPTION_NOSUID | MOUNT_OPTION_NODEV | MOUNT_OPTION_NOEXEC;
+    if (type == MOUNT_BIND)
+        return flags | MOUNT_OPTION_RBIND | MOUNT_OPTION_IDMAP;
+    if (type == MOUNT_TMPFS || type == MOUNT_DEV)
+        return flags | MOUNT_OPTION_SIZE | MOUNT_OPTION_MODE;
+    return type == MOUNT_DEVPTS ? flags | MOUNT_OPTION_MODE : flags;
+}
+
+int read_mount(Reader *reader, const KeyPath *path, const json_t *value, void *target, const void *detail) {
+    (void)detail;
+    MountPlan *mount = target;
+    int r = read_object(reader, path, value, mount, &mount_object);
+    if (r < 0)
+        return r;
+    const KeyPath destination = { .parent = path, .key = "destination" }, source = { .parent = path, .key = "source" },
+                  options = { .parent = path, .key = "options" };
+    if (mount->destination[strspn(mount->destination, "/")] == 0)
+        return reader_fail(reader, &destination, "the root directory cannot be mounted over");
+    if (mount->type == MOUNT_BIND && !path_is_safe(mount->source))
+        return reader_fail(reader, &source, "expected an absolute path without . and ..");
+    if (mount->options & ~options_of(mount->type))
+        return reader_fail(reader, &options, "an option that does not go with the type");
+    return 0;
+}

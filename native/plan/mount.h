@@ -1,0 +1,7 @@
+/* The members of `mounts`. */
+#pragma once
+
+#include "plan/reader.h"
+
+/* A MountPlan. */
+int read_mount(Reader *reader, const KeyPath *path, const json_t *value, void *target, const void *detail);

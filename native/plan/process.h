@@ -1,0 +1,7 @@
+/* `process`. */
+#pragma once
+
+#include "plan/reader.h"
+
+/* A ProcessPlan. */
+int read_process(Reader *reader, const KeyPath *path, const json_t *value, void *target, const void *detail);

@@ -1,0 +1,7 @@
+/* `linux.seccomp`. */
+#pragma once
+
+#include "plan/reader.h"
+
+/* A SeccompPlan *. */
+int read_seccomp(Reader *reader, const KeyPath *path, const json_t *value, void *target, const void *detail);
