@@ -30,7 +30,7 @@ const Process = z.strictObject({
   }),
   rlimits: z.array(Rlimit),
   noNewPrivileges: z.boolean(),
-  oomScoreAdj: z.int().min(-1000).max(1000),
+  oomScoreAdj: z.int().min(-1000).max(1000).optional(),
 });
 
 export const MOUNT_TYPES = ["proc", "sysfs", "tmpfs", "devpts", "mqueue", "cgroup", "bind", "dev"] as const;

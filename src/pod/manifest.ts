@@ -1,0 +1,163 @@
+/**
+ * The pod manifest: appc's PodManifest (0.8.11) with Gantry's own keys beside it (`name`, `hostname`, `network`, `userns`
+ * of a pod; `args`, `restart`, `log`, `stdin`, `terminal`, `ready`, `stopTimeout` of an app). An unknown key is an error.
+ */
+import * as z from "zod";
+import { AC_NAME, MAX_NAME } from "./words.ts";
+
+const AcName = z.string().regex(AC_NAME, "not an ACName").max(MAX_NAME);
+const AcIdentifier = z.string().regex(/^[a-z0-9]+(?:[-._~/][a-z0-9]+)*$/, "not an ACIdentifier");
+const AbsolutePath = z.string().regex(/^\/[^\0]*$/, "not an absolute path");
+const SemVer = z.string().regex(/^\d+\.\d+\.\d+(?:[-+].*)?$/, "not a version");
+
+/** Go writes an empty list as null. */
+function list<T extends z.ZodType>(item: T) {
+  return z
+    .array(item)
+    .nullish()
+    .transform((value) => value ?? []);
+}
+
+const NameValue = z.strictObject({ name: z.string(), value: z.string() });
+const Variable = z.strictObject({
+  name: z.string().regex(/^[^=\0]+$/, "not a variable's name"),
+  value: z.string().regex(/^[^\0]*$/, "holds a NUL byte"),
+});
+export const Isolator = z.strictObject({ name: AcIdentifier, value: z.unknown() });
+export type Isolator = z.infer<typeof Isolator>;
+
+const MountPoint = z.strictObject({
+  name: AcName,
+  path: AbsolutePath,
+  readOnly: z.boolean().default(false),
+});
+
+const Port = z.strictObject({
+  name: AcName,
+  protocol: z.string(),
+  port: z.int().min(1).max(65535),
+  count: z.int().min(1).default(1),
+  socketActivated: z.boolean().default(false),
+});
+
+const EmptyVolume = z.strictObject({
+  name: AcName,
+  kind: z.literal("empty"),
+  mode: z
+    .string()
+    .regex(/^[0-7]{3,4}$/, "not an octal mode")
+    .default("0755"),
+  uid: z.int().min(0).max(65535).default(0),
+  gid: z.int().min(0).max(65535).default(0),
+  readOnly: z.boolean().optional(),
+});
+
+const HostVolume = z.strictObject({
+  name: AcName,
+  kind: z.literal("host"),
+  source: AbsolutePath,
+  recursive: z.boolean().default(true),
+  readOnly: z.boolean().optional(),
+});
+
+export const Volume = z.discriminatedUnion("kind", [EmptyVolume, HostVolume]);
+export type Volume = z.infer<typeof Volume>;
+
+export const VolumeMount = z.strictObject({
+  volume: AcName,
+  path: AbsolutePath,
+  appVolume: Volume.optional(),
+});
+export type VolumeMount = z.infer<typeof VolumeMount>;
+
+const EventHandler = z.strictObject({ name: z.enum(["pre-start", "post-stop"]), exec: z.array(z.string()) });
+
+/** appc's `app`: how an app runs. */
+export const App = z.strictObject({
+  exec: list(z.string()),
+  user: z.string(),
+  group: z.string(),
+  supplementaryGIDs: list(z.int().nonnegative()),
+  workingDirectory: z.string().default("/"),
+  environment: list(Variable),
+  eventHandlers: list(EventHandler),
+  mountPoints: list(MountPoint),
+  ports: list(Port),
+  isolators: list(Isolator),
+  userAnnotations: z.record(z.string(), z.string()).default({}),
+  userLabels: z.record(z.string(), z.string()).default({}),
+});
+export type App = z.infer<typeof App>;
+
+export const RESTART_POLICIES = [
+  "no",
+  "on-success",
+  "on-failure",
+  "on-abnormal",
+  "on-watchdog",
+  "on-abort",
+  "always",
+] as const;
+
+/** systemd's Restart= and its friends; delays and intervals in seconds. */
+export const Restart = z.strictObject({
+  policy: z.enum(RESTART_POLICIES),
+  delay: z.number().min(0).max(86_400).optional(),
+  limit: z.strictObject({ starts: z.int().positive(), interval: z.number().positive() }).optional(),
+});
+
+export const PodApp = z.strictObject({
+  name: AcName,
+  image: z.strictObject({
+    /** `sha256-…`, `sha512-…` or, in a manifest a user wrote, any name under which the image is known. */
+    id: z.string().min(1),
+    name: z.string().optional(),
+    labels: list(z.strictObject({ name: z.string(), value: z.string() })),
+  }),
+  app: App.optional(),
+  readOnlyRootFS: z.boolean().default(false),
+  mounts: list(VolumeMount),
+  annotations: list(NameValue),
+  /** Replaces what follows the image's entrypoint, when `app` is not given. */
+  args: z.array(z.string()).optional(),
+  restart: z
+    .union([z.enum(RESTART_POLICIES).transform((policy) => ({ policy })), Restart])
+    .default({ policy: "no" }),
+  log: z.enum(["pipe", "journal", "null"]).default("pipe"),
+  stdin: z.enum(["null", "stream"]).default("null"),
+  terminal: z.boolean().default(false),
+  ready: z.enum(["exec", "app"]).optional(),
+  /** Seconds between the stop signal and SIGKILL. */
+  stopTimeout: z.number().min(0).max(86_400).default(10),
+  /** Signal that asks the app to stop; the image's own by default. */
+  stopSignal: z.string().optional(),
+});
+export type PodApp = z.infer<typeof PodApp>;
+
+const PodPort = z.strictObject({
+  name: AcName,
+  hostPort: z.int().min(1).max(65535),
+  hostIP: z.string().optional(),
+  podPort: Port.optional(),
+});
+
+export const PodManifest = z.strictObject({
+  acKind: z.literal("PodManifest"),
+  acVersion: SemVer,
+  apps: z.array(PodApp).min(1),
+  volumes: list(Volume),
+  isolators: list(Isolator),
+  annotations: list(NameValue),
+  ports: list(PodPort),
+  userAnnotations: z.record(z.string(), z.string()).default({}),
+  userLabels: z.record(z.string(), z.string()).default({}),
+  name: AcName.optional(),
+  hostname: z
+    .string()
+    .regex(/^[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?$/, "not a host name")
+    .max(64)
+    .optional(),
+  network: z.array(z.string()).default(["none"]),
+  userns: z.enum(["pod", "host"]).default("pod"),
+});
+export type PodManifest = z.infer<typeof PodManifest>;
