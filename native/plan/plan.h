@@ -180,5 +180,5 @@ static inline void launch_plan_cleanup(LaunchPlan **plan) {
 static inline void sandbox_plan_cleanup(SandboxPlan **plan) {
     *plan = sandbox_plan_free(*plan);
 }
-#define _cleanup_launch_plan_ __attribute__((cleanup(launch_plan_cleanup)))
-#define _cleanup_sandbox_plan_ __attribute__((cleanup(sandbox_plan_cleanup)))
+#define _cleanup_launch_plan_ __attribute__((__cleanup__(launch_plan_cleanup)))
+#define _cleanup_sandbox_plan_ __attribute__((__cleanup__(sandbox_plan_cleanup)))

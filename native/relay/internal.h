@@ -1,0 +1,62 @@
+/* What the files of the relay share. */
+#pragma once
+
+#include "relay.h"
+
+static inline uint64_t tag_make(RelayTag kind, unsigned index, unsigned stream) {
+    return (uint64_t)kind << 32 | (uint64_t)stream << 16 | index;
+}
+
+static inline unsigned tag_kind(uint64_t tag) {
+    return (unsigned)(tag >> 32);
+}
+
+static inline unsigned tag_stream(uint64_t tag) {
+    return (unsigned)(tag >> 16) & 0xffff;
+}
+
+static inline unsigned tag_index(uint64_t tag) {
+    return (unsigned)tag & 0xffff;
+}
+
+/* relay.c */
+uint64_t monotonic_now(void);
+int watch_add(Relay *relay, int fd, uint32_t events, uint64_t tag);
+void watch_change(Relay *relay, int fd, uint32_t events, uint64_t tag);
+void watch_remove(Relay *relay, int fd);
+
+/* client.c */
+void client_accept(Relay *relay);
+void client_dispatch(Relay *relay, unsigned index, uint32_t events);
+void client_close(Relay *relay, unsigned index);
+bool client_follows(const Client *client, const App *app);
+void client_resume(Relay *relay, int app);
+void hold_release(Relay *relay);
+
+/* app.c */
+App *app_find(Relay *relay, const char *name);
+int app_register(Relay *relay, const char *name, pid_t pid, PacketFds *fds);
+void app_announce(Relay *relay, const App *app, Client *client);
+void app_drain(Relay *relay, App *app, unsigned client);
+void app_gone(Relay *relay, App *app);
+void app_orphan(Relay *relay, App *app);
+void app_settle(Relay *relay, App *app);
+void app_finish(Relay *relay, App *app);
+unsigned app_index(const Relay *relay, const App *app);
+
+/* stream.c */
+typedef enum Pump { PUMP_MORE, PUMP_EMPTY, PUMP_WAITS, PUMP_ENDED } Pump;
+Pump stream_pump(Relay *relay, App *app, unsigned number);
+void stream_watch(Relay *relay, App *app, unsigned number);
+void stream_unwatch(Relay *relay, App *app, unsigned number);
+void stream_end(Relay *relay, App *app, unsigned number);
+void streams_resume(Relay *relay, App *app);
+void streams_pause(Relay *relay, App *app);
+
+/* input.c */
+int input_take(Relay *relay, App *app, const void *bytes, size_t length);
+void input_flush(Relay *relay, App *app);
+void input_close(Relay *relay, App *app);
+
+/* journal.c */
+int journal_write(int fd, pid_t pid, const void *bytes, size_t length);

@@ -1,0 +1,102 @@
+/*
+ * The sandbox's side of its socket: the streams of a pod's apps on their way to the journal and to attached clients.
+ * No allocation: everything lives in one zero-initialised struct whose untouched pages cost nothing, so that pid 1
+ * of an idle pod stays at a few dirty pages.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "packet.h"
+
+#define RELAY_APPS_MAX 64U
+#define RELAY_CLIENTS_MAX 32U
+#define RELAY_NAME_MAX 255U
+
+/* The epoll tags of a relay have a value of this range in their upper half; the loop's owner uses others. */
+typedef enum RelayTag {
+    RELAY_LISTEN = 1,
+    RELAY_CLIENT = 2,
+    RELAY_STREAM = 3,
+    RELAY_JOURNAL = 4,
+} RelayTag;
+
+/*
+ * One stream of an app and the bytes of it that could not be delivered yet. An output's `fd` is the pipe's read end or
+ * the terminal's master; the input's (STREAM_STDIN, also of a terminal) is where clients' bytes go.
+ */
+typedef struct Stream {
+    int fd;         /* -1: ended or never there */
+    int journal;    /* the app unit's journal stream, -1: none */
+    bool watched;   /* fd is in the epoll set */
+    bool waiting;   /* journal is in the epoll set */
+    uint32_t start; /* held[start..end] is still to be delivered */
+    uint32_t end;
+    uint8_t held[PACKET_BODY_MAX];
+} Stream;
+
+typedef enum AppEnd {
+    APP_RUNS,    /* the main process exists: its output is journaled in its name */
+    APP_GONE,    /* the main process has been reaped: output waits for DRAIN until the deadline */
+    APP_DRAINS,  /* gantry-record takes the rest */
+    APP_ORPHANS, /* nobody takes the rest: the sandbox journals it in its own name */
+} AppEnd;
+
+typedef struct App {
+    bool used;
+    AppEnd end;
+    pid_t pid;         /* in the pod's pid namespace */
+    int drainer;       /* the client that takes the rest */
+    uint64_t deadline; /* CLOCK_MONOTONIC, microseconds; of APP_GONE */
+    char name[RELAY_NAME_MAX + 1];
+    Stream stream[STREAM_COUNT];
+} App;
+
+typedef enum ClientRole {
+    CLIENT_FREE,
+    CLIENT_NEW,      /* connected, no request yet */
+    CLIENT_REGISTER, /* stage1, waiting for OK until a client has attached */
+    CLIENT_ATTACHED,
+    CLIENT_DRAINER,
+} ClientRole;
+
+typedef struct Client {
+    ClientRole role;
+    int fd;
+    bool every;    /* attached to every app */
+    bool full;     /* its socket does not take more: in the epoll set for output */
+    int stalled;   /* the app whose input is full: nothing is read from this client; -1: none */
+    char name[RELAY_NAME_MAX + 1];
+} Client;
+
+typedef struct Relay {
+    int epoll;
+    int listener;
+    uid_t owner;       /* who may connect, as seen from the pod's user namespace */
+    bool hold;         /* no REGISTER is answered before a client has attached */
+    uint64_t deadline; /* of the hold; 0: no REGISTER waits yet */
+    Packet packet;            /* the one being received */
+    uint8_t chunk[PACKET_BODY_MAX]; /* the one being relayed */
+    Client client[RELAY_CLIENTS_MAX];
+    App app[RELAY_APPS_MAX];
+} Relay;
+
+/*
+ * Starts relaying for the listening socket `listener` in the epoll set `epoll`. `relay` is zero-initialised.
+ * `hold`: answer REGISTER only when a client has attached or 10 s have passed. Returns 0 or -errno.
+ */
+int relay_start(Relay *relay, int epoll, int listener, uid_t owner, bool hold);
+
+/* Handles one event of the epoll set whose tag is the relay's. */
+void relay_dispatch(Relay *relay, uint64_t tag, uint32_t events);
+
+/* Milliseconds until relay_expire() must be called, -1 for never. */
+int relay_timeout(const Relay *relay);
+
+/* Does what is due. */
+void relay_expire(Relay *relay);
+
+/* Moves what is still in the pipes into the journal without waiting for anybody; the last call. */
+void relay_finish(Relay *relay);
