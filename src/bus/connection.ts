@@ -2,14 +2,31 @@
  * A D-Bus connection on dbus-next as bare transport: calls with a time limit, signals with their sender, and the
  * loss of the connection told to everybody who waits (dbus-next itself lets them wait forever).
  */
-import { type DBusError, type Message, type MessageBus, systemBus, Message as Telegram } from "dbus-next";
+import { type DBusError, type Message, type MessageBus, sessionBus, Message as Telegram } from "dbus-next";
 import { errnoOf, GantryError } from "../base/errors.ts";
 import { quoted } from "../base/text.ts";
-import { guardMessages } from "./guard.ts";
+import type { ErrorReply } from "./errors.ts";
+import {
+  type Admission,
+  BODY_REFUSED,
+  ERROR,
+  guardMessages,
+  METHOD_CALL,
+  METHOD_RETURN,
+  SIGNAL,
+} from "./guard.ts";
+import { wireBody } from "./wire.ts";
 
 /** dbus-daemon allows 128 unanswered calls per connection; half of it leaves room for the daemon's own. */
 const MAX_IN_FLIGHT = 64;
 const CALL_TIMEOUT = 30_000;
+const DAEMON = "org.freedesktop.DBus";
+
+/** What is decoded, in bytes. ListUnits of ten thousand units is 3 MiB; a pod manifest is the largest argument. */
+const MAX_REPLY_BODY = 32 << 20;
+const MAX_SIGNAL_BODY = 1 << 20;
+const MAX_STRANGER_BODY = 4 << 10;
+const MAX_CALL_BODY = 256 << 10;
 
 export type Call = {
   readonly destination: string;
@@ -18,6 +35,9 @@ export type Call = {
   readonly member: string;
   readonly signature?: string;
   readonly body?: readonly unknown[];
+  readonly flags?: number;
+  /** Milliseconds for this call, instead of the connection's. */
+  readonly timeout?: number;
 };
 
 export type Reply = { readonly sender: string; readonly body: readonly unknown[] };
@@ -30,10 +50,52 @@ export type Signal = {
   readonly body: readonly unknown[];
 };
 
+/** A method call's address: what tells which signature it must have. */
+export type CallHead = {
+  readonly path: string;
+  readonly interface?: string | undefined;
+  readonly member: string;
+};
+
+/** A call that somebody made to us. */
+export type IncomingCall = {
+  readonly sender: string;
+  readonly serial: number;
+  readonly path: string;
+  readonly interface: string | undefined;
+  readonly member: string;
+  readonly signature: string;
+  readonly body: readonly unknown[];
+  readonly flags: number;
+  /** It came with a body that was not decoded: of another signature than expected, or too long. */
+  readonly refused: boolean;
+};
+
+export type Server = {
+  /** The signature of a method as it is served; undefined when there is none. */
+  signatureOf(head: CallHead): string | undefined;
+  /** Takes the call; answers later by reply() or fail(). Must not throw. */
+  handle(call: IncomingCall): void;
+};
+
+export type OutgoingSignal = CallHead & {
+  readonly interface: string;
+  readonly signature: string;
+  readonly body: readonly unknown[];
+};
+
 export type Bus = AsyncDisposable & {
+  /** Our unique name. */
+  readonly name: string;
   /** Throws BusFailure for an error reply, GantryError SystemdFailed or TimedOut when there is no reply. */
   call(call: Call): Promise<Reply>;
+  /** Any user may send a signal to us: a listener compares `sender` with the owner of the name it trusts. */
   onSignal(listener: (signal: Signal) => void): void;
+  /** Takes the calls that are made to us. */
+  serve(server: Server): void;
+  reply(call: IncomingCall, result: { readonly signature: string; readonly body: readonly unknown[] }): void;
+  fail(call: IncomingCall, error: ErrorReply): void;
+  emit(signal: OutgoingSignal): void;
   /** Rejects when the connection is lost; never resolves. */
   readonly lost: Promise<never>;
 };
@@ -52,29 +114,47 @@ export class BusFailure extends Error {
 /** Connects and says Hello. Throws SystemdFailed when there is no bus at `address`. */
 export async function openBus(options: { address?: string; timeout?: number } = {}): Promise<Bus> {
   guardMessages();
-  const connection = connect(options.address);
+  const link: Link = { owners: new Set([DAEMON]), server: undefined };
+  const connection = connect(options.address ?? systemBusAddress(), link);
   const lost = lossOf(connection);
   await Promise.race([lost, helloOf(connection)]);
-  return busOn(connection, lost, options.timeout ?? CALL_TIMEOUT);
+  return busOn({ ...{ connection, link, lost }, timeout: options.timeout ?? CALL_TIMEOUT });
 }
 
-function connect(address: string | undefined): MessageBus {
-  const before = process.env["DBUS_SYSTEM_BUS_ADDRESS"];
-  if (address !== undefined) process.env["DBUS_SYSTEM_BUS_ADDRESS"] = address;
+function connect(address: string, link: Link): MessageBus {
   try {
-    return systemBus();
+    // What the guard needs to know passes through the options; the session bus is just "a bus at an address".
+    const options = { busAddress: address, admit: admissionOf(link) };
+    return sessionBus(options as { busAddress: string });
   } catch (error) {
     throw new GantryError("SystemdFailed", "cannot connect to the system bus", { cause: error });
-  } finally {
-    restoreAddress(before);
   }
 }
 
-/** dbus-next takes the address of the system bus from the environment only. */
-function restoreAddress(before: string | undefined): void {
-  if (before === undefined) delete process.env["DBUS_SYSTEM_BUS_ADDRESS"];
-  else process.env["DBUS_SYSTEM_BUS_ADDRESS"] = before;
+function systemBusAddress(): string {
+  return process.env["DBUS_SYSTEM_BUS_ADDRESS"] ?? "unix:path=/run/dbus/system_bus_socket";
 }
+
+/**
+ * Replies come only from whom we called. Any user may send a signal: from strangers only small ones are decoded, and
+ * no listener believes them before it has compared the sender. Calls are decoded when they fit what is served.
+ */
+function admissionOf(link: Link): Admission {
+  return (head, length) => {
+    if (head.type === METHOD_CALL) {
+      const expected = head.member === undefined ? undefined : link.server?.signatureOf(head as CallHead);
+      return expected === head.signature && length <= MAX_CALL_BODY;
+    }
+    if (head.type !== SIGNAL) return length <= MAX_REPLY_BODY;
+    return length <= (link.owners.has(head.sender ?? "") ? MAX_SIGNAL_BODY : MAX_STRANGER_BODY);
+  };
+}
+
+type Link = {
+  /** Unique names that have answered a call of ours. */
+  readonly owners: Set<string>;
+  server: Server | undefined;
+};
 
 type Stream = NodeJS.EventEmitter & { destroy(): void; unref(): void; end(): void };
 
@@ -110,16 +190,43 @@ function helloOf(connection: MessageBus): Promise<void> {
   return new Promise((resolve) => connection.on("connect", () => resolve()));
 }
 
-function busOn(connection: MessageBus, lost: Promise<never>, timeout: number): Bus {
+type Wiring = {
+  readonly connection: MessageBus;
+  readonly link: Link;
+  readonly lost: Promise<never>;
+  readonly timeout: number;
+};
+
+function busOn(wiring: Wiring): Bus {
+  const { connection, link, lost } = wiring;
   const slots = makeSlots(MAX_IN_FLIGHT);
   return {
+    name: (connection as unknown as { name: string }).name,
     lost,
-    call: (call) => slots(() => Promise.race([lost, callOnce(connection, call, timeout)])),
+    call: (call) => slots(() => Promise.race([lost, callOnce(wiring, call)])),
     onSignal: (listener) => {
       connection.on("message", (message: Message) => {
-        if (message.type === SIGNAL) listener(message as unknown as Signal);
+        if (Number(message.type) === SIGNAL) listener(message as unknown as Signal);
       });
     },
+    serve: (server) => {
+      link.server = server;
+      connection.addMethodHandler((message: Message) => {
+        server.handle(incomingCall(message));
+        return true;
+      });
+    },
+    reply: ({ sender, serial }, { signature, body }) => {
+      send(connection, { type: METHOD_RETURN, destination: sender, replySerial: serial, signature, body });
+    },
+    fail: ({ sender, serial }, { name, text }) => {
+      const errorName = name;
+      send(connection, {
+        ...{ type: ERROR, destination: sender, replySerial: serial, errorName },
+        ...{ signature: "s", body: [text] },
+      });
+    },
+    emit: (signal) => send(connection, { type: SIGNAL, ...signal }),
     [Symbol.asyncDispose]: async () => {
       streamOf(connection).removeAllListeners("close");
       streamOf(connection).destroy();
@@ -127,20 +234,48 @@ function busOn(connection: MessageBus, lost: Promise<never>, timeout: number): B
   };
 }
 
-const SIGNAL = 4;
+function incomingCall(message: Message): IncomingCall {
+  const flags = Number(message.flags);
+  return {
+    ...{ sender: message.sender, serial: message.serial ?? 0, path: message.path },
+    ...{ interface: message.interface, member: message.member },
+    ...{ signature: message.signature, body: message.body, flags },
+    refused: (flags & BODY_REFUSED) !== 0,
+  };
+}
 
-async function callOnce(connection: MessageBus, call: Call, timeout: number): Promise<Reply> {
-  const { body, ...rest } = call;
+type Outgoing = {
+  readonly type: number;
+  readonly signature: string;
+  readonly body: readonly unknown[];
+  readonly [field: string]: unknown;
+};
+
+function send(connection: MessageBus, message: Outgoing): void {
+  connection.send(new Telegram({ ...message, body: wireBody(message.signature, message.body) }));
+}
+
+async function callOnce({ connection, link, timeout }: Wiring, call: Call): Promise<Reply> {
+  const { body, timeout: ownTimeout, ...rest } = call;
   const message = new Telegram({ ...rest, body: body === undefined ? [] : [...body] });
-  const deadline = deadlineOf(call, timeout);
+  const deadline = deadlineOf(call, ownTimeout ?? timeout);
   try {
     const reply = await Promise.race([connection.call(message), deadline.passed]);
+    if ((Number(reply?.flags) & BODY_REFUSED) !== 0) throw oversized(call);
+    link.owners.add(reply?.sender ?? "");
     return { sender: reply?.sender ?? "", body: reply?.body ?? [] };
   } catch (error) {
     throw isErrorReply(error) ? new BusFailure(error.type, error.text ?? "") : error;
   } finally {
     deadline.cancel();
   }
+}
+
+function oversized(call: Call): GantryError {
+  return new GantryError(
+    "SystemdFailed",
+    `the answer of ${quoted(call.destination)} to ${call.member} cannot be read`,
+  );
 }
 
 function isErrorReply(error: unknown): error is DBusError {

@@ -7,17 +7,33 @@ import type { Readable } from "node:stream";
 import DBusBuffer from "dbus-next/lib/dbus-buffer.js";
 import message from "dbus-next/lib/message.js";
 
-/** A message as dbus-next's connection takes it from its reader. */
 export type RawMessage = {
   serial: number;
   type: number;
   flags: number;
+  path?: string;
+  interface?: string;
+  member?: string;
+  errorName?: string;
+  replySerial?: number;
+  destination?: string;
+  sender?: string;
   signature?: string;
+  unixFd?: number;
   body?: unknown[];
 };
 
-/** Bodies beyond this are not decoded. ListUnits of ten thousand units stays below. */
-const MAX_BODY = 4 << 20;
+/** Decides by a message's head and the length of its body whether the body may be decoded. */
+export type Admission = (head: RawMessage, length: number) => boolean;
+
+export const METHOD_CALL = 1;
+export const METHOD_RETURN = 2;
+export const ERROR = 3;
+export const SIGNAL = 4;
+
+/** A bit beyond the byte of flags on the wire: the body was not decoded. */
+export const BODY_REFUSED = 0x100;
+
 const LITTLE_ENDIAN = 0x6c;
 const HEADER_FIELDS = {
   type: "(",
@@ -48,11 +64,16 @@ type Sizes = {
 
 /** Replaces dbus-next's reader; connections made from now on use the guarded one. */
 export function guardMessages(): void {
-  message.unmarshalMessages = readMessages;
+  message.unmarshalMessages = (stream, onMessage, options) =>
+    readMessages(stream, onMessage, "admit" in options ? (options.admit as Admission) : () => false);
 }
 
-/** Calls `onMessage` for each message of the stream; a body that is refused arrives as empty, with signature "". */
-export function readMessages(stream: Readable, onMessage: (message: RawMessage) => void): void {
+/** Calls `onMessage` for each message; a body that is refused arrives as empty, with signature "" and BODY_REFUSED. */
+export function readMessages(
+  stream: Readable,
+  onMessage: (message: RawMessage) => void,
+  admit: Admission,
+): void {
   let header: Buffer | null = null;
   stream.on("readable", () => {
     for (;;) {
@@ -63,7 +84,7 @@ export function readMessages(stream: Readable, onMessage: (message: RawMessage) 
       if (rest === null) return;
       const whole = header;
       header = null;
-      const decoded = decode(whole, rest, sizes);
+      const decoded = decode({ header: whole, rest, sizes, admit });
       if (decoded !== undefined) onMessage(decoded);
     }
   });
@@ -77,20 +98,32 @@ function sizesOf(header: Buffer): Sizes {
   return { endian, fields, padded: (fields + 7) & ~7, body: at(4) };
 }
 
-/** The message, or undefined when not even its header can be read: then there is nobody to answer. */
-function decode(header: Buffer, rest: Buffer, sizes: Sizes): RawMessage | undefined {
+type Packet = {
+  readonly header: Buffer;
+  readonly rest: Buffer;
+  readonly sizes: Sizes;
+  readonly admit: Admission;
+};
+
+/**
+ * The message, or undefined when it is to be ignored: of an unknown type, as the specification asks (dbus-next would
+ * take it for an error of the connection), or with a header that cannot be read, when there is nobody to answer.
+ */
+function decode({ header, rest, sizes, admit }: Packet): RawMessage | undefined {
+  const type = header.readUInt8(1);
+  if (type < METHOD_CALL || type > SIGNAL) return undefined;
   const reader = new DBusBuffer(rest, 0, sizes.endian, undefined, { ayBuffer: true });
-  const raw: RawMessage = {
-    serial: sizes.endian === LITTLE_ENDIAN ? header.readUInt32LE(8) : header.readUInt32BE(8),
-    type: header.readUInt8(1),
-    flags: header.readUInt8(2),
-  };
+  const serial = sizes.endian === LITTLE_ENDIAN ? header.readUInt32LE(8) : header.readUInt32BE(8);
+  const raw: RawMessage = { serial, type, flags: header.readUInt8(2) };
   try {
     Object.assign(raw, headerFields(reader, sizes.fields));
   } catch {
     return undefined;
   }
-  return { ...raw, ...decodeBody(reader, raw.signature ?? "", sizes.body) };
+  if ((raw.signature ?? "") === "") return { ...raw, signature: "", body: [] };
+  const body = admit(raw, sizes.body) ? decodeBody(reader, raw.signature ?? "") : undefined;
+  if (body === undefined) return { ...raw, flags: raw.flags | BODY_REFUSED, signature: "", body: [] };
+  return { ...raw, body };
 }
 
 function headerFields(reader: DBusBuffer, length: number): Partial<RawMessage> {
@@ -104,15 +137,10 @@ function headerFields(reader: DBusBuffer, length: number): Partial<RawMessage> {
   );
 }
 
-function decodeBody(
-  reader: DBusBuffer,
-  signature: string,
-  length: number,
-): { signature: string; body: unknown[] } {
-  if (signature === "" || length === 0 || length > MAX_BODY) return { signature: "", body: [] };
+function decodeBody(reader: DBusBuffer, signature: string): unknown[] | undefined {
   try {
-    return { signature, body: reader.read(signature) };
+    return reader.read(signature);
   } catch {
-    return { signature: "", body: [] };
+    return undefined;
   }
 }
