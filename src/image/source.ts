@@ -1,0 +1,186 @@
+/** An image as it was found on disk, its documents verified, its layers still packed. */
+import { GantryError } from "../base/errors.ts";
+import { quoted } from "../base/text.ts";
+import { executionApp } from "./app.ts";
+import type { Extent, ImageFiles } from "./archive.ts";
+import { digestOf } from "./digest.ts";
+import { locateBlob, readBlob, readDocument } from "./layout.ts";
+import {
+  type Configuration,
+  type Descriptor,
+  documentKind,
+  type Manifest,
+  parseConfiguration,
+  parseIndex,
+  parseJson,
+  parseManifest,
+} from "./oci.ts";
+import { choosePlatform, type HostPlatform, platformText } from "./platform.ts";
+import type { ImageRecord } from "./record.ts";
+import { canonicalName, localName } from "./source-name.ts";
+
+export type SourceLayer = {
+  readonly diffId: string;
+  /** Digest of the archive as it is; absent when nothing vouches for it but the diff id. */
+  readonly digest?: string;
+  readonly size: number;
+  readonly mediaType: string;
+  readonly extent: Extent;
+};
+
+/** The part of an image record that the image itself decides, and where its layers are. */
+export type SourceImage = Pick<
+  ImageRecord,
+  "kind" | "names" | "digest" | "configDigest" | "platform" | "labels" | "annotations" | "created" | "app"
+> & {
+  readonly layers: readonly SourceLayer[];
+  /** The documents to keep, by digest. */
+  readonly documents: ReadonlyMap<string, Buffer>;
+};
+
+export type SourceOptions = { readonly ref?: string | undefined; readonly host: HostPlatform };
+
+const REF_NAME = "org.opencontainers.image.ref.name";
+const CONTAINERD_NAME = "io.containerd.image.name";
+const DEEPEST = 3;
+
+/**
+ * Finds the image of a layout that `ref` (a name of its index, or `@DIGEST`) and the platform select, and verifies
+ * its documents. Throws BadImage, DigestMismatch, Unsupported, NoSuchImage, AmbiguousName.
+ */
+export async function readLayout(files: ImageFiles, options: SourceOptions): Promise<SourceImage> {
+  await checkLayoutVersion(files);
+  const index = parseIndex(await readDocument(files, "index.json"), `index.json of ${quoted(files.path)}`);
+  const entries = selectRef(index.manifests.filter(isImage), options.ref, files.path);
+  const descriptor = await selectPlatform(files, entries, options.host);
+  return await readImage(files, descriptor, namesOf(entries, files.path));
+}
+
+/** Labels, annotations, platform and app of a configuration, shared by layouts and `docker save`. */
+export function configurationFacts(
+  configuration: Configuration,
+  what: string,
+): Pick<SourceImage, "platform" | "labels" | "created" | "app"> {
+  const { os, architecture, variant, created, config } = configuration;
+  return {
+    platform: { os, architecture, ...(variant ? { variant } : {}) },
+    labels: { ...config?.Labels },
+    app: executionApp(config ?? {}, what),
+    ...(created ? { created } : {}),
+  };
+}
+
+async function checkLayoutVersion(files: ImageFiles): Promise<void> {
+  const what = `oci-layout of ${quoted(files.path)}`;
+  const document = parseJson(await readDocument(files, "oci-layout"), what);
+  const version = (document as { readonly imageLayoutVersion?: unknown } | null)?.imageLayoutVersion;
+  if (version === "1.0.0") return;
+  throw new GantryError("Unsupported", `${what} has version ${quoted(String(version))}, not "1.0.0"`);
+}
+
+/** Attestations and signatures ride in indexes beside images: BuildKit marks them by platform unknown/unknown. */
+function isImage(descriptor: Descriptor): boolean {
+  return descriptor.artifactType === undefined && descriptor.platform?.os !== "unknown";
+}
+
+function selectRef(
+  entries: readonly Descriptor[],
+  ref: string | undefined,
+  path: string,
+): readonly Descriptor[] {
+  if (entries.length === 0) throw new GantryError("BadImage", `the index of ${quoted(path)} lists no image`);
+  if (ref === undefined) return onlyImage(entries, path);
+  const selected = entries.filter((entry) => `@${entry.digest}` === ref || refsOf(entry).includes(ref));
+  if (selected.length > 0) return selected;
+  const message = `${quoted(path)} holds no image called ${quoted(ref)}`;
+  throw new GantryError("NoSuchImage", message, { hint: `it holds ${offered(entries)}` });
+}
+
+function onlyImage(entries: readonly Descriptor[], path: string): readonly Descriptor[] {
+  const names = new Set(entries.map((entry) => refsOf(entry)[0]));
+  // Several entries of one name, or of none but each with its platform, are one image for several machines.
+  const one =
+    entries.length === 1 || (names.size === 1 && entries.every((entry) => entry.platform !== undefined));
+  if (one) return entries;
+  const message = `${quoted(path)} holds ${entries.length} images`;
+  throw new GantryError("AmbiguousName", message, { hint: `add one of their names: ${offered(entries)}` });
+}
+
+function offered(entries: readonly Descriptor[]): string {
+  return entries.map((entry) => refsOf(entry)[0] ?? `@${entry.digest}`).join(", ");
+}
+
+function refsOf(entry: Descriptor): string[] {
+  const annotations = entry.annotations ?? {};
+  return [annotations[REF_NAME], annotations[CONTAINERD_NAME]].filter((name) => name !== undefined);
+}
+
+function namesOf(entries: readonly Descriptor[], path: string): string[] {
+  const refs = [...new Set(entries.flatMap(refsOf))];
+  const names = refs.map((ref) => (/[/:]/.test(ref) ? canonicalName(ref) : localName(path, ref)));
+  const known = names.filter((name) => name !== undefined);
+  // docker save writes both the tag alone and the full name: the full name says it all.
+  const full = refs.some((ref) => /[/:]/.test(ref))
+    ? known.filter((name) => !name.startsWith("localhost/"))
+    : known;
+  const unnamed = refs.length === 0 ? localName(path, "latest") : undefined;
+  return unnamed === undefined ? full : [unnamed];
+}
+
+/** Descends from the entries of an index to one manifest. */
+async function selectPlatform(
+  files: ImageFiles,
+  entries: readonly Descriptor[],
+  host: HostPlatform,
+): Promise<Descriptor> {
+  let candidates = entries;
+  for (let depth = 0; depth <= DEEPEST; depth++) {
+    const chosen = choosePlatform(candidates, host);
+    if (chosen === undefined) throw noPlatform(candidates, host, files.path);
+    if (documentKind(chosen) === "manifest") return chosen;
+    const bytes = await readBlob(files, chosen, "index");
+    candidates = parseIndex(bytes, `index ${chosen.digest}`, chosen).manifests.filter(isImage);
+  }
+  throw new GantryError("BadImage", `the indexes of ${quoted(files.path)} nest deeper than ${DEEPEST}`);
+}
+
+function noPlatform(candidates: readonly Descriptor[], host: HostPlatform, path: string): GantryError {
+  const platforms = candidates.map(({ platform }) =>
+    platform === undefined ? "none" : platformText(platform),
+  );
+  const message = `${quoted(path)} has no image for ${host.os}/${host.architecture}`;
+  return new GantryError("BadImage", message, { hint: `it offers ${platforms.join(", ") || "nothing"}` });
+}
+
+async function readImage(files: ImageFiles, descriptor: Descriptor, names: string[]): Promise<SourceImage> {
+  const manifestBytes = await readBlob(files, descriptor, "manifest");
+  const manifest = parseManifest(manifestBytes, `manifest ${descriptor.digest}`, descriptor);
+  const configBytes = await readBlob(files, manifest.config, "configuration");
+  const what = `configuration ${manifest.config.digest}`;
+  const configuration = parseConfiguration(configBytes, what, manifest.layers.length);
+  return {
+    kind: "oci",
+    names,
+    // The manifest's identity is its sha256 even where a descriptor uses another algorithm.
+    digest: digestOf(manifestBytes),
+    configDigest: digestOf(configBytes),
+    ...configurationFacts(configuration, what),
+    annotations: { ...manifest.annotations },
+    layers: await locateLayers(files, manifest, configuration),
+    documents: new Map([manifestBytes, configBytes].map((bytes) => [digestOf(bytes), bytes])),
+  };
+}
+
+async function locateLayers(
+  files: ImageFiles,
+  manifest: Manifest,
+  configuration: Configuration,
+): Promise<SourceLayer[]> {
+  const layers: SourceLayer[] = [];
+  for (const [at, { digest, size, mediaType, ...rest }] of manifest.layers.entries()) {
+    const diffId = configuration.rootfs.diff_ids[at] ?? "";
+    const extent = await locateBlob(files, { digest, size, mediaType, ...rest }, "layer");
+    layers.push({ diffId, digest, size, mediaType, extent });
+  }
+  return layers;
+}
