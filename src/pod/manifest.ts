@@ -10,6 +10,12 @@ const AcIdentifier = z.string().regex(/^[a-z0-9]+(?:[-._~/][a-z0-9]+)*$/, "not a
 const AbsolutePath = z.string().regex(/^\/[^\0]*$/, "not an absolute path");
 const SemVer = z.string().regex(/^\d+\.\d+\.\d+(?:[-+].*)?$/, "not a version");
 
+/** At most HOST_NAME_MAX of Linux. */
+export const HostName = z
+  .string()
+  .regex(/^[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?$/, "not a host name")
+  .max(64);
+
 /** Go writes an empty list as null. */
 function list<T extends z.ZodType>(item: T) {
   return z
@@ -19,7 +25,7 @@ function list<T extends z.ZodType>(item: T) {
 }
 
 const NameValue = z.strictObject({ name: z.string(), value: z.string() });
-const Variable = z.strictObject({
+export const Variable = z.strictObject({
   name: z.string().regex(/^[^=\0]+$/, "not a variable's name"),
   value: z.string().regex(/^[^\0]*$/, "holds a NUL byte"),
 });
@@ -152,11 +158,7 @@ export const PodManifest = z.strictObject({
   userAnnotations: z.record(z.string(), z.string()).default({}),
   userLabels: z.record(z.string(), z.string()).default({}),
   name: AcName.optional(),
-  hostname: z
-    .string()
-    .regex(/^[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?$/, "not a host name")
-    .max(64)
-    .optional(),
+  hostname: HostName.optional(),
   network: z.array(z.string()).default(["none"]),
   userns: z.enum(["pod", "host"]).default("pod"),
 });

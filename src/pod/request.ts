@@ -1,50 +1,58 @@
-/** What a caller asks for when a pod is made of images: the manifest's author is then Gantry. */
-import type { ImageRecord } from "../image/record.ts";
-import type { Isolator, PodApp, Volume, VolumeMount } from "./manifest.ts";
+/**
+ * What a caller asks for when a pod is made of images; Gantry then writes the manifest. Callers are the command line
+ * and the bus, so everything is checked here and not there.
+ */
+import * as z from "zod";
+import { HostName, Isolator, RESTART_POLICIES, Restart, Variable, Volume, VolumeMount } from "./manifest.ts";
 
-export type Variable = { readonly name: string; readonly value: string };
+const Name = z.string();
 
 /** Words that replace what the image says about one app. */
-export type AppRequest = {
-  readonly image: string;
-  readonly name?: string;
-  readonly args?: readonly string[];
+export const AppRequest = z.strictObject({
+  /** Any name of an imported image. */
+  image: z.string().min(1),
+  name: Name.optional(),
+  /** What follows the entrypoint (OCI: instead of Cmd). */
+  args: z.array(z.string()).optional(),
   /** Replaces the entrypoint and clears the image's own arguments; `""` leaves no entrypoint. */
-  readonly exec?: string;
-  readonly user?: string;
-  readonly group?: string;
-  readonly supplementaryGids?: readonly number[];
-  readonly workingDirectory?: string;
-  readonly environment: readonly Variable[];
-  readonly mounts: readonly VolumeMount[];
-  readonly isolators: readonly Isolator[];
-  readonly readOnlyRootFS?: boolean;
-  readonly restart?: PodApp["restart"];
-  readonly annotations: readonly Variable[];
-  readonly stopTimeout?: number;
-  readonly stopSignal?: string;
-  readonly log?: PodApp["log"];
-};
+  exec: z.string().optional(),
+  user: z.string().optional(),
+  group: z.string().optional(),
+  supplementaryGids: z.array(z.int().nonnegative()).optional(),
+  workingDirectory: z.string().min(1).optional(),
+  environment: z.array(Variable).default([]),
+  mounts: z.array(VolumeMount).default([]),
+  isolators: z.array(Isolator).default([]),
+  readOnlyRootFS: z.boolean().optional(),
+  restart: z.union([z.enum(RESTART_POLICIES).transform((policy) => ({ policy })), Restart]).optional(),
+  annotations: z.array(z.strictObject({ name: z.string(), value: z.string() })).default([]),
+  log: z.enum(["pipe", "journal", "null"]).optional(),
+  stopTimeout: z.number().min(0).max(86_400).optional(),
+  stopSignal: z.string().optional(),
+});
+export type AppRequest = z.infer<typeof AppRequest>;
 
-export type PodRequest = {
-  readonly name?: string;
-  readonly hostname?: string;
-  readonly network: readonly string[];
-  readonly userns: "pod" | "host";
-  readonly volumes: readonly Volume[];
-  /** For every app. */
-  readonly mounts: readonly VolumeMount[];
-  /** Of the caller, with --inherit-env: weaker than the image's. */
-  readonly inherited: readonly Variable[];
-  /** From --set-env-file and --set-env, in this order: stronger than the image's. */
-  readonly environment: readonly Variable[];
-  /** A terminal, or standard input as a stream, for the one app. */
-  readonly terminal: boolean;
-  readonly stdin: boolean;
-  /** TERM for a terminal. */
-  readonly term?: string;
-  readonly apps: readonly AppRequest[];
-};
-
-/** An image as a pod uses it. */
-export type PodImage = ImageRecord;
+export const PodRequest = z.strictObject({
+  name: Name.optional(),
+  hostname: HostName.optional(),
+  network: z.array(z.string()).default(["none"]),
+  userns: z.enum(["pod", "host"]).default("pod"),
+  volumes: z.array(Volume).default([]),
+  /** For every app; an app's own mount of the same path wins. */
+  mounts: z.array(VolumeMount).default([]),
+  /** The caller's own: weaker than the image's. */
+  inherited: z.array(Variable).default([]),
+  /** For every app: stronger than the image's, weaker than an app's own. */
+  environment: z.array(Variable).default([]),
+  /** A terminal for the only app; `term` is its TERM. */
+  terminal: z.boolean().default(false),
+  term: z.string().default("xterm"),
+  /** Standard input as a stream, for the only app. */
+  stdin: z.boolean().default(false),
+  isolators: z.array(Isolator).default([]),
+  apps: z.array(AppRequest).min(1),
+});
+export type PodRequest = z.infer<typeof PodRequest>;
+/** As a caller writes it: what has a default may be left out. */
+export type PodRequestInput = z.input<typeof PodRequest>;
+export type AppRequestInput = z.input<typeof AppRequest>;

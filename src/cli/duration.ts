@@ -1,0 +1,20 @@
+/** Durations as people write them. */
+
+const DURATION_UNITS: Readonly<Record<string, number>> = {
+  ms: 1,
+  s: 1000,
+  m: 60_000,
+  h: 3_600_000,
+  d: 86_400_000,
+};
+
+/** A duration such as `500ms`, `30s`, `1h30m`, or a bare number of seconds, in milliseconds; undefined when none. */
+export function parseDuration(text: string): number | undefined {
+  if (/^\d{1,9}(?:\.\d{1,3})?$/.test(text)) return Math.round(Number(text) * 1000);
+  if (!/^(?:\d{1,9}(?:\.\d{1,3})?(?:ms|s|m|h|d))+$/.test(text)) return undefined;
+  let total = 0;
+  for (const [, number, unit] of text.matchAll(/([\d.]+)(ms|s|m|h|d)/g)) {
+    total += Number(number) * (DURATION_UNITS[unit ?? ""] ?? 0);
+  }
+  return Math.round(total);
+}

@@ -1,0 +1,176 @@
+/** The unit set of a pod: the arguments of the one StartTransientUnit call that starts it. Pure; DESIGN section 3. */
+import { constants } from "node:os";
+import { join } from "node:path";
+import { GantryError } from "../base/errors.ts";
+import { printable, quoted } from "../base/text.ts";
+import type { UnitSet } from "../stage1/units.ts";
+import type { AppDraft, PodDraft } from "./draft.ts";
+import type { Limits } from "./isolators.ts";
+import { appDirectory } from "./plan.ts";
+import { parseSignal } from "./words.ts";
+
+type Properties = UnitSet["properties"];
+
+const SECOND = 1_000_000;
+/** The sandbox grants its apps' stragglers 2 s of grace; beyond this it hangs. */
+const SANDBOX_STOP_SECONDS = 15;
+
+/** The unit set: the sandbox is the main unit, the slice and the apps come with it in one transaction. */
+export function unitSet(pod: PodDraft): UnitSet {
+  return {
+    version: 1,
+    uuid: pod.uuid,
+    pod: pod.pod,
+    unit: pod.units.sandbox,
+    mode: "fail",
+    apps: pod.apps.map((app) => ({
+      name: app.name,
+      unit: pod.units.app(app.name),
+      status: join(appDirectory(pod.places.pod, app.name), "status"),
+    })),
+    socket: pod.places.socket,
+    properties: sandboxProperties(pod),
+    aux: [
+      [pod.units.slice, sliceProperties(pod)],
+      ...pod.apps.map((app): UnitSet["aux"][number] => [pod.units.app(app.name), appProperties(pod, app)]),
+    ],
+  };
+}
+
+function sliceProperties(pod: PodDraft): Properties {
+  return [
+    ["Description", "s", `Gantry pod ${pod.pod}`],
+    ["StopWhenUnneeded", "b", true],
+    ...limitProperties(pod.isolation.limits),
+  ];
+}
+
+function sandboxProperties(pod: PodDraft): Properties {
+  return [
+    ["Description", "s", `Gantry pod ${pod.pod}: sandbox`],
+    ...serviceProperties(pod),
+    ["Wants", "as", pod.apps.map((app) => pod.units.app(app.name))],
+    // The last app's end leaves nobody who needs the sandbox.
+    ["StopWhenUnneeded", "b", true],
+    ["ExecStartEx", "a(sasas)", [command(pod, "gantry-sandbox", [join(pod.places.pod, "sandbox.json")])]],
+    [
+      "ExecStopPostEx",
+      "a(sasas)",
+      [command(pod, "gantry-record", ["pod", pod.places.pod], ["ignore-failure"])],
+    ],
+    ["RuntimeDirectory", "as", [`gantry/pods/${pod.uuid}`]],
+    ["RuntimeDirectoryMode", "u", 0o700],
+    ["TimeoutStopUSec", "t", SANDBOX_STOP_SECONDS * SECOND],
+    ["SyslogIdentifier", "s", "gantry-sandbox"],
+    ["LogExtraFields", "aay", [`GANTRY_POD=${pod.pod}`, `GANTRY_POD_UUID=${pod.uuid}`]],
+  ];
+}
+
+function appProperties(pod: PodDraft, app: AppDraft): Properties {
+  const directory = appDirectory(pod.places.pod, app.name);
+  return [
+    ["Description", "s", `Gantry pod ${pod.pod}: ${app.name}`],
+    ...serviceProperties(pod),
+    ["BindsTo", "as", [pod.units.sandbox]],
+    ["After", "as", [pod.units.sandbox]],
+    ["ExecStartEx", "a(sasas)", [command(pod, "gantry-stage1", [join(directory, "plan.json")])]],
+    [
+      "ExecStopPostEx",
+      "a(sasas)",
+      [command(pod, "gantry-record", recordWords(pod, app), ["ignore-failure"])],
+    ],
+    ["KillSignal", "i", stopSignal(app)],
+    ["TimeoutStopUSec", "t", Math.round(app.manifest.stopTimeout * SECOND)],
+    ...restartProperties(app),
+    ["SyslogIdentifier", "s", app.name],
+    ["LogExtraFields", "aay", logFields(pod, app)],
+    // The device cgroup is the second line behind nodev: no node but the harmless ones works, wherever it comes from.
+    ["DevicePolicy", "s", "closed"],
+    ...limitProperties(app.isolation.limits),
+  ];
+}
+
+/** What sandbox and apps share. */
+function serviceProperties(pod: PodDraft): Properties {
+  return [
+    ["Type", "s", "notify"],
+    ["NotifyAccess", "s", "main"],
+    ["Slice", "s", pod.units.slice],
+    // TERM goes to the main process only; what is left after it, or after the timeout, is killed.
+    ["KillMode", "s", "mixed"],
+    // A failed unit stays readable until `gantry rm`, gc or the next start.
+    ["CollectMode", "s", "inactive"],
+    ["UMask", "u", 0o022],
+  ];
+}
+
+/** A command line that systemd passes on as it is: with plain ExecStart= it would expand `$` in paths and names. */
+function command(
+  pod: PodDraft,
+  program: string,
+  words: string[],
+  flags: string[] = [],
+): [string, string[], string[]] {
+  const path = join(pod.places.libexec, program);
+  return [path, [path, ...words], ["no-env-expand", ...flags]];
+}
+
+/** With the pod's unit as last word, a failure of the app ends the pod; an app that systemd restarts may fail. */
+function recordWords(pod: PodDraft, app: AppDraft): string[] {
+  const status = join(appDirectory(pod.places.pod, app.name), "status");
+  const words = ["app", app.name, status, pod.places.socket];
+  return app.manifest.restart.policy === "no" ? [...words, pod.units.sandbox] : words;
+}
+
+function stopSignal(app: AppDraft): number {
+  const name = app.manifest.stopSignal ?? "SIGTERM";
+  const signal = parseSignal(name, constants.signals);
+  if (signal !== undefined) return signal;
+  throw new GantryError("BadManifest", `app ${quoted(app.name)}: ${quoted(name)} is not a signal`);
+}
+
+function restartProperties(app: AppDraft): Properties {
+  const { policy, delay, limit } = app.manifest.restart as {
+    policy: string;
+    delay?: number;
+    limit?: RestartLimit;
+  };
+  if (policy === "no") return [];
+  return [
+    ["Restart", "s", policy],
+    ["RestartUSec", "t", Math.round((delay ?? 0.1) * SECOND)],
+    ...(limit === undefined ? [] : limitOfStarts(limit)),
+  ];
+}
+
+type RestartLimit = { readonly starts: number; readonly interval: number };
+
+function limitOfStarts({ starts, interval }: RestartLimit): Properties {
+  return [
+    ["StartLimitBurst", "u", starts],
+    ["StartLimitIntervalUSec", "t", Math.round(interval * SECOND)],
+  ];
+}
+
+function logFields(pod: PodDraft, app: AppDraft): string[] {
+  return [
+    `GANTRY_POD=${pod.pod}`,
+    `GANTRY_POD_UUID=${pod.uuid}`,
+    `GANTRY_APP=${app.name}`,
+    `GANTRY_IMAGE=${printable(app.manifest.image.name ?? app.image.id)}`,
+    `GANTRY_IMAGE_DIGEST=${app.image.digest}`,
+  ];
+}
+
+function limitProperties(limits: Limits): Properties {
+  const all: [string, string, number | undefined][] = [
+    ["MemoryMax", "t", limits.memoryMax],
+    ["MemoryLow", "t", limits.memoryLow],
+    ["CPUQuotaPerSecUSec", "t", limits.cpuQuota],
+    ["CPUWeight", "t", limits.cpuWeight],
+    ["TasksMax", "t", limits.tasksMax],
+  ];
+  return all.flatMap(
+    ([name, signature, value]): Properties => (value === undefined ? [] : [[name, signature, value]]),
+  );
+}
