@@ -87,7 +87,8 @@ function malformed(signature: string): BusError {
   return new BusError("InvalidArgs", `Malformed signature "${signature.slice(0, MAX_LENGTH)}".`);
 }
 
-// The type level: TakeOne takes one complete type off the front and leaves [its value, the rest].
+// The type level: TakeOne takes one complete type off the front and leaves [its value, the rest],
+// or gives null: `never` would match every pattern.
 
 type TakeOne<S extends string> = S extends `a{${infer Rest}`
   ? TakeDictionary<Rest>
@@ -96,27 +97,27 @@ type TakeOne<S extends string> = S extends `a{${infer Rest}`
     : S extends `a${infer Rest}`
       ? TakeOne<Rest> extends [infer Value, infer After]
         ? [readonly Value[], After]
-        : never
+        : null
       : S extends `(${infer Rest}`
         ? TakeStruct<Rest, readonly []>
         : S extends `${infer Code}${infer Rest}`
           ? Code extends keyof BasicValues
             ? [BasicValues[Code], Rest]
-            : never
-          : never;
+            : null
+          : null;
 
 type TakeDictionary<S extends string> =
   TakeOne<S> extends [string, infer AfterKey extends string]
     ? TakeOne<AfterKey> extends [infer Value, `}${infer Rest}`]
       ? [Readonly<Record<string, Value>>, Rest]
-      : never
-    : never;
+      : null
+    : null;
 
 type TakeStruct<S extends string, Fields extends readonly unknown[]> = S extends `)${infer Rest}`
   ? [Fields, Rest]
   : TakeOne<S> extends [infer Value, infer After extends string]
     ? TakeStruct<After, readonly [...Fields, Value]>
-    : never;
+    : null;
 
 type BasicValues = {
   y: number;
