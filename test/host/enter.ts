@@ -118,31 +118,30 @@ export async function runRaw(door: Door, argv: readonly string[], options: Comma
   );
 }
 
-/** Starts `argv` and returns once the process exists. */
+/** Starts `argv` and returns once it runs, or has run: what ends at once has ended with its result. */
 export async function startThrough(
   door: Door,
   argv: readonly string[],
   options: CommandOptions = {},
 ): Promise<HostProcess> {
   const entered = enter(door, argv, options);
-  const { child } = entered;
+  const { child, output } = entered;
   if (options.input !== undefined) child.stdin?.write(options.input);
-  const pid = await waitForPid(entered, argv);
-  const text = (buffer: Buffer[]) => Buffer.concat(buffer).toString("utf8");
-  const stdout = () => text(entered.output.stdout);
-  const stderr = () => text(entered.output.stderr);
+  const ids = await waitForStart(entered, argv);
+  const stdout = () => Buffer.concat(output.stdout).toString("utf8");
+  const stderr = () => Buffer.concat(output.stderr).toString("utf8");
   const ended = entered.ended.then(({ status }) => ({ status, stdout: stdout(), stderr: stderr() }));
+  const kill = (signal: NodeJS.Signals = "SIGTERM") => signalProcess(ids.pid, child, signal);
   return {
-    pid,
-    innerPid: innerPid(pid),
+    ...ids,
     stdin: requireStream(child.stdin),
     stdout,
     stderr,
-    kill: (signal = "SIGTERM") => signalProcess(pid, child, signal),
+    kill,
     ended,
     until: (pattern, timeoutMs = 30_000) => untilOutput({ argv, ended, stdout, stderr, pattern, timeoutMs }),
     [Symbol.asyncDispose]: async () => {
-      signalProcess(pid, child, "SIGKILL");
+      kill("SIGKILL");
       await ended;
     },
   };
@@ -184,15 +183,20 @@ function signalNumber(signal: NodeJS.Signals | null): number {
   return signal === null ? 0 : constants.signals[signal];
 }
 
+type Ids = { readonly pid: number; readonly innerPid: number };
+
 /** nsenter enters a pid namespace by forking: the command is its child, and execs do not change its pid. */
-async function waitForPid({ child, output }: Entered, argv: readonly string[]): Promise<number> {
+async function waitForStart({ child, output }: Entered, argv: readonly string[]): Promise<Ids> {
+  let ids: Ids | undefined;
   while (child.exitCode === null && child.signalCode === null) {
     const pid = childOf(child.pid);
-    if (pid !== undefined && hasStarted(pid)) return pid;
-    await delay(2);
+    if (pid !== undefined) ids = { pid, innerPid: innerPidOf(pid) ?? ids?.innerPid ?? 0 };
+    if (ids !== undefined && hasStarted(ids.pid)) return ids;
+    await delay(1);
   }
+  if (ids !== undefined) return ids;
   const said = quoted(Buffer.concat(output.stderr).toString("utf8"));
-  throw new GantryError("LaunchFailed", `${quoted(argv.join(" "))} ended at once, saying ${said}`);
+  throw new GantryError("LaunchFailed", `${quoted(argv.join(" "))} could not be started: ${said}`);
 }
 
 function childOf(pid: number | undefined): number | undefined {
@@ -208,9 +212,10 @@ function hasStarted(pid: number): boolean {
   );
 }
 
-function innerPid(pid: number): number {
+/** The last of the pids the kernel lists, one per nested pid namespace (proc_pid_status(5)). */
+function innerPidOf(pid: number): number | undefined {
   const ids = /^NSpid:\s+(.*)$/m.exec(readOrEmpty(`/proc/${pid}/status`))?.[1];
-  return Number(ids?.split("\t").at(-1));
+  return ids === undefined ? undefined : Number(ids.split("\t").at(-1));
 }
 
 function readOrEmpty(path: string): string {

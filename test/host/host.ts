@@ -22,7 +22,7 @@ import {
   unitCommand,
 } from "./enter.ts";
 import { BUILD, type CgroupMode, cgroupHierarchies, HOSTS, LOGS, machineCgroupMode } from "./machine.ts";
-import { type Supervisor, startSupervisor } from "./supervisor.ts";
+import { complaint, type Place, type Supervisor, startSupervisor } from "./supervisor.ts";
 import { sweepHosts } from "./sweep.ts";
 
 export type { CommandOptions, HostProcess, Result } from "./enter.ts";
@@ -90,7 +90,6 @@ export async function bootHost(options: HostOptions = {}): Promise<TestHost> {
   return describeHost(machine, Date.now() - started);
 }
 
-type Place = { readonly name: string; readonly directory: string };
 type Machine = Place & { readonly supervisor: Supervisor; readonly options: HostOptions };
 
 let hosts = 0;
@@ -141,25 +140,23 @@ function bootEnvironment({ env }: HostOptions): string {
 function describeHost(machine: Machine, bootMs: number): TestHost {
   const { name, directory, supervisor } = machine;
   const inside = () => doorOf(machine, "host");
-  const exec: TestHost["exec"] = (argv, options = {}) =>
-    runThrough(inside(), argv, withEnv(machine, options));
   return {
     name,
     directory,
     bootMs,
-    exec,
+    exec: async (argv, options = {}) => runThrough(inside(), argv, withEnv(machine, options)),
     run: (argv, options = {}) => inUnit(machine, argv, { ...options, properties: [] }),
     user: (argv, options = {}) =>
       inUnit(machine, argv, { cwd: "/home/tester", ...options, properties: SESSION }),
-    net: (argv, options) => runThrough(doorOf(machine, "internet"), argv, options),
-    spawn: (argv, options = {}) =>
+    net: async (argv, options) => runThrough(doorOf(machine, "internet"), argv, options),
+    spawn: async (argv, options = {}) =>
       startThrough(doorOf(machine, options.side ?? "host"), argv, withEnv(machine, options)),
     reboot: () => reboot(machine),
     powerOff: () => powerOff(machine),
     kill: () => cutPower(machine),
     boot: () => boot(machine),
-    put: (path, content, mode = 0o644) => put(inside(), path, { content, mode }),
-    get: (path) => get(inside(), path),
+    put: async (path, content, mode = 0o644) => put(inside(), path, { content, mode }),
+    get: async (path) => get(inside(), path),
     saveLogs: (target) => saveLogs(machine, target),
     [Symbol.asyncDispose]: () => supervisor.end(),
   };
@@ -202,25 +199,29 @@ async function boot(machine: Machine): Promise<void> {
 async function waitUntilRunning(machine: Machine, number: number): Promise<void> {
   const { supervisor, name } = machine;
   await supervisor.wait(`boot ${number}`, (state) => state.boot >= number || state.ended >= number);
-  const { status, stdout } = await runThrough(doorOf(machine, "host"), ["sh", "-c", WAIT_UNTIL_RUNNING]);
-  if (status === 0) return;
+  const state = supervisor.state.boot < number ? "off" : await askState(machine);
+  if (state === "running") return;
+  if (state === "off") throw new GantryError("LaunchFailed", complaint(machine, '"running"'));
   const failed = await runThrough(doorOf(machine, "host"), [
     "systemctl",
     "--failed",
     "--no-legend",
     "--plain",
   ]);
-  throw new GantryError(
-    "LaunchFailed",
-    `test host ${quoted(name)} is ${stdout.trim()}: ${quoted(failed.stdout)}`,
-  );
+  throw new GantryError("LaunchFailed", `test host ${quoted(name)} is ${state}: ${quoted(failed.stdout)}`);
+}
+
+async function askState(machine: Machine): Promise<string> {
+  const { stdout } = await runThrough(doorOf(machine, "host"), ["sh", "-c", WAIT_UNTIL_RUNNING]);
+  const { boot: number, ended } = machine.supervisor.state;
+  return ended >= number || stdout === "" ? "off" : stdout.trim();
 }
 
 /** Until the bus is there, systemctl cannot ask and says "offline" or nothing. */
 const WAIT_UNTIL_RUNNING = `
 while :; do
   state=$(systemctl is-system-running --wait 2>/dev/null)
-  case $state in running) exit 0 ;; degraded|maintenance|stopping) echo "$state"; exit 1 ;; esac
+  case $state in running | degraded | maintenance | stopping) echo "$state" && exit ;; esac
   sleep 0.02
 done`;
 

@@ -62,7 +62,7 @@ export async function startSupervisor({
   return supervisor;
 }
 
-type Place = { readonly name: string; readonly directory: string };
+export type Place = { readonly name: string; readonly directory: string };
 
 function follow(keeper: ChildProcess, place: Place): Supervisor {
   const state: HostState = {
@@ -134,13 +134,12 @@ function watch({ what, condition, timeoutMs, state, watchers, place }: Watch): P
   });
 }
 
-/** The sentence about a wait that failed, with the ends of the host's logs. */
-function complaint({ name, directory }: Place, what: string): string {
-  return `test host ${quoted(name)} did not get to ${what}: ${quoted(lastLines(directory), 2000)}`;
+/** The sentence about a host that `what` did not happen to, with the ends of its logs. */
+export function complaint({ name, directory }: Place, what: string): string {
+  return `test host ${quoted(name)} did not get to ${what}: ${lastLines(directory)}`;
 }
 
-/** The ends of stages.log and of the console, for an error message. */
-export function lastLines(directory: string): string {
+function lastLines(directory: string): string {
   try {
     const logs = readdirSync(directory).filter(
       (file) => file === "stages.log" || file.startsWith("console."),
