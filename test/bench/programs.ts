@@ -1,0 +1,29 @@
+/** Compiles the measuring programs beside this file into build/bench. */
+import { execFileSync } from "node:child_process";
+import { mkdirSync } from "node:fs";
+import { join } from "node:path";
+import { BUILD } from "../host/machine.ts";
+
+const FLAGS = ["-O2", "-std=gnu17", "-D_GNU_SOURCE", "-Wall", "-Wextra", "-Werror"];
+
+export type Programs = { readonly probe: string; readonly startProbe: string; readonly timeCommand: string };
+
+/** Compiles all of them; what fails, fails loudly. */
+export function compilePrograms(): Programs {
+  mkdirSync(join(BUILD, "bench"), { recursive: true });
+  const libraries = execFileSync("pkg-config", ["--cflags", "--libs", "libsystemd", "jansson"], {
+    encoding: "utf8",
+  });
+  return {
+    probe: compile("probe", ["-static"]),
+    startProbe: compile("start-probe", libraries.trim().split(" ")),
+    timeCommand: compile("time-command", []),
+  };
+}
+
+function compile(name: string, libraries: readonly string[]): string {
+  const program = join(BUILD, "bench", name);
+  const source = join(import.meta.dirname, `${name}.c`);
+  execFileSync("gcc", [...FLAGS, "-o", program, source, ...libraries], { stdio: "inherit" });
+  return program;
+}

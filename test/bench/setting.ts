@@ -1,0 +1,90 @@
+/** Where everything is measured: one test host, with Gantry installed and podman configured, and the images. */
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { type Image, writeOciLayout } from "../fixtures/images.ts";
+import { tarOf } from "../fixtures/tar.ts";
+import { busyboxTar, debianTar } from "../fixtures/trees.ts";
+import { bootHost, type TestHost } from "../host/host.ts";
+import { BUILD } from "../host/machine.ts";
+import { compilePrograms, type Programs } from "./programs.ts";
+import { parseSamples, type Samples } from "./row.ts";
+
+/** Samples of each measurement, and the pause before each one: equal for all that are compared, since a lone change of
+ * cgroups waits for a grace period of the kernel's RCU and a busy neighbour would hide it. */
+export const ROUNDS = 24;
+export const PACE_MS = 100;
+
+export type Setting = {
+  readonly host: TestHost;
+  readonly programs: Programs;
+  /** OCI layouts as both sides take them: `oci:DIR:ref`. */
+  readonly images: { readonly busybox: string; readonly probe: string; readonly debian: string };
+};
+
+/** One command to be timed; `before` and `after` are shell scripts that are not. */
+export type TimedCommand = {
+  readonly name: string;
+  readonly command: string;
+  readonly before?: string;
+  readonly after?: string;
+};
+
+/** Boots the host and makes it ready; the caller disposes of `host`. */
+export async function prepareSetting(): Promise<Setting> {
+  const programs = compilePrograms();
+  const images = await writeImages(programs.probe);
+  const host = await bootHost({ name: "bench" });
+  await configurePodman(host);
+  return { host, programs, images };
+}
+
+async function writeImages(probe: string): Promise<Setting["images"]> {
+  const layout = (name: string): string => join(BUILD, "bench/images", name);
+  const busybox: Image = { layers: [await busyboxTar()], config: { Cmd: ["/bin/sleep", "1000000"] } };
+  const probed: Image = {
+    layers: [...busybox.layers, await tarOf([{ name: "probe", mode: 0o755, body: readFileSync(probe) }])],
+    config: { Cmd: ["/probe", "/stamp"] },
+  };
+  const debian: Image = { layers: [debianTar()], config: { Cmd: ["/bin/bash"] } };
+  for (const [name, image] of Object.entries({ busybox, probe: probed, debian })) {
+    writeOciLayout(layout(name), image, { ref: "latest" });
+  }
+  return {
+    busybox: `oci:${layout("busybox")}:latest`,
+    probe: `oci:${layout("probe")}:latest`,
+    debian: `oci:${layout("debian")}:latest`,
+  };
+}
+
+/** Debian's defaults: overlay, crun, systemd as cgroup manager. Its storage may not lie on an overlay. */
+async function configurePodman(host: TestHost): Promise<void> {
+  await must(host, "mkdir -p /var/lib/containers && mount -t tmpfs -o mode=711 podman /var/lib/containers");
+  await host.put("/etc/containers/policy.json", '{"default":[{"type":"insecureAcceptAnything"}]}');
+}
+
+/** Runs a script in the host and returns what it printed; throws when it fails. */
+export async function must(host: TestHost, script: string, timeoutMs = 120_000): Promise<string> {
+  const { status, stdout, stderr } = await host.exec(["sh", "-ec", script], { timeoutMs });
+  if (status !== 0) throw new Error(`in the test host, status ${status}: ${script}\n${stdout}${stderr}`);
+  return stdout.trim();
+}
+
+/** Times commands, alternated. */
+export async function timeCommands(
+  setting: Setting,
+  commands: readonly TimedCommand[],
+  rounds = ROUNDS,
+): Promise<ReadonlyMap<string, Samples>> {
+  const argv = commands.flatMap(({ name, before = "", command, after = "" }) => [
+    name,
+    before,
+    command,
+    after,
+  ]);
+  const { status, stdout, stderr } = await setting.host.exec(
+    [setting.programs.timeCommand, String(rounds), String(PACE_MS), ...argv],
+    { timeoutMs: 15 * 60_000 },
+  );
+  if (status !== 0) throw new Error(`time-command: ${stderr}`);
+  return parseSamples(stdout);
+}

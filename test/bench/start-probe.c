@@ -1,0 +1,271 @@
+/* Measures how long systemd and what it starts take from StartTransientUnit to the first instruction of an app.
+
+   start-probe ROUNDS PACE_MS <CASES.json
+
+   A case is `{"name","unit","properties","aux","stamp","units"}`: one StartTransientUnit call as in units.json
+   (docs/launch-plan.md), the file that the probe writes, and every unit that must be gone before the next sample.
+   The cases alternate within each round, with the same pause before each. A line per sample: `<name> <nanoseconds>`. */
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <jansson.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <systemd/sd-bus.h>
+#include <time.h>
+#include <unistd.h>
+
+#define SYSTEMD "org.freedesktop.systemd1", "/org/freedesktop/systemd1", "org.freedesktop.systemd1.Manager"
+
+static const int64_t second = INT64_C(1000000000);
+
+static int64_t now_monotonic(void) {
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return now.tv_sec * second + now.tv_nsec;
+}
+
+static void sleep_nanoseconds(int64_t duration) {
+    struct timespec pause = {.tv_sec = duration / second, .tv_nsec = duration % second};
+    nanosleep(&pause, NULL);
+}
+
+/* ---- JSON shaped by a D-Bus signature ---- */
+
+/* Length of the first complete type of a signature. */
+static size_t type_length(const char *signature) {
+    if (*signature == 'a')
+        return 1 + type_length(signature + 1);
+    if (*signature != '(')
+        return 1;
+    size_t length = 1;
+    while (signature[length] != ')')
+        length += type_length(signature + length);
+    return length + 1;
+}
+
+static int append_value(sd_bus_message *message, const char *type, size_t length, json_t *value);
+
+static int append_array(sd_bus_message *message, const char *type, size_t length, json_t *value) {
+    if (length == 1 && *type == 'y' && json_is_string(value))
+        return sd_bus_message_append_array(message, 'y', json_string_value(value), json_string_length(value));
+    char contents[64];
+    snprintf(contents, sizeof contents, "%.*s", (int)length, type);
+    int r = sd_bus_message_open_container(message, 'a', contents);
+    for (size_t i = 0; r >= 0 && i < json_array_size(value); i++)
+        r = append_value(message, type, length, json_array_get(value, i));
+    return r < 0 ? r : sd_bus_message_close_container(message);
+}
+
+static int append_struct(sd_bus_message *message, const char *type, size_t length, json_t *value) {
+    char contents[64];
+    snprintf(contents, sizeof contents, "%.*s", (int)length, type);
+    int r = sd_bus_message_open_container(message, 'r', contents);
+    size_t field = 0;
+    for (size_t at = 0; r >= 0 && at < length; at += type_length(type + at))
+        r = append_value(message, type + at, type_length(type + at), json_array_get(value, field++));
+    return r < 0 ? r : sd_bus_message_close_container(message);
+}
+
+static int append_number(sd_bus_message *message, char type, json_int_t number) {
+    uint64_t wide = (uint64_t)number;
+    uint32_t narrow = (uint32_t)number;
+    uint16_t half = (uint16_t)number;
+    uint8_t byte = (uint8_t)number;
+    switch (type) {
+    case 't':
+    case 'x':
+        return sd_bus_message_append_basic(message, type, &wide);
+    case 'u':
+    case 'i':
+        return sd_bus_message_append_basic(message, type, &narrow);
+    case 'q':
+    case 'n':
+        return sd_bus_message_append_basic(message, type, &half);
+    case 'y':
+        return sd_bus_message_append_basic(message, type, &byte);
+    default:
+        return -EINVAL;
+    }
+}
+
+static int append_value(sd_bus_message *message, const char *type, size_t length, json_t *value) {
+    int truth = json_is_true(value);
+    double real = json_number_value(value);
+    switch (*type) {
+    case 'a':
+        return append_array(message, type + 1, length - 1, value);
+    case '(':
+        return append_struct(message, type + 1, length - 2, value);
+    case 's':
+    case 'o':
+    case 'g':
+        return sd_bus_message_append_basic(message, *type, json_string_value(value));
+    case 'b':
+        return sd_bus_message_append_basic(message, 'b', &truth);
+    case 'd':
+        return sd_bus_message_append_basic(message, 'd', &real);
+    default:
+        return append_number(message, *type, json_integer_value(value));
+    }
+}
+
+static int append_property(sd_bus_message *message, json_t *property) {
+    const char *name = json_string_value(json_array_get(property, 0));
+    const char *type = json_string_value(json_array_get(property, 1));
+    int r = sd_bus_message_open_container(message, 'r', "sv");
+    if (r >= 0)
+        r = sd_bus_message_append_basic(message, 's', name);
+    if (r >= 0)
+        r = sd_bus_message_open_container(message, 'v', type);
+    if (r >= 0)
+        r = append_value(message, type, strlen(type), json_array_get(property, 2));
+    if (r >= 0)
+        r = sd_bus_message_close_container(message);
+    return r < 0 ? r : sd_bus_message_close_container(message);
+}
+
+static int append_properties(sd_bus_message *message, json_t *properties) {
+    int r = sd_bus_message_open_container(message, 'a', "(sv)");
+    for (size_t i = 0; r >= 0 && i < json_array_size(properties); i++)
+        r = append_property(message, json_array_get(properties, i));
+    return r < 0 ? r : sd_bus_message_close_container(message);
+}
+
+static int append_aux(sd_bus_message *message, json_t *aux) {
+    int r = sd_bus_message_open_container(message, 'a', "(sa(sv))");
+    for (size_t i = 0; r >= 0 && i < json_array_size(aux); i++) {
+        json_t *unit = json_array_get(aux, i);
+        r = sd_bus_message_open_container(message, 'r', "sa(sv)");
+        if (r >= 0)
+            r = sd_bus_message_append_basic(message, 's', json_string_value(json_array_get(unit, 0)));
+        if (r >= 0)
+            r = append_properties(message, json_array_get(unit, 1));
+        if (r >= 0)
+            r = sd_bus_message_close_container(message);
+    }
+    return r < 0 ? r : sd_bus_message_close_container(message);
+}
+
+/* ---- samples ---- */
+
+static int make_call(sd_bus *bus, json_t *test, sd_bus_message **ret_call) {
+    sd_bus_message *call = NULL;
+    int r = sd_bus_message_new_method_call(bus, &call, SYSTEMD, "StartTransientUnit");
+    if (r >= 0)
+        r = sd_bus_message_append(call, "ss", json_string_value(json_object_get(test, "unit")), "fail");
+    if (r >= 0)
+        r = append_properties(call, json_object_get(test, "properties"));
+    if (r >= 0)
+        r = append_aux(call, json_object_get(test, "aux"));
+    if (r < 0) {
+        sd_bus_message_unref(call);
+        return r;
+    }
+    *ret_call = call;
+    return 0;
+}
+
+/* The time that the probe wrote; -ETIMEDOUT after ten seconds. */
+static int await_stamp(const char *path, int64_t *ret_nanoseconds) {
+    int64_t deadline = now_monotonic() + 10 * second;
+    while (now_monotonic() < deadline) {
+        int64_t stamp;
+        int fd = open(path, O_RDONLY | O_CLOEXEC);
+        ssize_t n = fd < 0 ? -1 : read(fd, &stamp, sizeof stamp);
+        if (fd >= 0)
+            close(fd);
+        if (n == sizeof stamp) {
+            *ret_nanoseconds = stamp;
+            return 0;
+        }
+        sleep_nanoseconds(2000000);
+    }
+    return -ETIMEDOUT;
+}
+
+static bool unit_exists(sd_bus *bus, const char *unit) {
+    sd_bus_error error = SD_BUS_ERROR_NULL;
+    int r = sd_bus_call_method(bus, SYSTEMD, "GetUnit", &error, NULL, "s", unit);
+    sd_bus_error_free(&error);
+    return r >= 0;
+}
+
+/* A sample that ends in a failed unit would measure something else: it times out here. */
+static int await_gone(sd_bus *bus, json_t *units) {
+    int64_t deadline = now_monotonic() + 10 * second;
+    for (size_t i = 0; i < json_array_size(units);) {
+        if (!unit_exists(bus, json_string_value(json_array_get(units, i))))
+            i++;
+        else if (now_monotonic() > deadline)
+            return -ETIMEDOUT;
+        else
+            sleep_nanoseconds(5000000);
+    }
+    return 0;
+}
+
+static int take_sample(sd_bus *bus, json_t *test, int64_t *ret_nanoseconds) {
+    const char *stamp_path = json_string_value(json_object_get(test, "stamp"));
+    sd_bus_error error = SD_BUS_ERROR_NULL;
+    sd_bus_message *call = NULL;
+    int64_t stamp = 0;
+
+    (void)unlink(stamp_path);
+    int r = make_call(bus, test, &call);
+    int64_t begin = now_monotonic();
+    if (r >= 0)
+        r = sd_bus_call(bus, call, 0, &error, NULL);
+    if (r < 0)
+        fprintf(stderr, "start-probe: StartTransientUnit: %s\n", error.message ? error.message : strerror(-r));
+    if (r >= 0)
+        r = await_stamp(stamp_path, &stamp);
+    if (r >= 0)
+        r = await_gone(bus, json_object_get(test, "units"));
+    sd_bus_message_unref(call);
+    sd_bus_error_free(&error);
+    if (r < 0)
+        return r;
+    *ret_nanoseconds = stamp - begin;
+    return 0;
+}
+
+static int run_rounds(sd_bus *bus, json_t *tests, long rounds, int64_t pace) {
+    for (long round = 0; round < rounds; round++)
+        for (size_t i = 0; i < json_array_size(tests); i++) {
+            json_t *test = json_array_get(tests, i);
+            const char *name = json_string_value(json_object_get(test, "name"));
+            int64_t nanoseconds;
+            sleep_nanoseconds(pace);
+            int r = take_sample(bus, test, &nanoseconds);
+            if (r < 0) {
+                fprintf(stderr, "start-probe: %s: %s\n", name, strerror(-r));
+                return r;
+            }
+            printf("%s %" PRId64 "\n", name, nanoseconds);
+        }
+    return 0;
+}
+
+int main(int argc, char *argv[]) {
+    if (argc != 3) {
+        fprintf(stderr, "usage: start-probe ROUNDS PACE_MS <CASES.json\n");
+        return 2;
+    }
+    json_error_t problem;
+    json_t *tests = json_loadf(stdin, 0, &problem);
+    if (!tests) {
+        fprintf(stderr, "start-probe: %s\n", problem.text);
+        return 2;
+    }
+    sd_bus *bus = NULL;
+    int r = sd_bus_open_system(&bus);
+    if (r >= 0)
+        r = run_rounds(bus, tests, strtol(argv[1], NULL, 10), strtol(argv[2], NULL, 10) * INT64_C(1000000));
+    sd_bus_flush_close_unref(bus);
+    json_decref(tests);
+    return r < 0 ? 1 : 0;
+}
