@@ -1,0 +1,261 @@
+#include "unpack/attributes.h"
+
+#include <archive.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <linux/posix_acl.h>
+#include <linux/posix_acl_xattr.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+#include <sys/xattr.h>
+#include <unistd.h>
+
+#include "basic/cleanup.h"
+#include "unpack/tree.h"
+
+/* As many as 64 KiB of attribute hold (XATTR_SIZE_MAX); the kernel takes no more. */
+#define ACL_ENTRIES_MAX 8191
+
+/* XATTR_LIST_MAX of linux/limits.h: the longest list of names the kernel tells. */
+#define XATTR_LIST_MAX_BYTES 65536
+
+struct Acl {
+    struct posix_acl_xattr_header header;
+    struct posix_acl_xattr_entry entries[];
+};
+
+static int id_check(int64_t id, const char *what, const char *path, struct Failure *failure) {
+    if (id >= 0 && id < UINT32_MAX) /* the last one means "unchanged" to chown(2) */
+        return 0;
+    return failure_image(failure, "%s has the %s %" PRId64, QUOTED(path), what, id);
+}
+
+/* libarchive keeps the group permissions of an access list in the mode; stat(2) shows its mask there. */
+static mode_t mode_masked(struct archive_entry *entry, mode_t mode) {
+    int type, permissions, tag, id;
+    const char *name;
+    archive_entry_acl_reset(entry, ARCHIVE_ENTRY_ACL_TYPE_ACCESS);
+    while (archive_entry_acl_next(entry, ARCHIVE_ENTRY_ACL_TYPE_ACCESS, &type, &permissions, &tag, &id, &name) == ARCHIVE_OK)
+        if (tag == ARCHIVE_ENTRY_ACL_MASK)
+            mode = (mode & ~(mode_t)070) | ((mode_t)permissions & 7) << 3;
+    return mode;
+}
+
+int attributes_read(struct archive_entry *entry, const char *path, struct Attributes *ret_attributes,
+                    struct Failure *failure) {
+    int r = id_check(archive_entry_uid(entry), "owner", path, failure);
+    if (r == 0)
+        r = id_check(archive_entry_gid(entry), "group", path, failure);
+    if (r < 0)
+        return r;
+    long nanoseconds = archive_entry_mtime_nsec(entry);
+    if (nanoseconds < 0 || nanoseconds >= 1000000000)
+        return failure_image(failure, "%s has a time with %ld nanoseconds", QUOTED(path), nanoseconds);
+    *ret_attributes = (struct Attributes){
+        .entry = entry,
+        .mode = mode_masked(entry, archive_entry_perm(entry) & 07777),
+        .uid = (uid_t)archive_entry_uid(entry),
+        .gid = (gid_t)archive_entry_gid(entry),
+        .time = { .tv_sec = archive_entry_mtime(entry), .tv_nsec = nanoseconds },
+    };
+    return 0;
+}
+
+/* Where attributes are set: at a descriptor, or at a name in the working directory. */
+struct Target {
+    int fd; /* negative: `name` counts */
+    const char *name;
+    const char *path; /* for sentences */
+};
+
+static int target_set(const struct Target *target, const char *attribute, const void *value, size_t size) {
+    int r = target->fd >= 0 ? fsetxattr(target->fd, attribute, value, size, 0)
+                            : lsetxattr(target->name, attribute, value, size, 0);
+    return r < 0 ? -errno : 0;
+}
+
+/* An attribute larger than the file system holds is ENOSPC on ext4, as is a full disk. */
+static bool disk_full(const struct Target *target) {
+    struct statvfs st;
+    int r = target->fd >= 0 ? fstatvfs(target->fd, &st) : statvfs(".", &st);
+    return r < 0 || st.f_bfree < 16;
+}
+
+static int set_failed(const struct Target *target, int error, const char *attribute, struct Failure *failure) {
+    bool too_large = error == E2BIG || error == ERANGE || (error == ENOSPC && !disk_full(target));
+    /* The kernel keeps no user.* on links and devices and checks the form of lists and capabilities. */
+    bool misplaced = error == EINVAL || (error == EPERM && target->fd < 0);
+    if (too_large || misplaced)
+        return failure_image(failure, "%s has the attribute %s, which cannot be set: %s", QUOTED(target->path),
+                             QUOTED(attribute), too_large ? "it is too large" : strerror(error));
+    return failure_system(failure, error, "cannot set the attribute %s of %s", QUOTED(attribute), QUOTED(target->path));
+}
+
+/* docs/unpacker.md, "Rules". Everything else speaks to this host's security modules or to overlayfs. */
+static bool attribute_kept(const char *name) {
+    if (strncmp(name, "user.", 5) == 0)
+        return strncmp(name, "user.overlay.", 13) != 0;
+    return strcmp(name, "security.capability") == 0 || strcmp(name, "system.posix_acl_access") == 0 ||
+           strcmp(name, "system.posix_acl_default") == 0;
+}
+
+static int xattrs_set(const struct Target *target, struct archive_entry *entry, struct Failure *failure) {
+    const char *name;
+    const void *value;
+    size_t size;
+    archive_entry_xattr_reset(entry);
+    while (archive_entry_xattr_next(entry, &name, &value, &size) == ARCHIVE_OK) {
+        if (!name || !attribute_kept(name))
+            continue;
+        int r = target_set(target, name, value, size);
+        if (r < 0)
+            return set_failed(target, -r, name, failure);
+    }
+    return 0;
+}
+
+static uint16_t acl_tag(int tag) {
+    switch (tag) {
+    case ARCHIVE_ENTRY_ACL_USER_OBJ:
+        return ACL_USER_OBJ;
+    case ARCHIVE_ENTRY_ACL_USER:
+        return ACL_USER;
+    case ARCHIVE_ENTRY_ACL_GROUP_OBJ:
+        return ACL_GROUP_OBJ;
+    case ARCHIVE_ENTRY_ACL_GROUP:
+        return ACL_GROUP;
+    case ARCHIVE_ENTRY_ACL_MASK:
+        return ACL_MASK;
+    default:
+        return ACL_OTHER;
+    }
+}
+
+/* The kernel wants the tags in this order (posix_acl_valid()). */
+static int acl_compare(const void *a, const void *b) {
+    const struct posix_acl_xattr_entry *left = a, *right = b;
+    if (left->e_tag != right->e_tag)
+        return left->e_tag < right->e_tag ? -1 : 1;
+    return left->e_id < right->e_id ? -1 : left->e_id > right->e_id;
+}
+
+static int acl_fill(struct archive_entry *entry, int wanted, const char *path, struct Acl *acl, size_t *ret_count,
+                    struct Failure *failure) {
+    int type, permissions, tag, id;
+    const char *name;
+    size_t count = 0;
+    while (archive_entry_acl_next(entry, wanted, &type, &permissions, &tag, &id, &name) == ARCHIVE_OK) {
+        bool named = tag == ARCHIVE_ENTRY_ACL_USER || tag == ARCHIVE_ENTRY_ACL_GROUP;
+        if (named && id < 0) /* names mean nothing outside of the system that wrote them */
+            return failure_image(failure, "%s has an access control list that names %s without a number", QUOTED(path),
+                                 QUOTED(name ? name : ""));
+        if (count == ACL_ENTRIES_MAX)
+            return failure_image(failure, "%s has an access control list that is too long", QUOTED(path));
+        acl->entries[count++] = (struct posix_acl_xattr_entry){
+            .e_tag = acl_tag(tag),
+            .e_perm = (uint16_t)(permissions & 7),
+            .e_id = named ? (uint32_t)id : (uint32_t)ACL_UNDEFINED_ID,
+        };
+    }
+    *ret_count = count;
+    return 0;
+}
+
+static int acl_set(const struct Target *target, struct archive_entry *entry, int wanted, const char *attribute,
+                   struct Failure *failure) {
+    if (archive_entry_acl_reset(entry, wanted) == 0)
+        return 0;
+    _cleanup_free_ struct Acl *acl = malloc(sizeof(*acl) + ACL_ENTRIES_MAX * sizeof(*acl->entries));
+    if (!acl)
+        return failure_system(failure, ENOMEM, "cannot set the access control list of %s", QUOTED(target->path));
+    size_t count;
+    int r = acl_fill(entry, wanted, target->path, acl, &count, failure);
+    if (r < 0 || count == 0)
+        return r;
+    acl->header.a_version = POSIX_ACL_XATTR_VERSION;
+    qsort(acl->entries, count, sizeof(*acl->entries), acl_compare);
+    r = target_set(target, attribute, acl, sizeof(*acl) + count * sizeof(*acl->entries));
+    return r < 0 ? set_failed(target, -r, attribute, failure) : 0;
+}
+
+/* A default list of a directory is handed on to whatever is created in it, which the archive did not ask for. */
+static void inherited_remove(const struct Target *target) {
+    static const char *const lists[] = { "system.posix_acl_access", "system.posix_acl_default" };
+    for (size_t i = 0; i < 2; i++)
+        (void)(target->fd >= 0 ? fremovexattr(target->fd, lists[i]) : lremovexattr(target->name, lists[i]));
+}
+
+static bool default_brought(struct archive_entry *entry) {
+    const char *name;
+    const void *value;
+    size_t size;
+    archive_entry_xattr_reset(entry);
+    while (archive_entry_xattr_next(entry, &name, &value, &size) == ARCHIVE_OK)
+        if (name && strcmp(name, "system.posix_acl_default") == 0)
+            return true;
+    return archive_entry_acl_reset(entry, ARCHIVE_ENTRY_ACL_TYPE_DEFAULT) > 0;
+}
+
+static int lists_set(const struct Target *target, struct archive_entry *entry, bool *inherits, struct Failure *failure) {
+    int r = acl_set(target, entry, ARCHIVE_ENTRY_ACL_TYPE_ACCESS, "system.posix_acl_access", failure);
+    if (r == 0)
+        r = acl_set(target, entry, ARCHIVE_ENTRY_ACL_TYPE_DEFAULT, "system.posix_acl_default", failure);
+    if (r == 0)
+        r = xattrs_set(target, entry, failure);
+    *inherits = *inherits || default_brought(entry);
+    return r;
+}
+
+int attributes_apply_fd(const struct Attributes *attributes, int fd, const char *path, bool *inherits,
+                        struct Failure *failure) {
+    const struct Target target = { .fd = fd, .path = path };
+    const struct timespec times[2] = { attributes->time, attributes->time };
+    if (*inherits)
+        inherited_remove(&target);
+    /* Changing the owner clears set-id bits and capabilities: it comes first (chown(2)). */
+    if (fchown(fd, attributes->uid, attributes->gid) < 0)
+        return failure_system(failure, errno, "cannot set the owner of %s", QUOTED(path));
+    if (fchmod(fd, attributes->mode) < 0)
+        return failure_system(failure, errno, "cannot set the mode of %s", QUOTED(path));
+    int r = lists_set(&target, attributes->entry, inherits, failure);
+    if (r < 0)
+        return r;
+    return futimens(fd, times) < 0 ? failure_system(failure, errno, "cannot set the times of %s", QUOTED(path)) : 0;
+}
+
+int attributes_apply_at(const struct Attributes *attributes, int parent, const char *path, bool *inherits,
+                        struct Failure *failure) {
+    const struct Target target = { .fd = -1, .name = path_name(path), .path = path };
+    const struct timespec times[2] = { attributes->time, attributes->time };
+    bool link = archive_entry_filetype(attributes->entry) == AE_IFLNK;
+    if (fchdir(parent) < 0)
+        return failure_system(failure, errno, "cannot enter the directory of %s", QUOTED(path));
+    if (*inherits && !link)
+        inherited_remove(&target);
+    if (lchown(target.name, attributes->uid, attributes->gid) < 0)
+        return failure_system(failure, errno, "cannot set the owner of %s", QUOTED(path));
+    if (!link && chmod(target.name, attributes->mode) < 0)
+        return failure_system(failure, errno, "cannot set the mode of %s", QUOTED(path));
+    int r = link ? xattrs_set(&target, attributes->entry, failure) : lists_set(&target, attributes->entry, inherits, failure);
+    if (r < 0)
+        return r;
+    if (utimensat(AT_FDCWD, target.name, times, AT_SYMLINK_NOFOLLOW) < 0)
+        return failure_system(failure, errno, "cannot set the times of %s", QUOTED(path));
+    return 0;
+}
+
+int attributes_clear(int fd, const char *path, struct Failure *failure) {
+    _cleanup_free_ char *names = malloc(XATTR_LIST_MAX_BYTES);
+    if (!names)
+        return failure_system(failure, ENOMEM, "cannot clear the attributes of %s", QUOTED(path));
+    ssize_t size = flistxattr(fd, names, XATTR_LIST_MAX_BYTES);
+    if (size < 0)
+        return errno == EOPNOTSUPP ? 0 : failure_system(failure, errno, "cannot list the attributes of %s", QUOTED(path));
+    for (const char *name = names; name < names + size; name += strlen(name) + 1)
+        if (attribute_kept(name) && fremovexattr(fd, name) < 0)
+            return failure_system(failure, errno, "cannot clear the attributes of %s", QUOTED(path));
+    return 0;
+}

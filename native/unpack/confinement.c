@@ -1,0 +1,115 @@
+#include "unpack/confinement.h"
+
+#include <errno.h>
+#include <linux/capability.h>
+#include <seccomp.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define SANITIZED 1
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
+#define SANITIZED 1
+#endif
+#endif
+#ifndef SANITIZED
+#define SANITIZED 0
+#endif
+
+/* A sparse map or an xz dictionary may ask for any amount; extraction itself needs some ten MiB. */
+#define MEMORY_MAX ((rlim_t)1536 << 20)
+
+static const unsigned kept_capabilities[] = {
+    CAP_CHOWN,        /* owners other than root */
+    CAP_DAC_OVERRIDE, /* files in directories that root may not enter by mode */
+    CAP_FOWNER,       /* modes and times of files already given away */
+    CAP_FSETID,       /* set-id bits of other groups' files */
+    CAP_MKNOD,        /* devices */
+    CAP_SETFCAP,      /* security.capability */
+};
+
+static const int kept_calls[] = {
+    /* reading, writing */
+    SCMP_SYS(read), SCMP_SYS(pread64), SCMP_SYS(write), SCMP_SYS(writev), SCMP_SYS(lseek), SCMP_SYS(close),
+    SCMP_SYS(fadvise64), SCMP_SYS(ftruncate), SCMP_SYS(fsync), SCMP_SYS(syncfs), SCMP_SYS(fcntl), SCMP_SYS(dup),
+    /* names */
+    SCMP_SYS(openat), SCMP_SYS(openat2), SCMP_SYS(mkdirat), SCMP_SYS(mknodat), SCMP_SYS(symlinkat), SCMP_SYS(linkat),
+    SCMP_SYS(unlinkat), SCMP_SYS(renameat), SCMP_SYS(renameat2), SCMP_SYS(fchdir), SCMP_SYS(getdents64),
+    /* attributes; the name-taking forms exist only where fchmodat and fchownat are not used by glibc */
+    SCMP_SYS(fstat), SCMP_SYS(newfstatat), SCMP_SYS(statx), SCMP_SYS(fstatfs), SCMP_SYS(statfs), SCMP_SYS(fchown),
+    SCMP_SYS(fchownat), SCMP_SYS(lchown), SCMP_SYS(fchmod), SCMP_SYS(fchmodat), SCMP_SYS(chmod), SCMP_SYS(utimensat),
+    SCMP_SYS(fsetxattr), SCMP_SYS(lsetxattr), SCMP_SYS(fremovexattr), SCMP_SYS(lremovexattr), SCMP_SYS(flistxattr),
+    /* memory, threads, the end */
+    SCMP_SYS(brk), SCMP_SYS(mmap), SCMP_SYS(munmap), SCMP_SYS(mremap), SCMP_SYS(mprotect), SCMP_SYS(madvise),
+    SCMP_SYS(futex), SCMP_SYS(clone), SCMP_SYS(clone3), SCMP_SYS(set_robust_list), SCMP_SYS(rseq),
+    SCMP_SYS(sched_getaffinity), SCMP_SYS(sched_yield), SCMP_SYS(getpid), SCMP_SYS(gettid), SCMP_SYS(tgkill),
+    SCMP_SYS(rt_sigaction), SCMP_SYS(rt_sigprocmask), SCMP_SYS(rt_sigreturn), SCMP_SYS(restart_syscall),
+    SCMP_SYS(clock_gettime), SCMP_SYS(getrandom), SCMP_SYS(sysinfo), SCMP_SYS(prlimit64), SCMP_SYS(exit),
+    SCMP_SYS(exit_group),
+};
+
+/* glibc has no capset(2) and libcap is one dependency too many for it. */
+static int capabilities_drop(void) {
+    struct __user_cap_header_struct header = { .version = _LINUX_CAPABILITY_VERSION_3 };
+    struct __user_cap_data_struct data[2] = { 0 };
+    if (syscall(SYS_capget, &header, data) < 0)
+        return -errno;
+    uint32_t mask[2] = { 0 };
+    for (size_t i = 0; i < sizeof(kept_capabilities) / sizeof(*kept_capabilities); i++)
+        mask[kept_capabilities[i] / 32] |= UINT32_C(1) << kept_capabilities[i] % 32;
+    for (size_t i = 0; i < 2; i++) { /* what the unit did not grant stays away */
+        data[i].permitted &= mask[i];
+        data[i].effective = data[i].permitted;
+        data[i].inheritable = 0;
+    }
+    return syscall(SYS_capset, &header, data) < 0 ? -errno : 0;
+}
+
+/* ENOSYS rather than a signal: a newer C library falls back to the calls listed here. */
+static int calls_filter(void) {
+    scmp_filter_ctx filter = seccomp_init(SCMP_ACT_ERRNO(ENOSYS));
+    if (!filter)
+        return -ENOMEM;
+    int r = 0;
+    for (size_t i = 0; r == 0 && i < sizeof(kept_calls) / sizeof(*kept_calls); i++)
+        r = seccomp_rule_add(filter, SCMP_ACT_ALLOW, kept_calls[i], 0);
+    if (r == 0)
+        r = seccomp_attr_set(filter, SCMP_FLTATR_CTL_OPTIMIZE, 2); /* a binary tree: file calls come by the thousand */
+    if (r == 0)
+        r = seccomp_load(filter);
+    seccomp_release(filter);
+    return r;
+}
+
+static int memory_limit(void) {
+    const struct rlimit limit = { .rlim_cur = MEMORY_MAX, .rlim_max = MEMORY_MAX };
+    struct rlimit present;
+    if (getrlimit(RLIMIT_DATA, &present) < 0)
+        return -errno;
+    if (present.rlim_max < MEMORY_MAX)
+        return 0;
+    return setrlimit(RLIMIT_DATA, &limit) < 0 ? -errno : 0;
+}
+
+int confinement_enter(int into, struct Failure *failure) {
+    if (fchdir(into) < 0 || chroot(".") < 0)
+        return failure_system(failure, errno, "cannot make the layer's directory the root");
+    if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
+        return failure_system(failure, errno, "cannot give up new privileges");
+    int r = capabilities_drop();
+    if (r < 0)
+        return failure_system(failure, -r, "cannot drop capabilities");
+    if (SANITIZED) /* a sanitizer's run time needs other calls and much more memory */
+        return 0;
+    r = memory_limit();
+    if (r < 0)
+        return failure_system(failure, -r, "cannot limit memory");
+    r = calls_filter();
+    return r < 0 ? failure_system(failure, -r, "cannot filter system calls") : 0;
+}

@@ -1,0 +1,36 @@
+/* One archive, entry by entry, into one tree with its digest list. */
+#pragma once
+
+#include <archive.h>
+#include <archive_entry.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "unpack/digest.h"
+#include "unpack/failure.h"
+#include "unpack/list.h"
+#include "unpack/options.h"
+#include "unpack/pipeline.h"
+#include "unpack/tree.h"
+
+struct Layer {
+    const struct Options *options;
+    struct Failure *failure;
+    struct Tree tree;
+    struct List list;
+    struct DigestStream content; /* of one file after the other */
+    bool inherits;               /* a directory has a default access control list */
+    bool root_seen;              /* the root has an entry of its own */
+    bool rootfs_seen;            /* an ACI's */
+    char *manifest;              /* an ACI's */
+    size_t manifest_size;
+    uint64_t entries; /* of the archive */
+    uint64_t bytes;   /* of all files, holes included */
+    uint64_t skipped; /* entries that were left out */
+};
+
+/* Creates tree/ and digests in `into` and fills them from the pipeline, to its last byte. `layer` is zero before and
+ * needs layer_close() after, whatever was returned. */
+int layer_extract(struct Layer *layer, int into, const struct Options *options, struct Pipeline *pipeline,
+                  struct Failure *failure);
+void layer_close(struct Layer *layer);

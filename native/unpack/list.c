@@ -1,0 +1,133 @@
+#include "unpack/list.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "basic/cleanup.h"
+
+int list_open(struct List *ret_list, int directory, const char *name) {
+    _cleanup_fd_ int fd = openat(directory, name, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0644);
+    if (fd < 0)
+        return -errno;
+    FILE *file = fdopen(fd, "w+");
+    if (!file)
+        return -errno;
+    (void)fd_take(&fd);
+    *ret_list = (struct List){ .file = file };
+    return 0;
+}
+
+static char *path_encode(const char *path, char *at) {
+    static const char digits[] = "0123456789ABCDEF";
+    for (const unsigned char *byte = (const unsigned char *)path; *byte; byte++) {
+        if (*byte > ' ' && *byte < 0x7f && *byte != '%') {
+            *at++ = (char)*byte;
+            continue;
+        }
+        *at++ = '%';
+        *at++ = digits[*byte >> 4];
+        *at++ = digits[*byte & 15];
+    }
+    return at;
+}
+
+/* Nanoseconds since 1970 as a decimal number; seconds times 10^9 overflow 64 bits after the year 2262. */
+static int time_print(char *buffer, size_t size, struct timespec time) {
+    int64_t seconds = time.tv_sec;
+    long nanoseconds = time.tv_nsec;
+    bool negative = seconds < 0;
+    if (negative && nanoseconds > 0) {
+        seconds++;
+        nanoseconds = 1000000000 - nanoseconds;
+    }
+    uint64_t absolute = negative ? -(uint64_t)seconds : (uint64_t)seconds;
+    const char *sign = negative && (absolute || nanoseconds) ? "-" : "";
+    if (absolute == 0)
+        return snprintf(buffer, size, "%s%ld", sign, nanoseconds);
+    return snprintf(buffer, size, "%s%" PRIu64 "%09ld", sign, absolute, nanoseconds);
+}
+
+int list_write(struct List *list, const struct ListLine *line) {
+    char text[3 * LIST_PATH_MAX + 256];
+    char time[48];
+    (void)time_print(time, sizeof(time), line->time);
+    int used = snprintf(text, 256, "%c %o %" PRIu32 " %" PRIu32 " %" PRIu64 " %s %s ", line->type,
+                        (unsigned)(line->mode & 07777), line->uid, line->gid, line->size, time,
+                        line->digest ? line->digest : "-");
+    char *end = path_encode(line->path, text + used);
+    *end++ = '\n';
+    size_t size = (size_t)(end - text);
+    return fwrite_unlocked(text, 1, size, list->file) == size ? 0 : -errno;
+}
+
+int list_rewind(struct List *list) {
+    if (fflush(list->file) != 0)
+        return -errno;
+    rewind(list->file);
+    return 0;
+}
+
+static int digit_value(char digit) {
+    return digit <= '9' ? digit - '0' : digit - 'A' + 10;
+}
+
+static int path_decode(const char *text, char *path) {
+    size_t at = 0;
+    for (; *text && *text != '\n'; text++) {
+        if (at >= LIST_PATH_MAX - 1)
+            return -EBADMSG;
+        if (*text == '%') {
+            path[at++] = (char)(digit_value(text[1]) * 16 + digit_value(text[2]));
+            text += 2;
+        } else
+            path[at++] = *text;
+    }
+    path[at] = '\0';
+    return 0;
+}
+
+/* The inverse of time_print(). */
+static struct timespec time_scan(const char *text) {
+    bool negative = *text == '-';
+    text += negative;
+    size_t digits = strspn(text, "0123456789");
+    char nanoseconds[10] = { 0 };
+    size_t tail = digits < 9 ? digits : 9;
+    memcpy(nanoseconds, text + digits - tail, tail);
+    long fraction = strtol(nanoseconds, NULL, 10);
+    uint64_t seconds = 0;
+    for (size_t i = 0; i + 9 < digits; i++)
+        seconds = seconds * 10 + (uint64_t)(text[i] - '0');
+    if (!negative)
+        return (struct timespec){ .tv_sec = (time_t)seconds, .tv_nsec = fraction };
+    return (struct timespec){ .tv_sec = (time_t)(-seconds - (fraction > 0)), .tv_nsec = fraction > 0 ? 1000000000 - fraction : 0 };
+}
+
+int list_read(struct List *list, struct ListItem *ret_item) {
+    errno = 0;
+    if (getline(&list->line, &list->line_size, list->file) < 0)
+        return errno ? -errno : 0;
+    ret_item->type = list->line[0];
+    char *field = list->line;
+    for (int i = 0; i < 7; i++) { /* TYPE MODE UID GID SIZE MTIME_NS DIGEST PATH */
+        field = strchr(field, ' ');
+        if (!field)
+            return -EBADMSG;
+        field++;
+        if (i == 4)
+            ret_item->time = time_scan(field);
+    }
+    return path_decode(field, ret_item->path) < 0 ? -EBADMSG : 1;
+}
+
+void list_close(struct List *list) {
+    if (list->file)
+        (void)fclose(list->file);
+    free(list->line);
+    *list = (struct List){ 0 };
+}

@@ -1,0 +1,44 @@
+/* The digest list (docs/unpacker.md): one line per entry in tar order, written while extracting and read once more
+ * at the end for what can only be done then (times of directories, whiteouts), so that memory stays small however
+ * large the archive is. */
+#pragma once
+
+#include <stdint.h>
+#include <stdio.h>
+#include <sys/types.h>
+#include <time.h>
+
+#define LIST_PATH_MAX 4097
+
+struct ListLine {
+    char type; /* one of f d l c b p h w o */
+    mode_t mode;
+    uint32_t uid;
+    uint32_t gid;
+    uint64_t size;
+    struct timespec time;
+    const char *digest; /* NULL: "-" */
+    const char *path;
+};
+
+/* What the second reading needs of a line. */
+struct ListItem {
+    char type;
+    struct timespec time;
+    char path[LIST_PATH_MAX];
+};
+
+struct List {
+    FILE *file;
+    char *line;
+    size_t line_size;
+};
+
+/* Creates `name` in the directory. Returns 0 or -errno. */
+int list_open(struct List *ret_list, int directory, const char *name);
+int list_write(struct List *list, const struct ListLine *line);
+/* Writes out what is buffered and goes back to the first line. */
+int list_rewind(struct List *list);
+/* Returns 1 with an item, 0 at the end, -errno. */
+int list_read(struct List *list, struct ListItem *ret_item);
+void list_close(struct List *list);

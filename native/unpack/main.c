@@ -1,0 +1,156 @@
+/* gantry-unpack: one untrusted archive from standard input into one directory (docs/unpacker.md). */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "basic/cleanup.h"
+#include "unpack/confinement.h"
+#include "unpack/layer.h"
+#include "unpack/options.h"
+#include "unpack/pipeline.h"
+#include "unpack/report.h"
+#include "unpack/source.h"
+#include "unpack/tree.h"
+
+struct Unpacker {
+    struct Options options;
+    int into;
+    struct Source source;
+    struct Pipeline pipeline;
+    struct Layer layer;
+    struct Report report;
+    struct Failure failure;
+};
+
+/* decompress: the bytes as they come out of the pipeline. */
+static int data_write(struct Unpacker *unpacker) {
+    _cleanup_fd_ int fd = openat(unpacker->into, "data", O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0644);
+    if (fd < 0)
+        return failure_system(&unpacker->failure, errno, "cannot create the decompressed file");
+    const void *block;
+    ssize_t left;
+    while ((left = pipeline_read(&unpacker->pipeline, &block)) > 0)
+        for (const char *at = block; left > 0;) {
+            ssize_t n = write(fd, at, (size_t)left);
+            if (n < 0 && errno != EINTR)
+                return failure_system(&unpacker->failure, errno, "cannot write the decompressed file");
+            at += n > 0 ? n : 0;
+            left -= n > 0 ? n : 0;
+        }
+    return (int)left;
+}
+
+static int digest_check(const struct Expectation *expectation, const struct DigestValues *values, const char *what,
+                        struct Failure *failure) {
+    if (!expectation->algorithm || strcmp(digest_value(values, expectation->algorithm), expectation->hex) == 0)
+        return 0;
+    const char *name = digest_name(expectation->algorithm);
+    return failure_digest(failure, "the digest of the %s is %s:%s, expected was %s:%s", what, name,
+                          digest_value(values, expectation->algorithm), name, expectation->hex);
+}
+
+/* A broken archive is usually one that was damaged on its way: if its digest says so, that is the better reason. */
+static int damage_explain(struct Unpacker *unpacker) {
+    struct Failure failure = { 0 };
+    if (unpacker->failure.kind == FAILURE_BAD_IMAGE && unpacker->options.expected_digest.algorithm &&
+        source_drain(&unpacker->source, &failure) == 0 &&
+        digest_finish(&unpacker->source.digest, &unpacker->report.compressed) == 0)
+        (void)digest_check(&unpacker->options.expected_digest, &unpacker->report.compressed, "archive", &failure);
+    if (failure.kind == FAILURE_DIGEST_MISMATCH)
+        unpacker->failure = failure;
+    return -EBADMSG;
+}
+
+static int digests_verify(struct Unpacker *unpacker) {
+    const struct Options *options = &unpacker->options;
+    struct Report *report = &unpacker->report;
+    int r = digest_finish(&unpacker->source.digest, &report->compressed);
+    if (r == 0)
+        r = digest_finish(&unpacker->pipeline.digest, &report->diff);
+    if (r < 0)
+        return failure_system(&unpacker->failure, -r, "cannot compute digests");
+    report->compressed_size = unpacker->source.size;
+    report->diff_size = unpacker->pipeline.size;
+    r = digest_check(&options->expected_digest, &report->compressed, "archive", &unpacker->failure);
+    return r < 0 ? r : digest_check(&options->expected_diff, &report->diff, "uncompressed archive", &unpacker->failure);
+}
+
+static int archive_unpack(struct Unpacker *unpacker) {
+    const struct Options *options = &unpacker->options;
+    unsigned algorithms = DIGEST_SHA256 | (unsigned)options->expected_diff.algorithm;
+    if (options->verb == VERB_ACI)
+        algorithms |= DIGEST_SHA512;
+    int r = pipeline_start(&unpacker->pipeline, &unpacker->source, algorithms, options->max_bytes, &unpacker->failure);
+    if (r < 0)
+        return r;
+    if (options->verb == VERB_DECOMPRESS)
+        r = data_write(unpacker);
+    else
+        r = layer_extract(&unpacker->layer, unpacker->into, options, &unpacker->pipeline, &unpacker->failure);
+    pipeline_finish(&unpacker->pipeline);
+    if (unpacker->pipeline.failure.kind != FAILURE_NONE) /* the cause of whatever the reader then met */
+        unpacker->failure = unpacker->pipeline.failure;
+    return unpacker->failure.kind != FAILURE_NONE || r < 0 ? damage_explain(unpacker) : digests_verify(unpacker);
+}
+
+static int archive_sync(struct Unpacker *unpacker) {
+    if (unpacker->options.verb != VERB_DECOMPRESS && unlinkat(unpacker->into, ".trash", AT_REMOVEDIR) < 0)
+        return failure_system(&unpacker->failure, errno, "cannot clean up");
+    if (syncfs(unpacker->into) < 0)
+        return failure_system(&unpacker->failure, errno, "cannot sync the layer");
+    return 0;
+}
+
+static int unpacker_run(struct Unpacker *unpacker) {
+    int r = source_open(&unpacker->source, STDIN_FILENO, &unpacker->options, &unpacker->failure);
+    if (r == 0)
+        r = confinement_enter(unpacker->into, &unpacker->failure);
+    if (r == 0)
+        r = archive_unpack(unpacker);
+    return r == 0 ? archive_sync(unpacker) : r;
+}
+
+/* A failure leaves nothing but the report: whatever was on the disk was unverified. */
+static void products_remove(struct Unpacker *unpacker) {
+    static const char *const products[] = { "tree", "digests", "data" };
+    uint64_t count = unpacker->layer.tree.trash_count;
+    _cleanup_fd_ int trash = openat(unpacker->into, ".trash", O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    for (size_t i = 0; i < sizeof(products) / sizeof(*products); i++)
+        (void)directory_remove(unpacker->into, products[i], trash, &count);
+    (void)unlinkat(unpacker->into, ".trash", AT_REMOVEDIR);
+}
+
+static int unpacker_report(struct Unpacker *unpacker, int r) {
+    if (r < 0 && unpacker->failure.kind == FAILURE_NONE)
+        (void)failure_system(&unpacker->failure, -r, "cannot unpack the archive");
+    if (unpacker->failure.kind != FAILURE_NONE)
+        products_remove(unpacker);
+    unpacker->report.layer = unpacker->options.verb == VERB_DECOMPRESS ? NULL : &unpacker->layer;
+    int written = report_write(unpacker->into, &unpacker->report, &unpacker->failure);
+    if (written < 0)
+        fprintf(stderr, "gantry-unpack: cannot write the report: %s\n", strerror(-written));
+    if (unpacker->failure.kind != FAILURE_NONE)
+        fprintf(stderr, "gantry-unpack: %s\n", unpacker->failure.text);
+    return written < 0 || unpacker->failure.kind != FAILURE_NONE ? EXIT_FAILURE : EXIT_SUCCESS;
+}
+
+int main(int argc, char **argv) {
+    static struct Unpacker unpacker; /* static: it holds a path and sentences, too much for a thread's small stack */
+    if (options_parse(argc, argv, stderr, &unpacker.options) < 0)
+        return 2; /* DESIGN 7: usage */
+    (void)umask(0);
+    unpacker.into = open(unpacker.options.into, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (unpacker.into < 0) {
+        fprintf(stderr, "gantry-unpack: cannot open %s: %s\n", QUOTED(unpacker.options.into), strerror(errno));
+        return EXIT_FAILURE;
+    }
+    int status = unpacker_report(&unpacker, unpacker_run(&unpacker));
+    layer_close(&unpacker.layer);
+    digest_close(&unpacker.pipeline.digest);
+    source_close(&unpacker.source);
+    return status;
+}

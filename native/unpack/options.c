@@ -1,0 +1,127 @@
+#include "unpack/options.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <getopt.h>
+#include <inttypes.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum {
+    OPTION_INTO = 256,
+    OPTION_OFFSET,
+    OPTION_LENGTH,
+    OPTION_EXPECT_SIZE,
+    OPTION_EXPECT_DIGEST,
+    OPTION_EXPECT_DIFF,
+    OPTION_MAX_BYTES,
+    OPTION_MAX_ENTRIES,
+};
+
+static const struct option known_options[] = {
+    { "into", required_argument, NULL, OPTION_INTO },                   /* the only directory that is written */
+    { "offset", required_argument, NULL, OPTION_OFFSET },               /* where the archive starts in a file */
+    { "length", required_argument, NULL, OPTION_LENGTH },               /* how long it is there */
+    { "expect-size", required_argument, NULL, OPTION_EXPECT_SIZE },     /* compressed bytes */
+    { "expect-digest", required_argument, NULL, OPTION_EXPECT_DIGEST }, /* of the compressed bytes */
+    { "expect-diff", required_argument, NULL, OPTION_EXPECT_DIFF },     /* of the uncompressed tar */
+    { "max-bytes", required_argument, NULL, OPTION_MAX_BYTES },         /* of the tar, and of all files together */
+    { "max-entries", required_argument, NULL, OPTION_MAX_ENTRIES },     /* of the tar, implied parents included */
+    { NULL, 0, NULL, 0 },
+};
+
+static int number_parse(const char *text, uint64_t *ret_number) {
+    if (!isdigit((unsigned char)text[0]))
+        return -EINVAL;
+    char *end = NULL;
+    errno = 0;
+    uintmax_t number = strtoumax(text, &end, 10);
+    if (errno || *end || number > INT64_MAX) /* file offsets are signed */
+        return -EINVAL;
+    *ret_number = number;
+    return 0;
+}
+
+static int expectation_parse(const char *text, struct Expectation *ret_expectation) {
+    static const enum DigestAlgorithm algorithms[] = { DIGEST_SHA256, DIGEST_SHA512 };
+    for (size_t i = 0; i < sizeof(algorithms) / sizeof(*algorithms); i++) {
+        const char *name = digest_name(algorithms[i]);
+        size_t digits = algorithms[i] == DIGEST_SHA256 ? 64 : 128;
+        if (strncmp(text, name, strlen(name)) != 0 || text[strlen(name)] != ':')
+            continue;
+        const char *hex = text + strlen(name) + 1;
+        if (strlen(hex) != digits || strspn(hex, "0123456789abcdef") != digits)
+            return -EINVAL;
+        ret_expectation->algorithm = algorithms[i];
+        memcpy(ret_expectation->hex, hex, digits + 1);
+        return 0;
+    }
+    return -EINVAL;
+}
+
+static int verb_parse(const char *text, enum Verb *ret_verb) {
+    static const struct {
+        const char *name;
+        enum Verb verb;
+    } verbs[] = { { "layer", VERB_LAYER }, { "aci", VERB_ACI }, { "decompress", VERB_DECOMPRESS } };
+    for (size_t i = 0; i < sizeof(verbs) / sizeof(*verbs); i++)
+        if (strcmp(text, verbs[i].name) == 0) {
+            *ret_verb = verbs[i].verb;
+            return 0;
+        }
+    return -EINVAL;
+}
+
+static int option_apply(int option, const char *value, struct Options *options) {
+    switch (option) {
+    case OPTION_INTO:
+        options->into = value;
+        return *value ? 0 : -EINVAL;
+    case OPTION_OFFSET:
+        return number_parse(value, &options->offset);
+    case OPTION_LENGTH:
+        return number_parse(value, &options->length);
+    case OPTION_EXPECT_SIZE:
+        return number_parse(value, &options->expected_size);
+    case OPTION_EXPECT_DIGEST:
+        return expectation_parse(value, &options->expected_digest);
+    case OPTION_EXPECT_DIFF:
+        return expectation_parse(value, &options->expected_diff);
+    case OPTION_MAX_BYTES:
+        return number_parse(value, &options->max_bytes);
+    case OPTION_MAX_ENTRIES:
+        return number_parse(value, &options->max_entries);
+    default:
+        return -EINVAL;
+    }
+}
+
+static int usage(FILE *errors, const char *mistake, const char *object) {
+    fprintf(errors, "gantry-unpack: %s%s; usage: gantry-unpack layer|aci|decompress --into=DIR [options] <ARCHIVE\n",
+            mistake, object);
+    return -EINVAL;
+}
+
+int options_parse(int argc, char **argv, FILE *errors, struct Options *ret_options) {
+    struct Options options = {
+        .length = OPTION_UNSET,
+        .expected_size = OPTION_UNSET,
+        .max_bytes = UINT64_C(64) << 30,
+        .max_entries = 2000000,
+    };
+    opterr = 0;
+    optind = 0; /* glibc: start over, a test parses more than once */
+    for (int option, index = 0; (option = getopt_long(argc, argv, "", known_options, &index)) != -1;) {
+        if (option == '?')
+            return usage(errors, "unknown or incomplete option ", argv[optind - 1]);
+        if (option_apply(option, optarg, &options) < 0)
+            return usage(errors, "bad value for --", known_options[index].name);
+    }
+    if (argc - optind != 1 || verb_parse(argv[optind], &options.verb) < 0)
+        return usage(errors, "exactly one verb is needed", "");
+    if (!options.into)
+        return usage(errors, "--into is missing", "");
+    *ret_options = options;
+    return 0;
+}
