@@ -8,6 +8,7 @@
 import { spawnSync } from "node:child_process";
 import { readdir } from "node:fs/promises";
 import { parseArgs } from "node:util";
+import { compare, snapshot, type Traces } from "./host/leaks.ts";
 import { runCommand } from "./runner/command.ts";
 import { type Counts, NOTHING, single, sum } from "./runner/counts.ts";
 import { NATIVE_BUILDS, runNativeTests } from "./runner/native-tests.ts";
@@ -73,6 +74,14 @@ function refuseSkips(counts: Counts): Counts {
   return sum([counts, ...refused.map((line) => single(`skipped under CI: ${line}`, false))]);
 }
 
+/** Nothing may be left on the machine: each trace that is, is a failure of its own. */
+function compareTraces(before: Traces): Counts {
+  const left = compare(before, snapshot());
+  return left.length === 0
+    ? single("the machine is as it was", true)
+    : sum(left.map((trace) => single(`the machine is not as it was: ${trace}`, false)));
+}
+
 function becomeRoot(): never {
   const self = [...process.execArgv, ...process.argv.slice(1)];
   const child = spawnSync("sudo", ["--preserve-env=CI", process.execPath, ...self], { stdio: "inherit" });
@@ -98,9 +107,10 @@ async function main(): Promise<number> {
     positionals.length === 0
       ? chosenPhases(values.only)
       : [["files", () => runNodeTests(positionals, { phase: "files", concurrency: 1, timeout: 5 * MINUTE })]];
+  const before = snapshot();
   let counts = NOTHING;
   for (const [name, run] of phases) counts = sum([counts, await runPhase(name, run)]);
-  counts = refuseSkips(counts);
+  counts = refuseSkips(sum([counts, compareTraces(before)]));
   for (const line of counts.skipped) console.log(`skipped: ${line}`);
   for (const line of counts.failures) console.log(`FAILED: ${line}`);
   console.log(totals(counts));
