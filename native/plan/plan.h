@@ -7,6 +7,8 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "basic/cleanup.h"
+
 typedef struct TextList {
     const char **items;
     size_t count;
