@@ -1,22 +1,28 @@
 /** Files that survive a crash: whole or absent, never torn (docs/on-disk-format.md). */
 import { randomBytes } from "node:crypto";
 import { constants } from "node:fs";
-import { type FileHandle, lstat, open, readlink, rename, symlink, unlink } from "node:fs/promises";
+import { type FileHandle, lstat, open, readdir, readlink, rename, symlink, unlink } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { errnoOf, GantryError } from "./errors.ts";
 import { quoted } from "./text.ts";
 
+export type WriteOptions = {
+  readonly mode?: number;
+  /** Where the temporary file is made, on the same file system; beside the target by default. */
+  readonly scratch?: string;
+};
+
 /**
- * Replaces `path` by `content`: temporary file beside it, fsync, rename, fsync of the directory. The temporary
- * file's name starts with a dot, so that garbage collection knows it. Throws StoreFull when the disk is full; what
- * was there before is then untouched.
+ * Replaces `path` by `content`: temporary file, fsync, rename, fsync of the directory. The temporary file's name
+ * starts with a dot, so that garbage collection knows it. Throws StoreFull when the disk is full; what was there
+ * before is then untouched.
  */
 export async function writeFileDurably(
   path: string,
   content: string | Uint8Array,
-  options: { readonly mode?: number } = {},
+  options: WriteOptions = {},
 ): Promise<void> {
-  const temporary = temporaryBeside(path);
+  const temporary = temporaryFor(path, options.scratch);
   try {
     await writeSynced(temporary, content, options.mode ?? 0o600);
     await rename(temporary, path);
@@ -28,8 +34,12 @@ export async function writeFileDurably(
 }
 
 /** Replaces `path` by a symbolic link to `target`, atomically and durably. Throws StoreFull. */
-export async function writeSymlinkDurably(path: string, target: string): Promise<void> {
-  const temporary = temporaryBeside(path);
+export async function writeSymlinkDurably(
+  path: string,
+  target: string,
+  options: Pick<WriteOptions, "scratch"> = {},
+): Promise<void> {
+  const temporary = temporaryFor(path, options.scratch);
   try {
     await symlink(target, temporary);
     await rename(temporary, path);
@@ -40,9 +50,9 @@ export async function writeSymlinkDurably(path: string, target: string): Promise
   await syncDirectory(dirname(path));
 }
 
-function temporaryBeside(path: string): string {
+function temporaryFor(path: string, scratch = dirname(path)): string {
   // The name itself may be as long as a name can be, so only a part of it is repeated.
-  return join(dirname(path), `.${basename(path).slice(0, 64)}.${randomBytes(6).toString("hex")}`);
+  return join(scratch, `.${basename(path).slice(0, 64)}.${randomBytes(6).toString("hex")}`);
 }
 
 async function writeSynced(path: string, content: string | Uint8Array, mode: number): Promise<void> {
@@ -98,6 +108,11 @@ export async function readExactly(
 /** Whether anything has this name; a symbolic link is not followed. */
 export async function exists(path: string): Promise<boolean> {
   return (await unlessMissing(lstat(path))) !== undefined;
+}
+
+/** The names in a directory, sorted; none when there is no such directory. */
+export async function namesIn(directory: string): Promise<string[]> {
+  return ((await unlessMissing(readdir(directory))) ?? []).sort();
 }
 
 /** The target of a symbolic link, or undefined when there is none of that name. */

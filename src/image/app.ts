@@ -8,8 +8,6 @@ import { quoted } from "../base/text.ts";
 import type { Execution } from "./oci.ts";
 import type { ImageApp } from "./record.ts";
 
-export const DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
-
 type Port = ImageApp["ports"][number];
 type MountPoint = ImageApp["mountPoints"][number];
 
@@ -31,14 +29,13 @@ export function executionApp(execution: Execution, what: string): ImageApp {
   };
 }
 
-/** Docker drops entries without `=` (they mean "unset"), lets the last of a name win and adds PATH only when absent. */
+/** Docker drops entries without `=` (they mean "unset") and lets the last of a name win. */
 function environmentOf(entries: readonly string[]): ImageApp["environment"] {
   const variables = new Map<string, string>();
   for (const entry of entries) {
     const at = entry.indexOf("=");
     if (at > 0) variables.set(entry.slice(0, at), entry.slice(at + 1));
   }
-  if (!variables.has("PATH")) variables.set("PATH", DEFAULT_PATH);
   return [...variables].map(([name, value]) => ({ name, value }));
 }
 

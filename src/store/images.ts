@@ -1,0 +1,181 @@
+/** Image records, and the names that lead to them. */
+
+import { readlink } from "node:fs/promises";
+import { basename, join } from "node:path";
+import { GantryError } from "../base/errors.ts";
+import {
+  namesIn,
+  readBounded,
+  readLink,
+  unlessMissing,
+  unlinkIfPresent,
+  writeFileDurably,
+  writeSymlinkDurably,
+} from "../base/file.ts";
+import { quoted } from "../base/text.ts";
+import { ImageRecord } from "../image/record.ts";
+import type { ImageReference } from "../image/reference.ts";
+import { canonicalName } from "../image/source-name.ts";
+import type { Operation } from "./operation.ts";
+import { accessError, imagePath, imagesDirectory, type Store, tagsDirectory } from "./store.ts";
+
+const RECORD_LIMIT = 16 * 1024 * 1024;
+/** A name must fit one file name with its slashes escaped. */
+const LONGEST_TAG = 240;
+
+/** Every image, the newest first; of its names only those that still mean it. Throws StoreCorrupt, AccessDenied. */
+export async function listRecords(store: Store): Promise<ImageRecord[]> {
+  const ids = await imageIds(store);
+  const records = await Promise.all(ids.map((id) => readRecord(store, id)));
+  const found = records.filter((record) => record !== undefined);
+  return found.sort((a, b) => b.imported - a.imported || (a.id < b.id ? -1 : 1));
+}
+
+/** The ids of all images, sorted. Throws AccessDenied. */
+export async function imageIds(store: Store): Promise<string[]> {
+  try {
+    const names = await namesIn(imagesDirectory(store));
+    return names.filter((name) => /^sha[0-9]+-[0-9a-f]+\.json$/.test(name)).map((name) => name.slice(0, -5));
+  } catch (error) {
+    throw accessError(error, imagesDirectory(store));
+  }
+}
+
+/** One image by its whole id, undefined when it is not here. Throws StoreCorrupt. */
+export async function readRecord(store: Store, id: string): Promise<ImageRecord | undefined> {
+  const record = await readWholeRecord(store, id);
+  if (record === undefined) return undefined;
+  const current = await Promise.all(record.names.map(async (name) => (await taggedId(store, name)) === id));
+  return { ...record, names: record.names.filter((_, at) => current[at]) };
+}
+
+async function readWholeRecord(store: Store, id: string): Promise<ImageRecord | undefined> {
+  const path = imagePath(store, id);
+  const bytes = await unlessMissing(readBounded(path, RECORD_LIMIT));
+  if (bytes === undefined) return undefined;
+  try {
+    return ImageRecord.parse(JSON.parse(bytes.toString()));
+  } catch (cause) {
+    throw new GantryError("StoreCorrupt", `image record ${quoted(path)} can't be read`, { cause });
+  }
+}
+
+/**
+ * Writes a record, with the names it had before, and points its names to it: a name means the image that was imported
+ * last. Throws StoreFull.
+ */
+export async function writeRecord(operation: Operation, record: ImageRecord): Promise<ImageRecord> {
+  const { store, directory } = operation;
+  const names = record.names.filter((name) => tagOf(name).length <= LONGEST_TAG);
+  const before = await readRecord(store, record.id);
+  const whole = { ...record, names: [...new Set([...names, ...(before?.names ?? [])])] };
+  const text = `${JSON.stringify(ImageRecord.parse(whole), null, 2)}\n`;
+  await writeFileDurably(imagePath(store, record.id), text, { scratch: directory });
+  for (const name of names) {
+    const target = join("..", "images", `${record.id}.json`);
+    await writeSymlinkDurably(join(tagsDirectory(store), tagOf(name)), target, { scratch: directory });
+  }
+  return whole;
+}
+
+/** The file name of a name. */
+function tagOf(name: string): string {
+  return encodeURIComponent(name);
+}
+
+async function taggedId(store: Store, name: string): Promise<string | undefined> {
+  const target = await readLink(join(tagsDirectory(store), tagOf(name)));
+  return target === undefined ? undefined : basename(target, ".json");
+}
+
+/** Removes a record and its names; true when it was there. Nothing is written, so it works on a full disk. */
+export async function unlinkRecord(store: Store, record: ImageRecord): Promise<boolean> {
+  const removed = await unlinkIfPresent(imagePath(store, record.id));
+  for (const name of record.names) {
+    if ((await taggedId(store, name)) === record.id)
+      await unlinkIfPresent(join(tagsDirectory(store), tagOf(name)));
+  }
+  return removed;
+}
+
+/** Removes names that lead nowhere, as a crash between record and names leaves them. Returns how many. */
+export async function removeStaleTags(store: Store): Promise<number> {
+  const ids = new Set(await imageIds(store));
+  let removed = 0;
+  for (const tag of await namesIn(tagsDirectory(store))) {
+    const path = join(tagsDirectory(store), tag);
+    const target = await unlessMissing(readlink(path));
+    if (target === undefined || ids.has(basename(target, ".json"))) continue;
+    if (await unlinkIfPresent(path)) removed++;
+  }
+  return removed;
+}
+
+export type StoredReference = Extract<ImageReference, { kind: "id" | "name" | "registry" }>;
+
+/**
+ * The image a reference means here, `argument` being its text. Throws NoSuchImage, AmbiguousName for the beginning
+ * of several ids, StoreCorrupt.
+ */
+export async function findRecord(
+  store: Store,
+  reference: StoredReference,
+  argument: string,
+): Promise<ImageRecord> {
+  const found = reference.kind === "id" ? await findById(store, reference, argument) : undefined;
+  const record = found ?? (await findByName(store, reference, argument));
+  if (record !== undefined) return record;
+  throw new GantryError("NoSuchImage", `there is no image ${quoted(argument)} in the store`, {
+    hint: "gantry image list tells which there are",
+  });
+}
+
+async function findById(
+  store: Store,
+  { algorithm, hex }: Extract<StoredReference, { kind: "id" }>,
+  argument: string,
+): Promise<ImageRecord | undefined> {
+  const ids = await imageIds(store);
+  const matches = ids.filter((id) => {
+    const [ownAlgorithm, ownHex = ""] = id.split("-");
+    return (algorithm === undefined || algorithm === ownAlgorithm) && ownHex.startsWith(hex);
+  });
+  const [id, ...others] = matches;
+  if (others.length > 0) {
+    const message = `${quoted(argument)} is the beginning of ${matches.length} image ids`;
+    throw new GantryError("AmbiguousName", message, { hint: `give more digits of ${matches.join(" or ")}` });
+  }
+  return id === undefined ? undefined : await readRecord(store, id);
+}
+
+async function findByName(
+  store: Store,
+  reference: StoredReference,
+  argument: string,
+): Promise<ImageRecord | undefined> {
+  const name = argument.replace(/^docker:(\/\/)?/, "");
+  const forms = [name, canonicalName(name), canonicalName(`localhost/${name}`)];
+  for (const form of forms) {
+    const id = form === undefined ? undefined : await taggedId(store, form);
+    const record = id === undefined ? undefined : await readRecord(store, id);
+    if (record !== undefined) return record;
+  }
+  return reference.kind === "name" && reference.app !== undefined
+    ? await findByLabels(store, reference.app)
+    : undefined;
+}
+
+/** The newest appc image of that name whose labels are the asked ones; labels not asked for may have any value. */
+async function findByLabels(
+  store: Store,
+  app: { readonly name: string; readonly labels: Readonly<Record<string, string>> },
+): Promise<ImageRecord | undefined> {
+  const asked = Object.entries(app.labels);
+  const records = await listRecords(store);
+  return records.find(
+    ({ kind, names, labels }) =>
+      kind === "appc" &&
+      names.some((name) => name.split(":")[0] === app.name) &&
+      asked.every(([label, value]) => labels[label] === value),
+  );
+}

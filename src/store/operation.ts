@@ -1,0 +1,76 @@
+/**
+ * An operation that writes to the store: its directory in the inbox, where everything unfinished lies, and what it
+ * relies on. The directory's name tells whether the process behind it still lives.
+ */
+import { randomBytes } from "node:crypto";
+import { mkdir } from "node:fs/promises";
+import { join } from "node:path";
+import { storeError, writeFileDurably } from "../base/file.ts";
+import { bootId, processStartTime } from "../base/process.ts";
+import { inboxDirectory, type Store } from "./store.ts";
+import { removeTree } from "./tree.ts";
+
+/** Disposing of an operation removes its directory with everything in it. */
+export type Operation = AsyncDisposable & {
+  readonly store: Store;
+  /** `<pid>-<start time>-<boot>-<random>` */
+  readonly id: string;
+  readonly directory: string;
+  /** An empty directory that nobody else uses. */
+  makeDirectory(name: string): Promise<string>;
+  /**
+   * Declares layers, blobs or images by their names (`sha256-…`) as in use, durably, before their existence is
+   * checked: from then on garbage collection keeps them.
+   */
+  relyOn(names: readonly string[]): Promise<void>;
+};
+
+const REFERENCES = "references";
+const ID = /^(\d+)-(\d+)-([0-9a-f]{8})-[0-9a-f]{12}$/;
+
+/** Throws StoreFull. */
+export async function beginOperation(store: Store): Promise<Operation> {
+  const id = await newOperationId();
+  const directory = join(inboxDirectory(store), id);
+  await makeDirectory(directory);
+  const relied = new Set<string>();
+  return {
+    store,
+    id,
+    directory,
+    makeDirectory: (name) => makeDirectory(join(directory, name)),
+    relyOn: async (names) => {
+      for (const name of names) relied.add(name);
+      await writeFileDurably(join(directory, REFERENCES), [...relied].join("\n"));
+    },
+    [Symbol.asyncDispose]: () => removeTree(directory),
+  };
+}
+
+/** A name by which operationLives() can tell whether this process still runs. */
+export async function newOperationId(): Promise<string> {
+  const start = (await processStartTime(process.pid)) ?? 0;
+  const boot = (await bootId()).slice(0, 8);
+  return `${process.pid}-${start}-${boot}-${randomBytes(6).toString("hex")}`;
+}
+
+async function makeDirectory(path: string): Promise<string> {
+  try {
+    await mkdir(path, { mode: 0o700 });
+    return path;
+  } catch (error) {
+    throw storeError(error, path);
+  }
+}
+
+/** Where an operation in `directory` keeps what it relies on. */
+export function referencesPath(directory: string): string {
+  return join(directory, REFERENCES);
+}
+
+/** Whether the process behind an operation still runs; what has another form of name is nobody's. */
+export async function operationLives(id: string): Promise<boolean> {
+  const [, pid, start, boot] = ID.exec(id) ?? [];
+  if (pid === undefined || boot !== (await bootId()).slice(0, 8)) return false;
+  return (await processStartTime(Number(pid))) === Number(start);
+}

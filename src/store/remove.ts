@@ -1,0 +1,25 @@
+/** Removal of an image: its record at once, then the layers and blobs that only it used. */
+import { GantryError } from "../base/errors.ts";
+import { quoted } from "../base/text.ts";
+import type { ImageRecord } from "../image/record.ts";
+import { collectUnused } from "./gc.ts";
+import { unlinkRecord } from "./images.ts";
+import type { Store } from "./store.ts";
+import { podsUsing } from "./uses.ts";
+
+/**
+ * Removes an image. Needs no free space. A pod that is prepared at the same moment either is seen here or finds
+ * the image gone. Throws ImageBusy when a pod uses it, NoSuchImage when somebody else was faster.
+ */
+export async function removeImageRecord(store: Store, record: ImageRecord): Promise<void> {
+  const [pod, ...others] = await podsUsing(store, record.id);
+  if (pod !== undefined) {
+    const more = others.length === 0 ? "" : ` and ${others.length} more`;
+    const message = `image ${quoted(record.names[0] ?? record.id)} is used by pod ${pod}${more}`;
+    throw new GantryError("ImageBusy", message, { hint: `gantry rm ${pod} removes the pod` });
+  }
+  if (!(await unlinkRecord(store, record))) {
+    throw new GantryError("NoSuchImage", `image ${record.id} is gone already`);
+  }
+  await collectUnused(store);
+}

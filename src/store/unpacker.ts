@@ -1,0 +1,109 @@
+/** gantry-unpack as the store sees it (docs/unpacker.md): a request, and the report it ends with. */
+import { stat } from "node:fs/promises";
+import { join } from "node:path";
+import * as z from "zod";
+import { GantryError } from "../base/errors.ts";
+import { readBounded, unlessMissing } from "../base/file.ts";
+import { quoted } from "../base/text.ts";
+import type { Extent } from "../image/archive.ts";
+
+export type UnpackRequest = {
+  readonly verb: "layer" | "aci" | "decompress";
+  /** Names the unit: `gantry-unpack-<operation>-<part>.service`. */
+  readonly operation: string;
+  readonly part: string;
+  /** An empty directory. */
+  readonly into: string;
+  readonly archive: Extent;
+  /** Digest of the archive as it is, and of its tar. */
+  readonly digest?: string | undefined;
+  readonly diffId?: string | undefined;
+  readonly signal?: AbortSignal | undefined;
+};
+
+/** How a run of gantry-unpack ended: its exit status, or what systemd or the kernel did to it. */
+export type UnpackEnd = { readonly status: number } | { readonly killed: string };
+
+/** Runs gantry-unpack to its end. Throws Cancelled; what gantry-unpack found is in its report. */
+export type Unpacker = (request: UnpackRequest) => Promise<UnpackEnd>;
+
+const Hex256 = z.string().regex(/^[0-9a-f]{64}$/);
+const Failure = z.object({
+  version: z.literal(1),
+  ok: z.literal(false),
+  kind: z.enum(["BadImage", "DigestMismatch", "StoreFull", "Internal"]),
+  text: z.string(),
+});
+const Success = z.object({
+  version: z.literal(1),
+  ok: z.literal(true),
+  compressed: z.object({ size: z.int().nonnegative(), sha256: Hex256 }),
+  diff: z.object({
+    size: z.int().nonnegative(),
+    sha256: Hex256,
+    sha512: z
+      .string()
+      .regex(/^[0-9a-f]{128}$/)
+      .optional(),
+  }),
+  entries: z.int().nonnegative().default(0),
+  bytes: z.int().nonnegative().default(0),
+  manifest: z.string().optional(),
+});
+const Report = z.discriminatedUnion("ok", [Success, Failure]);
+export type UnpackReport = z.infer<typeof Success>;
+
+// An ACI's manifest is in it.
+const REPORT_LIMIT = 16 * 1024 * 1024;
+
+/**
+ * Unpacks and returns the report of the success. Throws what the report says (BadImage, DigestMismatch, StoreFull,
+ * Internal), with `what` in front, and Internal when there is none.
+ */
+export async function unpack(
+  unpacker: Unpacker,
+  request: UnpackRequest,
+  what: string,
+): Promise<UnpackReport> {
+  const end = await unpacker(request);
+  const bytes = await unlessMissing(readBounded(join(request.into, "report"), REPORT_LIMIT));
+  if ("killed" in end)
+    throw new GantryError("Internal", `the unpacker of ${what} was stopped: ${end.killed}`);
+  if (bytes === undefined || bytes.length === 0) throw await noReport(request, end.status, what);
+  const report = parseReport(bytes, what);
+  if (report.ok && end.status === 0) return report;
+  if (report.ok) throw new GantryError("Internal", `the unpacker of ${what} ended with status ${end.status}`);
+  const where = report.kind === "StoreFull" ? `no space is left in ${quoted(request.into)}: ` : "";
+  throw new GantryError(report.kind, `${where}${what}: ${report.text}`);
+}
+
+/** The arguments that mean `request`. */
+export async function unpackArguments(request: UnpackRequest): Promise<string[]> {
+  const { path, offset, length } = request.archive;
+  const whole = offset === 0 && (await stat(path)).size === length;
+  return [
+    request.verb,
+    `--into=${request.into}`,
+    ...(whole ? [] : [`--offset=${offset}`, `--length=${length}`]),
+    `--expect-size=${length}`,
+    ...(request.digest === undefined ? [] : [`--expect-digest=${request.digest}`]),
+    ...(request.diffId === undefined ? [] : [`--expect-diff=${request.diffId}`]),
+  ];
+}
+
+function parseReport(bytes: Buffer, what: string): z.infer<typeof Report> {
+  try {
+    return Report.parse(JSON.parse(bytes.toString()));
+  } catch (cause) {
+    throw new GantryError("Internal", `the unpacker of ${what} wrote a report that can't be read`, { cause });
+  }
+}
+
+/** A report needs a few bytes of disk; on a disk without them the directory's own write is the evidence. */
+async function noReport(request: UnpackRequest, status: number, what: string): Promise<GantryError> {
+  const { statfs } = await import("node:fs/promises");
+  const { bavail, ffree } = await statfs(request.into);
+  if (bavail === 0 || ffree === 0)
+    return new GantryError("StoreFull", `no space is left in ${quoted(request.into)}`);
+  return new GantryError("Internal", `the unpacker of ${what} ended with status ${status} and no report`);
+}

@@ -1,0 +1,47 @@
+/** Whether an image may run, and why (DESIGN section 6). */
+import { GantryError } from "../base/errors.ts";
+import { quoted } from "../base/text.ts";
+import type { Verdict } from "../image/record.ts";
+
+/** Checks an operator may switch off, by the words of `--insecure-options`. */
+export const INSECURE_OPTIONS = ["image"] as const;
+export type InsecureOption = (typeof INSECURE_OPTIONS)[number];
+
+export type Claim = {
+  /** The argument that names the image, in its absolute form. */
+  readonly source: string;
+  readonly insecureOptions: readonly InsecureOption[];
+  /** Who asks. */
+  readonly uid: number;
+};
+
+/**
+ * Judges an image that comes without a signature. Throws NotTrusted, with the exact command that would allow it,
+ * unless the operator switched the check off.
+ */
+export function judgeUnsigned({ source, insecureOptions, uid }: Claim): Verdict {
+  if (!insecureOptions.includes("image")) {
+    throw new GantryError("NotTrusted", `image ${quoted(source)} carries no signature`, {
+      hint: `to accept it without one: gantry fetch --insecure-options=image ${shellWord(source)}`,
+    });
+  }
+  const reason = "unsigned, accepted by --insecure-options=image";
+  return { kind: "insecure", reason, time: Date.now() * 1000, uid };
+}
+
+/** Reads the value of `--insecure-options`. Throws Usage. */
+export function parseInsecureOptions(text: string): InsecureOption[] {
+  const words = text.split(",").filter((word) => word !== "" && word !== "none");
+  return words.map((word) => {
+    const option = INSECURE_OPTIONS.find((known) => known === word);
+    if (option !== undefined) return option;
+    throw new GantryError("Usage", `${quoted(word)} is no insecure option`, {
+      hint: `known are none, ${INSECURE_OPTIONS.join(", ")}`,
+    });
+  });
+}
+
+/** `text` as one word of a POSIX shell. */
+function shellWord(text: string): string {
+  return /^[A-Za-z0-9@%+=:,./_-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`;
+}
