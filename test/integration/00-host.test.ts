@@ -3,14 +3,14 @@ import assert from "node:assert/strict";
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { existsSync, readdirSync, readFileSync } from "node:fs";
-import { rm } from "node:fs/promises";
+import { mkdir, mkdtemp, rm, symlink, writeFile } from "node:fs/promises";
 import { test } from "node:test";
 import { setTimeout as delay } from "node:timers/promises";
 import { GantryError } from "../../src/base/errors.ts";
 import { debianRoot } from "../host/debian.ts";
 import { bootHost, type Result } from "../host/host.ts";
 import { compare, snapshot } from "../host/leaks.ts";
-import { CHECKOUT, cgroupHierarchies, HOSTS, LOGS, machineCgroupMode } from "../host/machine.ts";
+import { BUILD, CHECKOUT, cgroupHierarchies, HOSTS, LOGS, machineCgroupMode } from "../host/machine.ts";
 import { sweepHosts } from "../host/sweep.ts";
 import { withHost } from "../host/with-host.ts";
 
@@ -213,9 +213,30 @@ test("a boot that does not reach running tells why and keeps its logs", async ()
   await assert.rejects(bootHost({ name: "broken", root, tree: "" }), (error) =>
     says(error, "LaunchFailed", "disk/root: "),
   );
-  const [kept = ""] = list(LOGS).filter((name) => !before.has(name));
-  assert.match(kept, /^gantry-broken-\d+-\d+$/);
-  assert.match(readFileSync(`${LOGS}/${kept}/console.1`, "utf8"), /empty-root/);
+  const [kept = ""] = list(LOGS).filter((name) => name.startsWith("gantry-broken-") && !before.has(name));
+  assert.match(readFileSync(`${LOGS}/${kept}/console.1`, "utf8"), /disk\/root: /);
+  await rm(`${LOGS}/${kept}`, { recursive: true });
+});
+
+test("a unit that fails at boot is named", async () => {
+  const tree = await mkdtemp(`${BUILD}/tree-`);
+  const units = `${tree}/usr/lib/systemd/system`;
+  await mkdir(`${units}/multi-user.target.wants`, { recursive: true });
+  await writeFile(`${units}/sour.service`, "[Service]\nType=oneshot\nExecStart=false\n");
+  await symlink("../sour.service", `${units}/multi-user.target.wants/sour.service`);
+  const before = new Set(list(LOGS));
+  try {
+    await assert.rejects(bootHost({ name: "sour", tree }), (error) =>
+      says(error, "LaunchFailed", "sour.service"),
+    );
+  } finally {
+    await rm(tree, { recursive: true });
+  }
+  const [kept = ""] = list(LOGS).filter((name) => name.startsWith("gantry-sour-") && !before.has(name));
+  assert.match(
+    readFileSync(`${LOGS}/${kept}/journal.txt`, "utf8"),
+    /sour\.service: Failed with result 'exit-code'/,
+  );
   await rm(`${LOGS}/${kept}`, { recursive: true });
 });
 
