@@ -44,6 +44,16 @@ void text_printable(const char *raw, char *ret, size_t size) {
     ret[used] = 0;
 }
 
+bool text_is_utf8(const char *text) {
+    const unsigned char *at = (const unsigned char *)text;
+    for (size_t length; *at; at += length) {
+        length = utf8_length(at);
+        if (length == 0)
+            return false;
+    }
+    return true;
+}
+
 bool text_starts_with(const char *text, const char *prefix) {
     return strncmp(text, prefix, strlen(prefix)) == 0;
 }

@@ -9,6 +9,9 @@
  * \xNN; what does not fit is cut. `size` is that of `ret`, at least 1. */
 void text_printable(const char *raw, char *ret, size_t size);
 
+/* Unicode 3.9 D92: no overlong forms, no surrogates. */
+bool text_is_utf8(const char *text);
+
 bool text_starts_with(const char *text, const char *prefix);
 bool text_ends_with(const char *text, const char *suffix);
 

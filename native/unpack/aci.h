@@ -7,7 +7,7 @@
 int aci_entry(struct Layer *layer, struct archive *archive, struct archive_entry *entry, const char *path);
 
 /* Takes `rootfs/` off a clean hard link target, in place. */
-int aci_link(char *target, struct Failure *failure);
+int aci_link(char *target, struct Fault *fault);
 
 /* Refuses an archive without one of the two names. */
 int aci_finish(struct Layer *layer);

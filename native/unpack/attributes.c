@@ -27,10 +27,10 @@ struct Acl {
     struct posix_acl_xattr_entry entries[];
 };
 
-static int id_check(int64_t id, const char *what, const char *path, struct Failure *failure) {
+static int id_check(int64_t id, const char *what, const char *path, struct Fault *fault) {
     if (id >= 0 && id < UINT32_MAX) /* the last one means "unchanged" to chown(2) */
         return 0;
-    return failure_image(failure, "%s has the %s %" PRId64, QUOTED(path), what, id);
+    return fault_image(fault, "%s has the %s %" PRId64, QUOTED(path), what, id);
 }
 
 /* libarchive keeps the group permissions of an access list in the mode; stat(2) shows its mask there. */
@@ -45,15 +45,15 @@ static mode_t mode_masked(struct archive_entry *entry, mode_t mode) {
 }
 
 int attributes_read(struct archive_entry *entry, const char *path, struct Attributes *ret_attributes,
-                    struct Failure *failure) {
-    int r = id_check(archive_entry_uid(entry), "owner", path, failure);
+                    struct Fault *fault) {
+    int r = id_check(archive_entry_uid(entry), "owner", path, fault);
     if (r == 0)
-        r = id_check(archive_entry_gid(entry), "group", path, failure);
+        r = id_check(archive_entry_gid(entry), "group", path, fault);
     if (r < 0)
         return r;
     long nanoseconds = archive_entry_mtime_nsec(entry);
     if (nanoseconds < 0 || nanoseconds >= 1000000000)
-        return failure_image(failure, "%s has a time with %ld nanoseconds", QUOTED(path), nanoseconds);
+        return fault_image(fault, "%s has a time with %ld nanoseconds", QUOTED(path), nanoseconds);
     *ret_attributes = (struct Attributes){
         .entry = entry,
         .mode = mode_masked(entry, archive_entry_perm(entry) & 07777),
@@ -84,14 +84,14 @@ static bool disk_full(const struct Target *target) {
     return r < 0 || st.f_bfree < 16;
 }
 
-static int set_failed(const struct Target *target, int error, const char *attribute, struct Failure *failure) {
+static int set_failed(const struct Target *target, int error, const char *attribute, struct Fault *fault) {
     bool too_large = error == E2BIG || error == ERANGE || (error == ENOSPC && !disk_full(target));
     /* The kernel keeps no user.* on links and devices and checks the form of lists and capabilities. */
     bool misplaced = error == EINVAL || (error == EPERM && target->fd < 0);
     if (too_large || misplaced)
-        return failure_image(failure, "%s has the attribute %s, which cannot be set: %s", QUOTED(target->path),
+        return fault_image(fault, "%s has the attribute %s, which cannot be set: %s", QUOTED(target->path),
                              QUOTED(attribute), too_large ? "it is too large" : strerror(error));
-    return failure_system(failure, error, "cannot set the attribute %s of %s", QUOTED(attribute), QUOTED(target->path));
+    return fault_system(fault, error, "cannot set the attribute %s of %s", QUOTED(attribute), QUOTED(target->path));
 }
 
 /* docs/unpacker.md, "Rules". Everything else speaks to this host's security modules or to overlayfs. */
@@ -102,7 +102,7 @@ static bool attribute_kept(const char *name) {
            strcmp(name, "system.posix_acl_default") == 0;
 }
 
-static int xattrs_set(const struct Target *target, struct archive_entry *entry, struct Failure *failure) {
+static int xattrs_set(const struct Target *target, struct archive_entry *entry, struct Fault *fault) {
     const char *name;
     const void *value;
     size_t size;
@@ -112,7 +112,7 @@ static int xattrs_set(const struct Target *target, struct archive_entry *entry, 
             continue;
         int r = target_set(target, name, value, size);
         if (r < 0)
-            return set_failed(target, -r, name, failure);
+            return set_failed(target, -r, name, fault);
     }
     return 0;
 }
@@ -143,17 +143,17 @@ static int acl_compare(const void *a, const void *b) {
 }
 
 static int acl_fill(struct archive_entry *entry, int wanted, const char *path, struct Acl *acl, size_t *ret_count,
-                    struct Failure *failure) {
+                    struct Fault *fault) {
     int type, permissions, tag, id;
     const char *name;
     size_t count = 0;
     while (archive_entry_acl_next(entry, wanted, &type, &permissions, &tag, &id, &name) == ARCHIVE_OK) {
         bool named = tag == ARCHIVE_ENTRY_ACL_USER || tag == ARCHIVE_ENTRY_ACL_GROUP;
         if (named && id < 0) /* names mean nothing outside of the system that wrote them */
-            return failure_image(failure, "%s has an access control list that names %s without a number", QUOTED(path),
+            return fault_image(fault, "%s has an access control list that names %s without a number", QUOTED(path),
                                  QUOTED(name ? name : ""));
         if (count == ACL_ENTRIES_MAX)
-            return failure_image(failure, "%s has an access control list that is too long", QUOTED(path));
+            return fault_image(fault, "%s has an access control list that is too long", QUOTED(path));
         acl->entries[count++] = (struct posix_acl_xattr_entry){
             .e_tag = acl_tag(tag),
             .e_perm = (uint16_t)(permissions & 7),
@@ -165,20 +165,20 @@ static int acl_fill(struct archive_entry *entry, int wanted, const char *path, s
 }
 
 static int acl_set(const struct Target *target, struct archive_entry *entry, int wanted, const char *attribute,
-                   struct Failure *failure) {
+                   struct Fault *fault) {
     if (archive_entry_acl_reset(entry, wanted) == 0)
         return 0;
     _cleanup_free_ struct Acl *acl = malloc(sizeof(*acl) + ACL_ENTRIES_MAX * sizeof(*acl->entries));
     if (!acl)
-        return failure_system(failure, ENOMEM, "cannot set the access control list of %s", QUOTED(target->path));
+        return fault_system(fault, ENOMEM, "cannot set the access control list of %s", QUOTED(target->path));
     size_t count;
-    int r = acl_fill(entry, wanted, target->path, acl, &count, failure);
+    int r = acl_fill(entry, wanted, target->path, acl, &count, fault);
     if (r < 0 || count == 0)
         return r;
     acl->header.a_version = POSIX_ACL_XATTR_VERSION;
     qsort(acl->entries, count, sizeof(*acl->entries), acl_compare);
     r = target_set(target, attribute, acl, sizeof(*acl) + count * sizeof(*acl->entries));
-    return r < 0 ? set_failed(target, -r, attribute, failure) : 0;
+    return r < 0 ? set_failed(target, -r, attribute, fault) : 0;
 }
 
 /* A default list of a directory is handed on to whatever is created in it, which the archive did not ask for. */
@@ -199,63 +199,63 @@ static bool default_brought(struct archive_entry *entry) {
     return archive_entry_acl_reset(entry, ARCHIVE_ENTRY_ACL_TYPE_DEFAULT) > 0;
 }
 
-static int lists_set(const struct Target *target, struct archive_entry *entry, bool *inherits, struct Failure *failure) {
-    int r = acl_set(target, entry, ARCHIVE_ENTRY_ACL_TYPE_ACCESS, "system.posix_acl_access", failure);
+static int lists_set(const struct Target *target, struct archive_entry *entry, bool *inherits, struct Fault *fault) {
+    int r = acl_set(target, entry, ARCHIVE_ENTRY_ACL_TYPE_ACCESS, "system.posix_acl_access", fault);
     if (r == 0)
-        r = acl_set(target, entry, ARCHIVE_ENTRY_ACL_TYPE_DEFAULT, "system.posix_acl_default", failure);
+        r = acl_set(target, entry, ARCHIVE_ENTRY_ACL_TYPE_DEFAULT, "system.posix_acl_default", fault);
     if (r == 0)
-        r = xattrs_set(target, entry, failure);
+        r = xattrs_set(target, entry, fault);
     *inherits = *inherits || default_brought(entry);
     return r;
 }
 
 int attributes_apply_fd(const struct Attributes *attributes, int fd, const char *path, bool *inherits,
-                        struct Failure *failure) {
+                        struct Fault *fault) {
     const struct Target target = { .fd = fd, .path = path };
     const struct timespec times[2] = { attributes->time, attributes->time };
     if (*inherits)
         inherited_remove(&target);
     /* Changing the owner clears set-id bits and capabilities: it comes first (chown(2)). */
     if (fchown(fd, attributes->uid, attributes->gid) < 0)
-        return failure_system(failure, errno, "cannot set the owner of %s", QUOTED(path));
+        return fault_system(fault, errno, "cannot set the owner of %s", QUOTED(path));
     if (fchmod(fd, attributes->mode) < 0)
-        return failure_system(failure, errno, "cannot set the mode of %s", QUOTED(path));
-    int r = lists_set(&target, attributes->entry, inherits, failure);
+        return fault_system(fault, errno, "cannot set the mode of %s", QUOTED(path));
+    int r = lists_set(&target, attributes->entry, inherits, fault);
     if (r < 0)
         return r;
-    return futimens(fd, times) < 0 ? failure_system(failure, errno, "cannot set the times of %s", QUOTED(path)) : 0;
+    return futimens(fd, times) < 0 ? fault_system(fault, errno, "cannot set the times of %s", QUOTED(path)) : 0;
 }
 
 int attributes_apply_at(const struct Attributes *attributes, int parent, const char *path, bool *inherits,
-                        struct Failure *failure) {
+                        struct Fault *fault) {
     const struct Target target = { .fd = -1, .name = path_name(path), .path = path };
     const struct timespec times[2] = { attributes->time, attributes->time };
     bool link = archive_entry_filetype(attributes->entry) == AE_IFLNK;
     if (fchdir(parent) < 0)
-        return failure_system(failure, errno, "cannot enter the directory of %s", QUOTED(path));
+        return fault_system(fault, errno, "cannot enter the directory of %s", QUOTED(path));
     if (*inherits && !link)
         inherited_remove(&target);
     if (lchown(target.name, attributes->uid, attributes->gid) < 0)
-        return failure_system(failure, errno, "cannot set the owner of %s", QUOTED(path));
+        return fault_system(fault, errno, "cannot set the owner of %s", QUOTED(path));
     if (!link && chmod(target.name, attributes->mode) < 0)
-        return failure_system(failure, errno, "cannot set the mode of %s", QUOTED(path));
-    int r = link ? xattrs_set(&target, attributes->entry, failure) : lists_set(&target, attributes->entry, inherits, failure);
+        return fault_system(fault, errno, "cannot set the mode of %s", QUOTED(path));
+    int r = link ? xattrs_set(&target, attributes->entry, fault) : lists_set(&target, attributes->entry, inherits, fault);
     if (r < 0)
         return r;
     if (utimensat(AT_FDCWD, target.name, times, AT_SYMLINK_NOFOLLOW) < 0)
-        return failure_system(failure, errno, "cannot set the times of %s", QUOTED(path));
+        return fault_system(fault, errno, "cannot set the times of %s", QUOTED(path));
     return 0;
 }
 
-int attributes_clear(int fd, const char *path, struct Failure *failure) {
+int attributes_clear(int fd, const char *path, struct Fault *fault) {
     _cleanup_free_ char *names = malloc(XATTR_LIST_MAX_BYTES);
     if (!names)
-        return failure_system(failure, ENOMEM, "cannot clear the attributes of %s", QUOTED(path));
+        return fault_system(fault, ENOMEM, "cannot clear the attributes of %s", QUOTED(path));
     ssize_t size = flistxattr(fd, names, XATTR_LIST_MAX_BYTES);
     if (size < 0)
-        return errno == EOPNOTSUPP ? 0 : failure_system(failure, errno, "cannot list the attributes of %s", QUOTED(path));
+        return errno == EOPNOTSUPP ? 0 : fault_system(fault, errno, "cannot list the attributes of %s", QUOTED(path));
     for (const char *name = names; name < names + size; name += strlen(name) + 1)
         if (attribute_kept(name) && fremovexattr(fd, name) < 0)
-            return failure_system(failure, errno, "cannot clear the attributes of %s", QUOTED(path));
+            return fault_system(fault, errno, "cannot clear the attributes of %s", QUOTED(path));
     return 0;
 }

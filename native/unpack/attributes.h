@@ -7,7 +7,7 @@
 #include <sys/types.h>
 #include <time.h>
 
-#include "unpack/failure.h"
+#include "unpack/fault.h"
 
 struct Attributes {
     struct archive_entry *entry; /* extended attributes and lists stay there */
@@ -19,17 +19,17 @@ struct Attributes {
 
 /* Reads and checks an entry's attributes. */
 int attributes_read(struct archive_entry *entry, const char *path, struct Attributes *ret_attributes,
-                    struct Failure *failure);
+                    struct Fault *fault);
 
 /* Gives a file or directory its attributes, times last. `inherits`: a default list above may have been handed on
  * and is taken away first; set when the entry itself brings one. */
 int attributes_apply_fd(const struct Attributes *attributes, int fd, const char *path, bool *inherits,
-                        struct Failure *failure);
+                        struct Fault *fault);
 
 /* The same for what cannot be opened: a symbolic link (whose mode is fixed), a device, a fifo. Changes the working
  * directory to `parent`, as no call sets an attribute relative to a directory before Linux 6.13. */
 int attributes_apply_at(const struct Attributes *attributes, int parent, const char *path, bool *inherits,
-                        struct Failure *failure);
+                        struct Fault *fault);
 
 /* Takes all extended attributes off a directory that an earlier entry made. */
-int attributes_clear(int fd, const char *path, struct Failure *failure);
+int attributes_clear(int fd, const char *path, struct Fault *fault);

@@ -35,10 +35,10 @@ static enum Compression compression_detect(const unsigned char *bytes, size_t si
     return COMPRESSION_NONE;
 }
 
-static int plain_decode(struct Source *source, struct Pipeline *pipeline, struct Failure *failure) {
+static int plain_decode(struct Source *source, struct Pipeline *pipeline, struct Fault *fault) {
     const void *bytes;
     ssize_t n;
-    while ((n = source_read(source, &bytes, failure)) > 0) {
+    while ((n = source_read(source, &bytes, fault)) > 0) {
         unsigned char *block;
         int r = pipeline_reserve(pipeline, &block);
         if (r < 0)
@@ -56,13 +56,13 @@ static int plain_decode(struct Source *source, struct Pipeline *pipeline, struct
 struct Gzip {
     z_stream stream;
     struct Source *source;
-    struct Failure *failure;
+    struct Fault *fault;
     bool inside; /* of a member */
 };
 
 static int gzip_refill(struct Gzip *gzip) {
     const void *bytes;
-    ssize_t n = source_read(gzip->source, &bytes, gzip->failure);
+    ssize_t n = source_read(gzip->source, &bytes, gzip->fault);
     if (n < 0)
         return (int)n;
     gzip->stream.next_in = (Bytef *)bytes; /* zlib does not write there, but has no const */
@@ -84,7 +84,7 @@ static int gzip_next(struct Gzip *gzip) {
         gzip->stream.avail_in--;
     }
     if (*gzip->stream.next_in != 0x1f)
-        return failure_image(gzip->failure, "the archive has garbage after its gzip stream");
+        return fault_image(gzip->fault, "the archive has garbage after its gzip stream");
     gzip->inside = inflateReset(&gzip->stream) == Z_OK;
     return gzip->inside;
 }
@@ -98,14 +98,14 @@ static ssize_t gzip_fill(struct Gzip *gzip, unsigned char *block) {
         if (r < 0)
             return r;
         if (r == 0 && gzip->inside)
-            return failure_image(gzip->failure, "the archive's gzip stream is truncated");
+            return fault_image(gzip->fault, "the archive's gzip stream is truncated");
         if (r == 0)
             break;
         int status = inflate(&gzip->stream, Z_NO_FLUSH);
         if (status == Z_STREAM_END)
             gzip->inside = false;
         else if (status != Z_OK && status != Z_BUF_ERROR)
-            return failure_image(gzip->failure, "the archive's gzip stream is damaged: %s",
+            return fault_image(gzip->fault, "the archive's gzip stream is damaged: %s",
                                  gzip->stream.msg ? gzip->stream.msg : "out of memory");
     }
     return PIPELINE_BLOCK - (ssize_t)gzip->stream.avail_out;
@@ -126,10 +126,10 @@ static int gzip_copy(struct Gzip *gzip, struct Pipeline *pipeline) {
     }
 }
 
-static int gzip_decode(struct Source *source, struct Pipeline *pipeline, struct Failure *failure) {
-    struct Gzip gzip = { .source = source, .failure = failure, .inside = true };
+static int gzip_decode(struct Source *source, struct Pipeline *pipeline, struct Fault *fault) {
+    struct Gzip gzip = { .source = source, .fault = fault, .inside = true };
     if (inflateInit2(&gzip.stream, 15 + 16) != Z_OK) /* the largest window; 16: a gzip header, not zlib's */
-        return failure_system(failure, ENOMEM, "cannot decompress the archive");
+        return fault_system(fault, ENOMEM, "cannot decompress the archive");
     int r = gzip_copy(&gzip, pipeline);
     (void)inflateEnd(&gzip.stream);
     return r;
@@ -137,12 +137,12 @@ static int gzip_decode(struct Source *source, struct Pipeline *pipeline, struct 
 
 struct FilterInput {
     struct Source *source;
-    struct Failure *failure;
+    struct Fault *fault;
 };
 
 static la_ssize_t filter_read(struct archive *archive, void *userdata, const void **ret_bytes) {
     struct FilterInput *input = userdata;
-    ssize_t n = source_read(input->source, ret_bytes, input->failure);
+    ssize_t n = source_read(input->source, ret_bytes, input->fault);
     if (n < 0)
         archive_set_error(archive, (int)-n, "cannot read");
     return n < 0 ? ARCHIVE_FATAL : n;
@@ -174,43 +174,43 @@ static int filter_copy(struct archive *archive, struct Pipeline *pipeline) {
     }
 }
 
-static int filter_decode(struct Source *source, struct Pipeline *pipeline, int filter, struct Failure *failure) {
-    struct FilterInput input = { .source = source, .failure = failure };
+static int filter_decode(struct Source *source, struct Pipeline *pipeline, int filter, struct Fault *fault) {
+    struct FilterInput input = { .source = source, .fault = fault };
     struct archive *archive = archive_read_new();
     if (!archive)
-        return failure_system(failure, ENOMEM, "cannot decompress the archive");
+        return fault_system(fault, ENOMEM, "cannot decompress the archive");
     int r = filter_open(archive, filter, &input);
     if (r > 0)
         r = filter_copy(archive, pipeline);
     if (r == -EBADMSG) {
         const char *reason = archive_error_string(archive);
-        (void)failure_image(failure, "the archive cannot be decompressed: %s", reason ? reason : "it is damaged");
+        (void)fault_image(fault, "the archive cannot be decompressed: %s", reason ? reason : "it is damaged");
     }
     archive_read_free(archive);
     return r;
 }
 
-static int stream_decode(struct Source *source, struct Pipeline *pipeline, struct Failure *failure) {
+static int stream_decode(struct Source *source, struct Pipeline *pipeline, struct Fault *fault) {
     const void *bytes;
-    ssize_t n = source_peek(source, &bytes, failure);
+    ssize_t n = source_peek(source, &bytes, fault);
     if (n < 0)
         return (int)n;
     switch (compression_detect(bytes, (size_t)n)) {
     case COMPRESSION_GZIP:
-        return gzip_decode(source, pipeline, failure);
+        return gzip_decode(source, pipeline, fault);
     case COMPRESSION_ZSTD:
-        return filter_decode(source, pipeline, ARCHIVE_FILTER_ZSTD, failure);
+        return filter_decode(source, pipeline, ARCHIVE_FILTER_ZSTD, fault);
     case COMPRESSION_XZ:
-        return filter_decode(source, pipeline, ARCHIVE_FILTER_XZ, failure);
+        return filter_decode(source, pipeline, ARCHIVE_FILTER_XZ, fault);
     case COMPRESSION_BZIP2:
-        return filter_decode(source, pipeline, ARCHIVE_FILTER_BZIP2, failure);
+        return filter_decode(source, pipeline, ARCHIVE_FILTER_BZIP2, fault);
     case COMPRESSION_NONE:
         break;
     }
-    return plain_decode(source, pipeline, failure);
+    return plain_decode(source, pipeline, fault);
 }
 
-int compression_decode(struct Source *source, struct Pipeline *pipeline, struct Failure *failure) {
-    int r = stream_decode(source, pipeline, failure);
-    return r < 0 ? r : source_drain(source, failure); /* what a decoder left unread is part of the digest, too */
+int compression_decode(struct Source *source, struct Pipeline *pipeline, struct Fault *fault) {
+    int r = stream_decode(source, pipeline, fault);
+    return r < 0 ? r : source_drain(source, fault); /* what a decoder left unread is part of the digest, too */
 }

@@ -97,19 +97,19 @@ static int memory_limit(void) {
     return setrlimit(RLIMIT_DATA, &limit) < 0 ? -errno : 0;
 }
 
-int confinement_enter(int into, struct Failure *failure) {
+int confinement_enter(int into, struct Fault *fault) {
     if (fchdir(into) < 0 || chroot(".") < 0)
-        return failure_system(failure, errno, "cannot make the layer's directory the root");
+        return fault_system(fault, errno, "cannot make the layer's directory the root");
     if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
-        return failure_system(failure, errno, "cannot give up new privileges");
+        return fault_system(fault, errno, "cannot give up new privileges");
     int r = capabilities_drop();
     if (r < 0)
-        return failure_system(failure, -r, "cannot drop capabilities");
+        return fault_system(fault, -r, "cannot drop capabilities");
     if (SANITIZED) /* a sanitizer's run time needs other calls and much more memory */
         return 0;
     r = memory_limit();
     if (r < 0)
-        return failure_system(failure, -r, "cannot limit memory");
+        return fault_system(fault, -r, "cannot limit memory");
     r = calls_filter();
-    return r < 0 ? failure_system(failure, -r, "cannot filter system calls") : 0;
+    return r < 0 ? fault_system(fault, -r, "cannot filter system calls") : 0;
 }

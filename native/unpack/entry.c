@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "basic/cleanup.h"
+#include "basic/io.h"
 #include "unpack/aci.h"
 #include "unpack/attributes.h"
 
@@ -26,7 +27,7 @@ struct Entry {
 };
 
 static int entry_failed(const struct Entry *entry, const char *doing) {
-    return failure_system(entry->layer->failure, errno, "cannot %s %s", doing, QUOTED(entry->path));
+    return fault_system(entry->layer->fault, errno, "cannot %s %s", doing, QUOTED(entry->path));
 }
 
 /* Calls a creating system call, once more after making room. Returns what it returned, errno set. */
@@ -41,19 +42,6 @@ static int entry_failed(const struct Entry *entry, const char *doing) {
         }                                                                                                      \
         (int)_created;                                                                                         \
     })
-
-static int bytes_write(int fd, const char *bytes, size_t size) {
-    while (size > 0) {
-        ssize_t n = write(fd, bytes, size);
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n < 0)
-            return -errno;
-        bytes += n;
-        size -= (size_t)n;
-    }
-    return 0;
-}
 
 /* A hole is not written, but its zeros count for the digest. */
 static int hole_skip(struct Entry *entry, int fd, uint64_t length) {
@@ -72,7 +60,7 @@ static int hole_skip(struct Entry *entry, int fd, uint64_t length) {
 
 static int data_failed(const struct Entry *entry) {
     const char *text = archive_error_string(entry->archive);
-    return failure_image(entry->layer->failure, "the archive is damaged in %s: %s", QUOTED(entry->path),
+    return fault_image(entry->layer->fault, "the archive is damaged in %s: %s", QUOTED(entry->path),
                          text ? text : "bad data");
 }
 
@@ -92,9 +80,9 @@ static int data_copy(struct Entry *entry, int fd) {
         if (r == 0)
             r = digest_update(&entry->layer->content, bytes, size);
         if (r == 0)
-            r = bytes_write(fd, bytes, size);
+            r = io_write_all(fd, bytes, size);
         if (r < 0)
-            return failure_system(entry->layer->failure, -r, "cannot write %s", QUOTED(entry->path));
+            return fault_system(entry->layer->fault, -r, "cannot write %s", QUOTED(entry->path));
         at = (uint64_t)offset + size;
     }
     if (at == entry->size)
@@ -102,14 +90,14 @@ static int data_copy(struct Entry *entry, int fd) {
     int r = hole_skip(entry, fd, entry->size - at);
     if (r == 0 && ftruncate(fd, (off_t)entry->size) < 0)
         r = -errno;
-    return r < 0 ? failure_system(entry->layer->failure, -r, "cannot write %s", QUOTED(entry->path)) : 0;
+    return r < 0 ? fault_system(entry->layer->fault, -r, "cannot write %s", QUOTED(entry->path)) : 0;
 }
 
 static int file_extract(struct Entry *entry) {
     struct Layer *layer = entry->layer;
     entry->size = (uint64_t)archive_entry_size(entry->header);
     if (entry->size > layer->options->max_bytes - layer->bytes)
-        return failure_image(layer->failure, "the archive's files have more than %" PRIu64 " bytes (at %s)",
+        return fault_image(layer->fault, "the archive's files have more than %" PRIu64 " bytes (at %s)",
                              layer->options->max_bytes, QUOTED(entry->path));
     layer->bytes += entry->size;
     _cleanup_fd_ int fd = CREATE(
@@ -119,7 +107,7 @@ static int file_extract(struct Entry *entry) {
     int r = data_copy(entry, fd);
     if (r == 0)
         r = digest_finish(&layer->content, &entry->digest);
-    return r < 0 ? r : attributes_apply_fd(&entry->attributes, fd, entry->path, &layer->inherits, layer->failure);
+    return r < 0 ? r : attributes_apply_fd(&entry->attributes, fd, entry->path, &layer->inherits, layer->fault);
 }
 
 /* An ACI may describe a directory it implied before, but nothing twice. */
@@ -127,13 +115,13 @@ static int directory_reuse(struct Entry *entry, int fd, const struct stat *st) {
     struct Layer *layer = entry->layer;
     bool root = strcmp(entry->path, ".") == 0;
     if (!layer->tree.replaces && (root ? layer->root_seen : !tree_implied_take(&layer->tree, st->st_ino)))
-        return failure_image(layer->failure, "%s is in the archive twice", QUOTED(entry->path));
+        return fault_image(layer->fault, "%s is in the archive twice", QUOTED(entry->path));
     layer->root_seen = layer->root_seen || root;
-    return attributes_clear(fd, entry->path, layer->failure);
+    return attributes_clear(fd, entry->path, layer->fault);
 }
 
 /* Returns 1 if the directory was there before. */
-static int directory_make(struct Entry *entry, struct stat *ret_st) {
+static int directory_ensure(struct Entry *entry, struct stat *ret_st) {
     if (mkdirat(entry->parent, entry->name, 0700) == 0)
         return 0;
     if (errno != EEXIST)
@@ -150,13 +138,13 @@ static int directory_make(struct Entry *entry, struct stat *ret_st) {
     /* What it replaces hid the lower layers' directory of that name. */
     const struct ListLine line = { .type = 'o', .path = entry->path };
     r = list_write(&entry->layer->list, &line);
-    return r < 0 ? failure_system(entry->layer->failure, -r, "cannot list %s", QUOTED(entry->path)) : 0;
+    return r < 0 ? fault_system(entry->layer->fault, -r, "cannot list %s", QUOTED(entry->path)) : 0;
 }
 
 static int directory_extract(struct Entry *entry) {
     struct Layer *layer = entry->layer;
     struct stat st;
-    int r = directory_make(entry, &st);
+    int r = directory_ensure(entry, &st);
     if (r < 0)
         return r;
     _cleanup_fd_ int fd = openat(entry->parent, entry->name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
@@ -164,7 +152,7 @@ static int directory_extract(struct Entry *entry) {
         return entry_failed(entry, "open");
     if (r > 0)
         r = directory_reuse(entry, fd, &st);
-    return r < 0 ? r : attributes_apply_fd(&entry->attributes, fd, entry->path, &layer->inherits, layer->failure);
+    return r < 0 ? r : attributes_apply_fd(&entry->attributes, fd, entry->path, &layer->inherits, layer->fault);
 }
 
 static int symlink_extract(struct Entry *entry) {
@@ -172,14 +160,14 @@ static int symlink_extract(struct Entry *entry) {
     const char *target = archive_entry_symlink(entry->header);
     size_t length = target ? strlen(target) : 0;
     if (length == 0 || length >= TREE_PATH_MAX)
-        return failure_image(layer->failure, "the symbolic link %s has a target of %zu bytes", QUOTED(entry->path), length);
+        return fault_image(layer->fault, "the symbolic link %s has a target of %zu bytes", QUOTED(entry->path), length);
     if (CREATE(entry, symlinkat(target, entry->parent, entry->name)) < 0)
         return entry_failed(entry, "create");
     entry->size = length;
     int r = digest_update(&layer->content, target, length);
     if (r == 0)
         r = digest_finish(&layer->content, &entry->digest);
-    return r < 0 ? r : attributes_apply_at(&entry->attributes, entry->parent, entry->path, &layer->inherits, layer->failure);
+    return r < 0 ? r : attributes_apply_at(&entry->attributes, entry->parent, entry->path, &layer->inherits, layer->fault);
 }
 
 /* Where the kernel makes no devices for us (a user namespace, a unit with DevicePolicy=closed), they are left out
@@ -189,7 +177,7 @@ static int node_extract(struct Entry *entry) {
     mode_t type = archive_entry_filetype(entry->header);
     dev_t device = type == AE_IFIFO ? 0 : archive_entry_rdev(entry->header);
     if (type == AE_IFCHR && device == makedev(0, 0))
-        return failure_image(layer->failure, "%s is the character device 0:0, which would pass for a whiteout",
+        return fault_image(layer->fault, "%s is the character device 0:0, which would pass for a whiteout",
                              QUOTED(entry->path));
     int r = CREATE(entry, mknodat(entry->parent, entry->name, type | 0600, device));
     if (r < 0 && errno == EPERM && type != AE_IFIFO) {
@@ -198,7 +186,7 @@ static int node_extract(struct Entry *entry) {
     }
     if (r < 0)
         return entry_failed(entry, "create");
-    return attributes_apply_at(&entry->attributes, entry->parent, entry->path, &layer->inherits, layer->failure);
+    return attributes_apply_at(&entry->attributes, entry->parent, entry->path, &layer->inherits, layer->fault);
 }
 
 /* Resolves the target inside of this layer: a lower layer's file has no name here. Returns 0 with O_PATH
@@ -206,24 +194,20 @@ static int node_extract(struct Entry *entry) {
 static int link_resolve(struct Entry *entry, char *target, int *ret_directory) {
     struct Layer *layer = entry->layer;
     const char *raw = archive_entry_hardlink(entry->header);
-    int r = path_clean(raw, "hard link target", target, layer->failure);
+    int r = path_clean(raw, "hard link target", target, layer->fault);
     if (r == 0 && layer->options->verb == VERB_ACI)
-        r = aci_link(target, layer->failure);
+        r = aci_link(target, layer->fault);
     if (r < 0)
         return r;
-    char directory[TREE_PATH_MAX + 1] = ".";
-    const char *name = path_name(target);
-    if (name > target) {
-        memcpy(directory, target, (size_t)(name - target - 1));
-        directory[name - target - 1] = '\0';
-    }
+    char directory[TREE_PATH_MAX + 1];
+    path_parent(target, directory);
     _cleanup_fd_ int fd = tree_find(&layer->tree, directory, O_PATH | O_DIRECTORY);
     struct stat st;
-    if (fd < 0 || fstatat(fd, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
-        return failure_image(layer->failure, "the hard link %s has the target %s, which is not in this layer",
+    if (fd < 0 || fstatat(fd, path_name(target), &st, AT_SYMLINK_NOFOLLOW) < 0)
+        return fault_image(layer->fault, "the hard link %s has the target %s, which is not in this layer",
                              QUOTED(entry->path), QUOTED(raw));
     if (S_ISDIR(st.st_mode))
-        return failure_image(layer->failure, "the hard link %s has the directory %s as target", QUOTED(entry->path),
+        return fault_image(layer->fault, "the hard link %s has the directory %s as target", QUOTED(entry->path),
                              QUOTED(raw));
     *ret_directory = fd_take(&fd);
     return 0;
@@ -238,7 +222,7 @@ static int link_extract(struct Entry *entry) {
     if (CREATE(entry, linkat(directory, path_name(target), entry->parent, entry->name, 0)) == 0)
         return 0;
     if (errno == ENOENT) /* it went away with what the link replaces */
-        return failure_image(entry->layer->failure, "the hard link %s replaces its own target", QUOTED(entry->path));
+        return fault_image(entry->layer->fault, "the hard link %s replaces its own target", QUOTED(entry->path));
     return entry_failed(entry, "link");
 }
 
@@ -257,7 +241,7 @@ static int entry_create(struct Entry *entry) {
     case AE_IFIFO:
         return node_extract(entry);
     default:
-        return failure_image(entry->layer->failure, "%s has an unknown type", QUOTED(entry->path));
+        return fault_image(entry->layer->fault, "%s has an unknown type", QUOTED(entry->path));
     }
 }
 
@@ -292,15 +276,15 @@ static int entry_list(struct Entry *entry) {
         .path = entry->path,
     };
     int r = list_write(&entry->layer->list, &line);
-    return r < 0 ? failure_system(entry->layer->failure, -r, "cannot list %s", QUOTED(entry->path)) : 0;
+    return r < 0 ? fault_system(entry->layer->fault, -r, "cannot list %s", QUOTED(entry->path)) : 0;
 }
 
 int entry_extract(struct Layer *layer, struct archive *archive, struct archive_entry *header, const char *path) {
     struct Entry entry = { .layer = layer, .archive = archive, .header = header, .path = path, .name = path_name(path) };
     bool directory = archive_entry_filetype(header) == AE_IFDIR && !archive_entry_hardlink(header);
     if (strcmp(path, ".") == 0 && !directory)
-        return failure_image(layer->failure, "the root of the archive is not a directory");
-    int r = attributes_read(header, path, &entry.attributes, layer->failure);
+        return fault_image(layer->fault, "the root of the archive is not a directory");
+    int r = attributes_read(header, path, &entry.attributes, layer->fault);
     if (r == 0)
         r = tree_parent(&layer->tree, path, &entry.parent);
     if (r == 0)

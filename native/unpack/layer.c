@@ -19,17 +19,17 @@ static la_ssize_t layer_read(struct archive *archive, void *userdata, const void
     return n < 0 ? ARCHIVE_FATAL : n;
 }
 
-static int layer_open(struct Layer *layer, int into, const struct Options *options, struct Failure *failure) {
+static int layer_open(struct Layer *layer, int into, const struct Options *options, struct Fault *fault) {
     layer->options = options;
-    layer->failure = failure;
+    layer->fault = fault;
     layer->tree.root = layer->tree.parent = layer->tree.trash = -1;
     int r = digest_open(&layer->content, DIGEST_SHA256);
     if (r < 0)
-        return failure_system(failure, -r, "cannot compute digests");
+        return fault_system(fault, -r, "cannot compute digests");
     r = list_open(&layer->list, into, "digests");
     if (r < 0)
-        return failure_system(failure, -r, "cannot create the digest list");
-    r = tree_open(&layer->tree, into, "tree", &layer->list, failure);
+        return fault_system(fault, -r, "cannot create the digest list");
+    r = tree_open(&layer->tree, into, "tree", &layer->list, fault);
     if (r < 0)
         return r;
     layer->tree.replaces = options->verb != VERB_ACI;
@@ -61,9 +61,9 @@ static int header_read(struct Layer *layer, struct archive *archive, struct arch
     if (status == ARCHIVE_OK || (status == ARCHIVE_WARN && warning_harmless(text)))
         return 1;
     if (layer->entries == 0)
-        return failure_image(layer->failure, "the archive is no tar archive, or compressed in an unknown way: %s",
+        return fault_image(layer->fault, "the archive is no tar archive, or compressed in an unknown way: %s",
                              text ? text : "it is damaged");
-    return failure_image(layer->failure, "the archive is damaged after %" PRIu64 " entries: %s", layer->entries,
+    return fault_image(layer->fault, "the archive is damaged after %" PRIu64 " entries: %s", layer->entries,
                          text ? text : "bad header");
 }
 
@@ -74,13 +74,13 @@ static int whiteout_list(struct Layer *layer, enum WhiteoutKind kind, const char
         return r;
     const struct ListLine line = { .type = kind == WHITEOUT_OPAQUE ? 'o' : 'w', .path = hidden };
     r = list_write(&layer->list, &line);
-    return r < 0 ? failure_system(layer->failure, -r, "cannot list %s", QUOTED(entry)) : 0;
+    return r < 0 ? fault_system(layer->fault, -r, "cannot list %s", QUOTED(entry)) : 0;
 }
 
 static int layer_entry(struct Layer *layer, struct archive *archive, struct archive_entry *entry, const char *path) {
     char hidden[TREE_PATH_MAX + 1];
     enum WhiteoutKind kind;
-    int r = whiteout_read(path, &kind, hidden, layer->failure);
+    int r = whiteout_read(path, &kind, hidden, layer->fault);
     if (r < 0)
         return r;
     if (kind == WHITEOUT_NONE)
@@ -95,8 +95,8 @@ static int entry_dispatch(struct Layer *layer, struct archive *archive, struct a
     const char *raw = archive_entry_pathname(entry);
     char path[TREE_PATH_MAX + 1];
     if (!raw || !*raw)
-        return failure_image(layer->failure, "entry %" PRIu64 " of the archive has no name", layer->entries);
-    int r = path_clean(raw, "path", path, layer->failure);
+        return fault_image(layer->fault, "entry %" PRIu64 " of the archive has no name", layer->entries);
+    int r = path_clean(raw, "path", path, layer->fault);
     if (r < 0)
         return r;
     return layer->options->verb == VERB_ACI ? aci_entry(layer, archive, entry, path)
@@ -110,7 +110,7 @@ static int entries_extract(struct Layer *layer, struct archive *archive) {
         if (r <= 0)
             return r;
         if (++layer->entries + layer->tree.created > layer->options->max_entries)
-            return failure_image(layer->failure, "the archive has more than %" PRIu64 " entries",
+            return fault_image(layer->fault, "the archive has more than %" PRIu64 " entries",
                                  layer->options->max_entries);
         r = entry_dispatch(layer, archive, entry);
         if (r < 0)
@@ -124,7 +124,7 @@ static int root_settle(struct Layer *layer) {
         return 0;
     const struct ListLine line = { .type = 'd', .mode = 0755, .path = "." };
     int r = list_write(&layer->list, &line);
-    return r < 0 ? failure_system(layer->failure, -r, "cannot list the root directory") : 0;
+    return r < 0 ? fault_system(layer->fault, -r, "cannot list the root directory") : 0;
 }
 
 static int directory_settle(struct Layer *layer, const struct ListItem *item) {
@@ -133,7 +133,7 @@ static int directory_settle(struct Layer *layer, const struct ListItem *item) {
     if (fd == -ENOENT || fd == -ENOTDIR || fd == -ELOOP)
         return 0; /* a later entry replaced it */
     if (fd < 0 || futimens(fd, times) < 0)
-        return failure_system(layer->failure, fd < 0 ? -fd : errno, "cannot set the times of %s", QUOTED(item->path));
+        return fault_system(layer->fault, fd < 0 ? -fd : errno, "cannot set the times of %s", QUOTED(item->path));
     return 0;
 }
 
@@ -147,9 +147,9 @@ static int list_settle(struct Layer *layer, const char *types) {
         else if (item.type == 'd')
             r = directory_settle(layer, &item);
         else
-            r = whiteout_make(&layer->tree, &item, layer->failure);
+            r = whiteout_make(&layer->tree, &item, layer->fault);
     }
-    return r < 0 ? failure_system(layer->failure, -r, "cannot read the digest list") : 0;
+    return r < 0 ? fault_system(layer->fault, -r, "cannot read the digest list") : 0;
 }
 
 /* Whiteouts first: making them changes their directories' times. */
@@ -170,13 +170,13 @@ static int pipeline_drain(struct Pipeline *pipeline) {
 }
 
 int layer_extract(struct Layer *layer, int into, const struct Options *options, struct Pipeline *pipeline,
-                  struct Failure *failure) {
-    int r = layer_open(layer, into, options, failure);
+                  struct Fault *fault) {
+    int r = layer_open(layer, into, options, fault);
     if (r < 0)
         return r;
     struct archive *archive = tar_open(pipeline);
     if (!archive)
-        return failure_system(failure, ENOMEM, "cannot read the archive");
+        return fault_system(fault, ENOMEM, "cannot read the archive");
     r = entries_extract(layer, archive);
     if (r == 0 && options->verb == VERB_ACI)
         r = aci_finish(layer);

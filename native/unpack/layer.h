@@ -7,7 +7,7 @@
 #include <stdint.h>
 
 #include "unpack/digest.h"
-#include "unpack/failure.h"
+#include "unpack/fault.h"
 #include "unpack/list.h"
 #include "unpack/options.h"
 #include "unpack/pipeline.h"
@@ -15,7 +15,7 @@
 
 struct Layer {
     const struct Options *options;
-    struct Failure *failure;
+    struct Fault *fault;
     struct Tree tree;
     struct List list;
     struct DigestStream content; /* of one file after the other */
@@ -32,5 +32,5 @@ struct Layer {
 /* Creates tree/ and digests in `into` and fills them from the pipeline, to its last byte. `layer` is zero before and
  * needs layer_close() after, whatever was returned. */
 int layer_extract(struct Layer *layer, int into, const struct Options *options, struct Pipeline *pipeline,
-                  struct Failure *failure);
+                  struct Fault *fault);
 void layer_close(struct Layer *layer);

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "basic/cleanup.h"
+#include "basic/io.h"
 #include "unpack/confinement.h"
 #include "unpack/layer.h"
 #include "unpack/options.h"
@@ -23,45 +24,42 @@ struct Unpacker {
     struct Pipeline pipeline;
     struct Layer layer;
     struct Report report;
-    struct Failure failure;
+    struct Fault fault;
 };
 
 /* decompress: the bytes as they come out of the pipeline. */
 static int data_write(struct Unpacker *unpacker) {
     _cleanup_fd_ int fd = openat(unpacker->into, "data", O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0644);
     if (fd < 0)
-        return failure_system(&unpacker->failure, errno, "cannot create the decompressed file");
+        return fault_system(&unpacker->fault, errno, "cannot create the decompressed file");
     const void *block;
-    ssize_t left;
-    while ((left = pipeline_read(&unpacker->pipeline, &block)) > 0)
-        for (const char *at = block; left > 0;) {
-            ssize_t n = write(fd, at, (size_t)left);
-            if (n < 0 && errno != EINTR)
-                return failure_system(&unpacker->failure, errno, "cannot write the decompressed file");
-            at += n > 0 ? n : 0;
-            left -= n > 0 ? n : 0;
-        }
-    return (int)left;
+    ssize_t n;
+    while ((n = pipeline_read(&unpacker->pipeline, &block)) > 0) {
+        int r = io_write_all(fd, block, (size_t)n);
+        if (r < 0)
+            return fault_system(&unpacker->fault, -r, "cannot write the decompressed file");
+    }
+    return (int)n;
 }
 
 static int digest_check(const struct Expectation *expectation, const struct DigestValues *values, const char *what,
-                        struct Failure *failure) {
+                        struct Fault *fault) {
     if (!expectation->algorithm || strcmp(digest_value(values, expectation->algorithm), expectation->hex) == 0)
         return 0;
     const char *name = digest_name(expectation->algorithm);
-    return failure_digest(failure, "the digest of the %s is %s:%s, expected was %s:%s", what, name,
+    return fault_digest(fault, "the digest of the %s is %s:%s, expected was %s:%s", what, name,
                           digest_value(values, expectation->algorithm), name, expectation->hex);
 }
 
 /* A broken archive is usually one that was damaged on its way: if its digest says so, that is the better reason. */
 static int damage_explain(struct Unpacker *unpacker) {
-    struct Failure failure = { 0 };
-    if (unpacker->failure.kind == FAILURE_BAD_IMAGE && unpacker->options.expected_digest.algorithm &&
-        source_drain(&unpacker->source, &failure) == 0 &&
+    struct Fault fault = { 0 };
+    if (unpacker->fault.kind == FAULT_BAD_IMAGE && unpacker->options.expected_digest.algorithm &&
+        source_drain(&unpacker->source, &fault) == 0 &&
         digest_finish(&unpacker->source.digest, &unpacker->report.compressed) == 0)
-        (void)digest_check(&unpacker->options.expected_digest, &unpacker->report.compressed, "archive", &failure);
-    if (failure.kind == FAILURE_DIGEST_MISMATCH)
-        unpacker->failure = failure;
+        (void)digest_check(&unpacker->options.expected_digest, &unpacker->report.compressed, "archive", &fault);
+    if (fault.kind == FAULT_DIGEST_MISMATCH)
+        unpacker->fault = fault;
     return -EBADMSG;
 }
 
@@ -72,11 +70,11 @@ static int digests_verify(struct Unpacker *unpacker) {
     if (r == 0)
         r = digest_finish(&unpacker->pipeline.digest, &report->diff);
     if (r < 0)
-        return failure_system(&unpacker->failure, -r, "cannot compute digests");
+        return fault_system(&unpacker->fault, -r, "cannot compute digests");
     report->compressed_size = unpacker->source.size;
     report->diff_size = unpacker->pipeline.size;
-    r = digest_check(&options->expected_digest, &report->compressed, "archive", &unpacker->failure);
-    return r < 0 ? r : digest_check(&options->expected_diff, &report->diff, "uncompressed archive", &unpacker->failure);
+    r = digest_check(&options->expected_digest, &report->compressed, "archive", &unpacker->fault);
+    return r < 0 ? r : digest_check(&options->expected_diff, &report->diff, "uncompressed archive", &unpacker->fault);
 }
 
 static int archive_unpack(struct Unpacker *unpacker) {
@@ -84,37 +82,37 @@ static int archive_unpack(struct Unpacker *unpacker) {
     unsigned algorithms = DIGEST_SHA256 | (unsigned)options->expected_diff.algorithm;
     if (options->verb == VERB_ACI)
         algorithms |= DIGEST_SHA512;
-    int r = pipeline_start(&unpacker->pipeline, &unpacker->source, algorithms, options->max_bytes, &unpacker->failure);
+    int r = pipeline_start(&unpacker->pipeline, &unpacker->source, algorithms, options->max_bytes, &unpacker->fault);
     if (r < 0)
         return r;
     if (options->verb == VERB_DECOMPRESS)
         r = data_write(unpacker);
     else
-        r = layer_extract(&unpacker->layer, unpacker->into, options, &unpacker->pipeline, &unpacker->failure);
+        r = layer_extract(&unpacker->layer, unpacker->into, options, &unpacker->pipeline, &unpacker->fault);
     pipeline_finish(&unpacker->pipeline);
-    if (unpacker->pipeline.failure.kind != FAILURE_NONE) /* the cause of whatever the reader then met */
-        unpacker->failure = unpacker->pipeline.failure;
-    return unpacker->failure.kind != FAILURE_NONE || r < 0 ? damage_explain(unpacker) : digests_verify(unpacker);
+    if (unpacker->pipeline.fault.kind != FAULT_NONE) /* the cause of whatever the reader then met */
+        unpacker->fault = unpacker->pipeline.fault;
+    return unpacker->fault.kind != FAULT_NONE || r < 0 ? damage_explain(unpacker) : digests_verify(unpacker);
 }
 
 static int archive_sync(struct Unpacker *unpacker) {
     if (unpacker->options.verb != VERB_DECOMPRESS && unlinkat(unpacker->into, ".trash", AT_REMOVEDIR) < 0)
-        return failure_system(&unpacker->failure, errno, "cannot clean up");
+        return fault_system(&unpacker->fault, errno, "cannot clean up");
     if (syncfs(unpacker->into) < 0)
-        return failure_system(&unpacker->failure, errno, "cannot sync the layer");
+        return fault_system(&unpacker->fault, errno, "cannot sync the layer");
     return 0;
 }
 
 static int unpacker_run(struct Unpacker *unpacker) {
-    int r = source_open(&unpacker->source, STDIN_FILENO, &unpacker->options, &unpacker->failure);
+    int r = source_open(&unpacker->source, STDIN_FILENO, &unpacker->options, &unpacker->fault);
     if (r == 0)
-        r = confinement_enter(unpacker->into, &unpacker->failure);
+        r = confinement_enter(unpacker->into, &unpacker->fault);
     if (r == 0)
         r = archive_unpack(unpacker);
     return r == 0 ? archive_sync(unpacker) : r;
 }
 
-/* A failure leaves nothing but the report: whatever was on the disk was unverified. */
+/* A fault leaves nothing but the report: whatever was on the disk was unverified. */
 static void products_remove(struct Unpacker *unpacker) {
     static const char *const products[] = { "tree", "digests", "data" };
     uint64_t count = unpacker->layer.tree.trash_count;
@@ -125,17 +123,17 @@ static void products_remove(struct Unpacker *unpacker) {
 }
 
 static int unpacker_report(struct Unpacker *unpacker, int r) {
-    if (r < 0 && unpacker->failure.kind == FAILURE_NONE)
-        (void)failure_system(&unpacker->failure, -r, "cannot unpack the archive");
-    if (unpacker->failure.kind != FAILURE_NONE)
+    if (r < 0 && unpacker->fault.kind == FAULT_NONE)
+        (void)fault_system(&unpacker->fault, -r, "cannot unpack the archive");
+    if (unpacker->fault.kind != FAULT_NONE)
         products_remove(unpacker);
     unpacker->report.layer = unpacker->options.verb == VERB_DECOMPRESS ? NULL : &unpacker->layer;
-    int written = report_write(unpacker->into, &unpacker->report, &unpacker->failure);
+    int written = report_write(unpacker->into, &unpacker->report, &unpacker->fault);
     if (written < 0)
         fprintf(stderr, "gantry-unpack: cannot write the report: %s\n", strerror(-written));
-    if (unpacker->failure.kind != FAILURE_NONE)
-        fprintf(stderr, "gantry-unpack: %s\n", unpacker->failure.text);
-    return written < 0 || unpacker->failure.kind != FAILURE_NONE ? EXIT_FAILURE : EXIT_SUCCESS;
+    if (unpacker->fault.kind != FAULT_NONE)
+        fprintf(stderr, "gantry-unpack: %s\n", unpacker->fault.text);
+    return written < 0 || unpacker->fault.kind != FAULT_NONE ? EXIT_FAILURE : EXIT_SUCCESS;
 }
 
 int main(int argc, char **argv) {

@@ -1,12 +1,11 @@
 #include "unpack/options.h"
 
-#include <ctype.h>
 #include <errno.h>
 #include <getopt.h>
-#include <inttypes.h>
 #include <stdbool.h>
-#include <stdlib.h>
 #include <string.h>
+
+#include "basic/text.h"
 
 enum {
     OPTION_INTO = 256,
@@ -31,16 +30,9 @@ static const struct option known_options[] = {
     { NULL, 0, NULL, 0 },
 };
 
+/* File offsets are signed. */
 static int number_parse(const char *text, uint64_t *ret_number) {
-    if (!isdigit((unsigned char)text[0]))
-        return -EINVAL;
-    char *end = NULL;
-    errno = 0;
-    uintmax_t number = strtoumax(text, &end, 10);
-    if (errno || *end || number > INT64_MAX) /* file offsets are signed */
-        return -EINVAL;
-    *ret_number = number;
-    return 0;
+    return text_to_number(text, INT64_MAX, ret_number);
 }
 
 static int expectation_parse(const char *text, struct Expectation *ret_expectation) {

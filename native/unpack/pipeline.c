@@ -8,7 +8,7 @@
 
 static void *pipeline_run(void *argument) {
     struct Pipeline *pipeline = argument;
-    (void)compression_decode(pipeline->source, pipeline, &pipeline->failure);
+    (void)compression_decode(pipeline->source, pipeline, &pipeline->fault);
     pthread_mutex_lock(&pipeline->lock);
     pipeline->ended = true;
     pthread_cond_signal(&pipeline->changed);
@@ -17,11 +17,11 @@ static void *pipeline_run(void *argument) {
 }
 
 int pipeline_start(struct Pipeline *pipeline, struct Source *source, unsigned algorithms, uint64_t max_size,
-                   struct Failure *failure) {
+                   struct Fault *fault) {
     *pipeline = (struct Pipeline){ .source = source, .max_size = max_size };
     int r = digest_open(&pipeline->digest, algorithms);
     if (r < 0)
-        return failure_system(failure, -r, "cannot compute digests");
+        return fault_system(fault, -r, "cannot compute digests");
     pipeline->memory = malloc((size_t)PIPELINE_BLOCKS * PIPELINE_BLOCK);
     pthread_mutex_init(&pipeline->lock, NULL);
     pthread_cond_init(&pipeline->changed, NULL);
@@ -30,7 +30,7 @@ int pipeline_start(struct Pipeline *pipeline, struct Source *source, unsigned al
         return 0;
     free(pipeline->memory);
     digest_close(&pipeline->digest);
-    return failure_system(failure, r, "cannot start the decompressing thread");
+    return fault_system(fault, r, "cannot start the decompressing thread");
 }
 
 /* A single condition serves both sides: they never wait at the same time, a ring is not full and empty at once. */
@@ -49,7 +49,7 @@ ssize_t pipeline_read(struct Pipeline *pipeline, const void **ret_block) {
         *ret_block = pipeline->memory + index * PIPELINE_BLOCK;
         r = (ssize_t)pipeline->sizes[index];
         pipeline->reading = true;
-    } else if (pipeline->failure.kind != FAILURE_NONE)
+    } else if (pipeline->fault.kind != FAULT_NONE)
         r = -EPIPE;
     pthread_mutex_unlock(&pipeline->lock);
     return r;
@@ -71,13 +71,13 @@ int pipeline_commit(struct Pipeline *pipeline, size_t size) {
     if (size == 0)
         return 0;
     if (size > pipeline->max_size - pipeline->size)
-        return failure_image(&pipeline->failure, "the archive expands to more than %" PRIu64 " bytes",
+        return fault_image(&pipeline->fault, "the archive expands to more than %" PRIu64 " bytes",
                              pipeline->max_size);
     pipeline->size += size;
     size_t index = pipeline->filled % PIPELINE_BLOCKS;
     int r = digest_update(&pipeline->digest, pipeline->memory + index * PIPELINE_BLOCK, size);
     if (r < 0)
-        return failure_system(&pipeline->failure, -r, "cannot hash the uncompressed archive");
+        return fault_system(&pipeline->fault, -r, "cannot hash the uncompressed archive");
     pthread_mutex_lock(&pipeline->lock);
     pipeline->sizes[index] = size;
     pipeline->filled++;

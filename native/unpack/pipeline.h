@@ -9,7 +9,7 @@
 #include <sys/types.h>
 
 #include "unpack/digest.h"
-#include "unpack/failure.h"
+#include "unpack/fault.h"
 #include "unpack/source.h"
 
 #define PIPELINE_BLOCK (256 * 1024)
@@ -20,7 +20,7 @@ struct Pipeline {
     struct DigestStream digest; /* of the uncompressed bytes */
     uint64_t size;              /* uncompressed bytes so far */
     uint64_t max_size;
-    struct Failure failure; /* the thread's own; read it after pipeline_finish() */
+    struct Fault fault; /* the thread's own; read it after pipeline_finish() */
     pthread_t thread;
     pthread_mutex_t lock;
     pthread_cond_t changed;
@@ -36,10 +36,10 @@ struct Pipeline {
 /* Starts the thread. `algorithms`: a mask of DigestAlgorithm for the uncompressed bytes. Borrows `source`; `pipeline`
  * must stay where it is until pipeline_finish(). */
 int pipeline_start(struct Pipeline *pipeline, struct Source *source, unsigned algorithms, uint64_t max_size,
-                   struct Failure *failure);
+                   struct Fault *fault);
 
 /* The reader's side: the next block, valid until the next call. Returns its size, 0 at the end, -EPIPE after a
- * failure of the thread. */
+ * fault of the thread. */
 ssize_t pipeline_read(struct Pipeline *pipeline, const void **ret_block);
 
 /* The thread's side, for compression.c: an empty block of PIPELINE_BLOCK bytes, and handing over its first `size`

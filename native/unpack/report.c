@@ -41,13 +41,13 @@ static void success_print(FILE *file, const struct Report *report) {
     fputs("}\n", file);
 }
 
-static void failure_print(FILE *file, const struct Failure *failure) {
-    fprintf(file, "{\"version\":1,\"ok\":false,\"kind\":\"%s\",\"text\":", failure_kind_name(failure->kind));
-    string_print(file, failure->text, strlen(failure->text));
+static void fault_print(FILE *file, const struct Fault *fault) {
+    fprintf(file, "{\"version\":1,\"ok\":false,\"kind\":\"%s\",\"text\":", fault_kind_name(fault->kind));
+    string_print(file, fault->text, strlen(fault->text));
     fputs("}\n", file);
 }
 
-int report_write(int into, const struct Report *report, const struct Failure *failure) {
+int report_write(int into, const struct Report *report, const struct Fault *fault) {
     _cleanup_fd_ int fd = openat(into, ".report", O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0644);
     if (fd < 0)
         return -errno;
@@ -55,10 +55,10 @@ int report_write(int into, const struct Report *report, const struct Failure *fa
     if (!file)
         return -errno;
     int raw = fd_take(&fd);
-    if (failure->kind == FAILURE_NONE)
+    if (fault->kind == FAULT_NONE)
         success_print(file, report);
     else
-        failure_print(file, failure);
+        fault_print(file, fault);
     int r = fflush(file) != 0 || ferror(file) || fsync(raw) < 0 ? -errno : 0;
     (void)fclose(file);
     if (r == 0 && (renameat(into, ".report", into, "report") < 0 || fsync(into) < 0))

@@ -6,7 +6,7 @@
 #include <stdio.h>
 
 #include "unpack/digest.h"
-#include "unpack/failure.h"
+#include "unpack/fault.h"
 #include "unpack/layer.h"
 
 struct Report {
@@ -18,4 +18,4 @@ struct Report {
 };
 
 /* Writes `report` in the directory by way of a temporary name, synced. Returns 0 or -errno. */
-int report_write(int into, const struct Report *report, const struct Failure *failure);
+int report_write(int into, const struct Report *report, const struct Fault *fault);

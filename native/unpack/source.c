@@ -7,46 +7,46 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-static int size_check(uint64_t size, uint64_t expected, struct Failure *failure) {
+static int size_check(uint64_t size, uint64_t expected, struct Fault *fault) {
     if (expected == OPTION_UNSET || size == expected)
         return 0;
-    return failure_digest(failure, "the archive has %" PRIu64 " bytes, %" PRIu64 " were expected", size, expected);
+    return fault_digest(fault, "the archive has %" PRIu64 " bytes, %" PRIu64 " were expected", size, expected);
 }
 
 /* A regular file knows what is left of it; a pipe is limited by what was promised. */
-static int part_select(struct Source *source, const struct Options *options, struct Failure *failure) {
+static int part_select(struct Source *source, const struct Options *options, struct Fault *fault) {
     struct stat st;
     if (fstat(source->fd, &st) < 0)
-        return failure_system(failure, errno, "cannot stat standard input");
+        return fault_system(fault, errno, "cannot stat standard input");
     source->seekable = S_ISREG(st.st_mode);
     source->remaining = options->length;
     if (!source->seekable) {
         if (options->offset > 0)
-            return failure_system(failure, ESPIPE, "cannot start at offset %" PRIu64, options->offset);
-        return options->length == OPTION_UNSET ? 0 : size_check(options->length, options->expected_size, failure);
+            return fault_system(fault, ESPIPE, "cannot start at offset %" PRIu64, options->offset);
+        return options->length == OPTION_UNSET ? 0 : size_check(options->length, options->expected_size, fault);
     }
     uint64_t end = (uint64_t)st.st_size;
     if (options->offset > end || (options->length != OPTION_UNSET && options->length > end - options->offset))
-        return failure_image(failure, "the archive's part ends outside of its file of %" PRIu64 " bytes", end);
+        return fault_image(fault, "the archive's part ends outside of its file of %" PRIu64 " bytes", end);
     source->at = options->offset;
     if (options->length == OPTION_UNSET)
         source->remaining = end - options->offset;
     (void)posix_fadvise(source->fd, (off_t)source->at, (off_t)source->remaining, POSIX_FADV_SEQUENTIAL);
-    return size_check(source->remaining, options->expected_size, failure);
+    return size_check(source->remaining, options->expected_size, fault);
 }
 
-int source_open(struct Source *ret_source, int fd, const struct Options *options, struct Failure *failure) {
+int source_open(struct Source *ret_source, int fd, const struct Options *options, struct Fault *fault) {
     struct Source source = { .fd = fd, .expected_size = options->expected_size, .max_size = options->max_bytes };
-    int r = part_select(&source, options, failure);
+    int r = part_select(&source, options, fault);
     if (r < 0)
         return r;
     r = digest_open(&source.digest, DIGEST_SHA256 | (unsigned)options->expected_digest.algorithm);
     if (r < 0)
-        return failure_system(failure, -r, "cannot compute digests");
+        return fault_system(fault, -r, "cannot compute digests");
     source.block = malloc(SOURCE_BLOCK);
     if (!source.block) {
         digest_close(&source.digest);
-        return failure_system(failure, ENOMEM, "cannot read the archive");
+        return fault_system(fault, ENOMEM, "cannot read the archive");
     }
     *ret_source = source;
     return 0;
@@ -70,38 +70,38 @@ static ssize_t block_read(struct Source *source) {
     return (ssize_t)got;
 }
 
-static int limit_check(const struct Source *source, struct Failure *failure) {
+static int limit_check(const struct Source *source, struct Fault *fault) {
     if (source->expected_size != OPTION_UNSET && source->size > source->expected_size)
-        return failure_digest(failure, "the archive has more than the %" PRIu64 " bytes that were expected",
+        return fault_digest(fault, "the archive has more than the %" PRIu64 " bytes that were expected",
                               source->expected_size);
     if (source->size > source->max_size)
-        return failure_image(failure, "the archive has more than %" PRIu64 " bytes", source->max_size);
+        return fault_image(fault, "the archive has more than %" PRIu64 " bytes", source->max_size);
     return 0;
 }
 
-static ssize_t block_fill(struct Source *source, struct Failure *failure) {
+static ssize_t block_fill(struct Source *source, struct Fault *fault) {
     if (source->remaining == 0)
         return 0;
     ssize_t n = block_read(source);
     if (n < 0)
-        return failure_system(failure, (int)-n, "cannot read the archive");
+        return fault_system(fault, (int)-n, "cannot read the archive");
     if (n == 0 && source->remaining != OPTION_UNSET)
-        return failure_image(failure, "the archive ends after %" PRIu64 " bytes, %" PRIu64 " more were promised",
+        return fault_image(fault, "the archive ends after %" PRIu64 " bytes, %" PRIu64 " more were promised",
                              source->size, source->remaining);
     source->at += (uint64_t)n;
     source->size += (uint64_t)n;
     if (source->remaining != OPTION_UNSET)
         source->remaining -= (uint64_t)n;
-    int r = limit_check(source, failure);
+    int r = limit_check(source, fault);
     if (r < 0)
         return r;
     r = digest_update(&source->digest, source->block, (size_t)n);
-    return r < 0 ? failure_system(failure, -r, "cannot hash the archive") : n;
+    return r < 0 ? fault_system(fault, -r, "cannot hash the archive") : n;
 }
 
-ssize_t source_peek(struct Source *source, const void **ret_bytes, struct Failure *failure) {
+ssize_t source_peek(struct Source *source, const void **ret_bytes, struct Fault *fault) {
     if (source->held == 0) {
-        ssize_t n = block_fill(source, failure);
+        ssize_t n = block_fill(source, fault);
         if (n < 0)
             return n;
         source->held = (size_t)n;
@@ -110,20 +110,20 @@ ssize_t source_peek(struct Source *source, const void **ret_bytes, struct Failur
     return (ssize_t)source->held;
 }
 
-ssize_t source_read(struct Source *source, const void **ret_bytes, struct Failure *failure) {
-    ssize_t n = source_peek(source, ret_bytes, failure);
+ssize_t source_read(struct Source *source, const void **ret_bytes, struct Fault *fault) {
+    ssize_t n = source_peek(source, ret_bytes, fault);
     source->held = 0;
     return n;
 }
 
-int source_drain(struct Source *source, struct Failure *failure) {
+int source_drain(struct Source *source, struct Fault *fault) {
     const void *bytes;
     ssize_t n;
-    while ((n = source_read(source, &bytes, failure)) > 0)
+    while ((n = source_read(source, &bytes, fault)) > 0)
         ;
     if (n < 0)
         return (int)n;
-    return size_check(source->size, source->expected_size, failure);
+    return size_check(source->size, source->expected_size, fault);
 }
 
 void source_close(struct Source *source) {

@@ -7,7 +7,7 @@
 #include <sys/types.h>
 
 #include "unpack/digest.h"
-#include "unpack/failure.h"
+#include "unpack/fault.h"
 #include "unpack/options.h"
 
 #define SOURCE_BLOCK (256 * 1024)
@@ -27,15 +27,15 @@ struct Source {
 
 /* Takes the part of `fd` that the options name and checks --expect-size before the first byte is read, where the
  * file knows its size. Borrows `fd`. */
-int source_open(struct Source *ret_source, int fd, const struct Options *options, struct Failure *failure);
+int source_open(struct Source *ret_source, int fd, const struct Options *options, struct Fault *fault);
 
 /* Tells the first bytes without taking them. Returns their count (0: empty). */
-ssize_t source_peek(struct Source *source, const void **ret_bytes, struct Failure *failure);
+ssize_t source_peek(struct Source *source, const void **ret_bytes, struct Fault *fault);
 
 /* The next bytes, valid until the next call. Returns their count, 0 at the end. */
-ssize_t source_read(struct Source *source, const void **ret_bytes, struct Failure *failure);
+ssize_t source_read(struct Source *source, const void **ret_bytes, struct Fault *fault);
 
 /* Reads the rest for the digest's sake, then checks --expect-size for a pipe too. */
-int source_drain(struct Source *source, struct Failure *failure);
+int source_drain(struct Source *source, struct Fault *fault);
 
 void source_close(struct Source *source);

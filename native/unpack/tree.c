@@ -9,18 +9,18 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "basic/cleanup.h"
+#include "basic/path.h"
 
-int tree_open(struct Tree *ret_tree, int into, const char *name, struct List *list, struct Failure *failure) {
+int tree_open(struct Tree *ret_tree, int into, const char *name, struct List *list, struct Fault *fault) {
     if (mkdirat(into, name, 0755) < 0 || mkdirat(into, ".trash", 0700) < 0)
-        return failure_system(failure, errno, "cannot create the layer's directory");
+        return fault_system(fault, errno, "cannot create the layer's directory");
     _cleanup_fd_ int root = openat(into, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
     _cleanup_fd_ int trash = openat(into, ".trash", O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
     if (root < 0 || trash < 0)
-        return failure_system(failure, errno, "cannot open the layer's directory");
+        return fault_system(fault, errno, "cannot open the layer's directory");
     *ret_tree = (struct Tree){
         .root = fd_take(&root),
         .trash = fd_take(&trash),
@@ -28,7 +28,7 @@ int tree_open(struct Tree *ret_tree, int into, const char *name, struct List *li
         .replaces = true,
         .max_created = UINT64_MAX,
         .list = list,
-        .failure = failure,
+        .fault = fault,
     };
     return 0;
 }
@@ -46,24 +46,24 @@ void tree_close(struct Tree *tree) {
 }
 
 static int component_check(const char *component, size_t length, const char *raw, const char *role,
-                           struct Failure *failure) {
+                           struct Fault *fault) {
     if (length == 2 && memcmp(component, "..", 2) == 0)
-        return failure_image(failure, "the %s %s has a .. component", role, QUOTED(raw));
+        return fault_image(fault, "the %s %s has a .. component", role, QUOTED(raw));
     if (length > TREE_NAME_MAX)
-        return failure_image(failure, "the %s %s has a component of more than 255 bytes", role, QUOTED(raw));
+        return fault_image(fault, "the %s %s has a component of more than 255 bytes", role, QUOTED(raw));
     return 0;
 }
 
-int path_clean(const char *raw, const char *role, char *ret_path, struct Failure *failure) {
+int path_clean(const char *raw, const char *role, char *ret_path, struct Fault *fault) {
     size_t used = 0;
     for (const char *at = raw; *at;) {
         size_t length = strcspn(at, "/");
         if (length > 0 && !(length == 1 && *at == '.')) {
-            int r = component_check(at, length, raw, role, failure);
+            int r = component_check(at, length, raw, role, fault);
             if (r < 0)
                 return r;
             if (used + (used > 0) + length > TREE_PATH_MAX)
-                return failure_image(failure, "the %s %s has more than 4096 bytes", role, QUOTED(raw));
+                return fault_image(fault, "the %s %s has more than 4096 bytes", role, QUOTED(raw));
             if (used > 0)
                 ret_path[used++] = '/';
             memcpy(ret_path + used, at, length);
@@ -83,23 +83,25 @@ const char *path_name(const char *path) {
     return slash ? slash + 1 : path;
 }
 
-int tree_find(const struct Tree *tree, const char *path, int flags) {
-    struct open_how how = {
-        .flags = (uint64_t)(flags | O_CLOEXEC | O_NOFOLLOW),
-        .resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS | RESOLVE_NO_XDEV,
-    };
-    if (strlen(path) < TREE_PATH_MAX) { /* the kernel counts the final NUL (PATH_MAX, limits.h) */
-        long fd = syscall(SYS_openat2, tree->root, path, &how, sizeof(how));
-        return fd < 0 ? -errno : (int)fd;
-    }
-    char parent[TREE_PATH_MAX + 1];
+void path_parent(const char *path, char *ret_parent) {
     const char *name = path_name(path);
-    (void)snprintf(parent, sizeof(parent), "%.*s", (int)(name - path - 1), path);
-    _cleanup_fd_ int directory = tree_find(tree, parent, O_PATH | O_DIRECTORY);
-    if (directory < 0)
-        return directory;
-    long fd = syscall(SYS_openat2, directory, name, &how, sizeof(how));
-    return fd < 0 ? -errno : (int)fd;
+    size_t length = name > path ? (size_t)(name - path - 1) : 0;
+    memcpy(ret_parent, path, length);
+    (void)strcpy(ret_parent + length, length > 0 ? "" : ".");
+}
+
+static int beneath_open(int directory, const char *path, int flags) {
+    return path_open(directory, path, (uint64_t)(flags | O_CLOEXEC | O_NOFOLLOW), 0,
+                     RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS | RESOLVE_NO_XDEV);
+}
+
+int tree_find(const struct Tree *tree, const char *path, int flags) {
+    if (strlen(path) < TREE_PATH_MAX) /* the kernel counts the final NUL (PATH_MAX, limits.h) */
+        return beneath_open(tree->root, path, flags);
+    char parent[TREE_PATH_MAX + 1];
+    path_parent(path, parent);
+    _cleanup_fd_ int directory = beneath_open(tree->root, parent, O_PATH | O_DIRECTORY);
+    return directory < 0 ? directory : beneath_open(directory, path_name(path), flags);
 }
 
 static int inode_compare(const void *a, const void *b) {
@@ -130,17 +132,17 @@ static int directory_announce(struct Tree *tree, const char *path, bool hides) {
 
 static int directory_create(struct Tree *tree, int at, const char *name, const char *path, bool hides) {
     if (++tree->created > tree->max_created)
-        return failure_image(tree->failure, "the archive has too many entries (at %s)", QUOTED(path));
+        return fault_image(tree->fault, "the archive has too many entries (at %s)", QUOTED(path));
     if (mkdirat(at, name, 0755) < 0)
-        return failure_system(tree->failure, errno, "cannot create the directory %s", QUOTED(path));
+        return fault_system(tree->fault, errno, "cannot create the directory %s", QUOTED(path));
     _cleanup_fd_ int fd = openat(at, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
     /* A set-group-id directory above would hand its group and bit on. */
     if (fd < 0 || fchown(fd, 0, 0) < 0 || fchmod(fd, 0755) < 0)
-        return failure_system(tree->failure, errno, "cannot create the directory %s", QUOTED(path));
+        return fault_system(tree->fault, errno, "cannot create the directory %s", QUOTED(path));
     int r = directory_announce(tree, path, hides);
     if (r == 0 && !tree->replaces)
         r = implied_add(tree, fd);
-    return r < 0 ? failure_system(tree->failure, -r, "cannot list %s", QUOTED(path)) : fd_take(&fd);
+    return r < 0 ? fault_system(tree->fault, -r, "cannot list %s", QUOTED(path)) : fd_take(&fd);
 }
 
 /* One step of the slow path. A directory that takes the place of something else in this layer hides what lower
@@ -152,7 +154,7 @@ static int directory_enter(struct Tree *tree, int at, const char *name, const ch
     if (errno == ENOENT)
         return directory_create(tree, at, name, path, false);
     if (errno != ENOTDIR && errno != ELOOP)
-        return failure_system(tree->failure, errno, "cannot open the directory %s", QUOTED(path));
+        return fault_system(tree->fault, errno, "cannot open the directory %s", QUOTED(path));
     int r = tree_replace(tree, at, path);
     return r < 0 ? r : directory_create(tree, at, name, path, true);
 }
@@ -160,7 +162,7 @@ static int directory_enter(struct Tree *tree, int at, const char *name, const ch
 static int parent_build(struct Tree *tree, const char *path) {
     _cleanup_fd_ int at = fcntl(tree->root, F_DUPFD_CLOEXEC, 3);
     if (at < 0)
-        return failure_system(tree->failure, errno, "cannot open the layer's directory");
+        return fault_system(tree->fault, errno, "cannot open the layer's directory");
     char prefix[TREE_PATH_MAX + 1];
     for (size_t end = 0; path[end];) {
         size_t start = end + (path[end] == '/');
@@ -201,12 +203,12 @@ int tree_parent(struct Tree *tree, const char *path, int *ret_fd) {
 
 int tree_replace(struct Tree *tree, int parent, const char *path) {
     if (!tree->replaces)
-        return failure_image(tree->failure, "%s is in the archive twice, or lies below what is no directory", QUOTED(path));
+        return fault_image(tree->fault, "%s is in the archive twice, or lies below what is no directory", QUOTED(path));
     /* The directory used last may lie in what goes away. It is not `parent`: a name is never above its own parent. */
     if (strncmp(tree->parent_path, path, strlen(path)) == 0)
         fd_close(&tree->parent);
     int r = directory_remove(parent, path_name(path), tree->trash, &tree->trash_count);
-    return r < 0 ? failure_system(tree->failure, -r, "cannot replace %s", QUOTED(path)) : 0;
+    return r < 0 ? fault_system(tree->fault, -r, "cannot replace %s", QUOTED(path)) : 0;
 }
 
 static int trash_take(int parent, const char *name, int trash, uint64_t *count) {

@@ -7,7 +7,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-#include "unpack/failure.h"
+#include "unpack/fault.h"
 #include "unpack/list.h"
 
 #define TREE_PATH_MAX 4096
@@ -24,18 +24,19 @@ struct Tree {
     uint64_t max_created;
     void *implied;        /* their inode numbers, kept only where nothing may be replaced (search tree) */
     struct List *list;
-    struct Failure *failure;
+    struct Fault *fault;
 };
 
-/* Creates `name` in `into` with the list of what will be in it. Borrows the list and the failure. */
-int tree_open(struct Tree *ret_tree, int into, const char *name, struct List *list, struct Failure *failure);
+/* Creates `name` in `into` with the list of what will be in it. Borrows the list and the fault. */
+int tree_open(struct Tree *ret_tree, int into, const char *name, struct List *list, struct Fault *fault);
 void tree_close(struct Tree *tree);
 
 /* Copies a clean form of `raw` to `ret_path` (TREE_PATH_MAX + 1 bytes). `role` says in a refusal what it is. */
-int path_clean(const char *raw, const char *role, char *ret_path, struct Failure *failure);
+int path_clean(const char *raw, const char *role, char *ret_path, struct Fault *fault);
 
-/* The last component. */
+/* The last component, and what is before it ("." if nothing is; TREE_PATH_MAX + 1 bytes). */
 const char *path_name(const char *path);
+void path_parent(const char *path, char *ret_parent);
 
 /* The directory `path` lies in, created where it is missing and put in the place of whatever else is there. The
  * descriptor is the tree's own, valid until the next call. */

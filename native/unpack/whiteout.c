@@ -24,7 +24,7 @@ static bool metadata_is(const char *path) {
     return false;
 }
 
-int whiteout_read(const char *path, enum WhiteoutKind *ret_kind, char *ret_hidden, struct Failure *failure) {
+int whiteout_read(const char *path, enum WhiteoutKind *ret_kind, char *ret_hidden, struct Fault *fault) {
     const char *name = path_name(path);
     *ret_kind = WHITEOUT_NONE;
     if (metadata_is(path))
@@ -33,7 +33,7 @@ int whiteout_read(const char *path, enum WhiteoutKind *ret_kind, char *ret_hidde
         return 0;
     const char *hidden = name + strlen(PREFIX);
     if (!*hidden || strcmp(hidden, ".") == 0 || strcmp(hidden, "..") == 0)
-        return failure_image(failure, "the whiteout %s hides no name", QUOTED(path));
+        return fault_image(fault, "the whiteout %s hides no name", QUOTED(path));
     int directory = (int)(name - path);
     if (strcmp(hidden, ".wh..opq") != 0) {
         *ret_kind = WHITEOUT_NAME;
@@ -41,51 +41,50 @@ int whiteout_read(const char *path, enum WhiteoutKind *ret_kind, char *ret_hidde
         return 0;
     }
     *ret_kind = WHITEOUT_OPAQUE;
-    (void)snprintf(ret_hidden, TREE_PATH_MAX + 1, "%.*s", directory > 0 ? directory - 1 : 1, directory > 0 ? path : ".");
+    path_parent(path, ret_hidden);
     return 0;
 }
 
 /* Linux lets anybody make this one device (since 4.13 or so needs no CAP_MKNOD: vfs_mknod(), is_whiteout). */
-static int device_make(int parent, const char *path, struct Failure *failure) {
+static int device_create(int parent, const char *path, struct Fault *fault) {
     if (mknodat(parent, path_name(path), S_IFCHR, makedev(0, 0)) < 0)
-        return failure_system(failure, errno, "cannot make the whiteout of %s", QUOTED(path));
+        return fault_system(fault, errno, "cannot make the whiteout of %s", QUOTED(path));
     return 0;
 }
 
-static int opaque_make(struct Tree *tree, const char *path, struct Failure *failure) {
+static int opaque_make(struct Tree *tree, const char *path, struct Fault *fault) {
     _cleanup_fd_ int fd = tree_find(tree, path, O_RDONLY | O_DIRECTORY);
     if (fd == -ENOENT || fd == -ENOTDIR || fd == -ELOOP)
         return 0; /* a later entry replaced it, and hides the lower one anyway */
     if (fd < 0)
-        return failure_system(failure, -fd, "cannot open the directory %s", QUOTED(path));
+        return fault_system(fault, -fd, "cannot open the directory %s", QUOTED(path));
     if (fsetxattr(fd, "user.overlay.opaque", "y", 1, 0) < 0)
-        return failure_system(failure, errno, "cannot mark the directory %s opaque", QUOTED(path));
+        return fault_system(fault, errno, "cannot mark the directory %s opaque", QUOTED(path));
     return 0;
 }
 
-static int name_make(struct Tree *tree, const char *path, struct Failure *failure) {
+static int name_make(struct Tree *tree, const char *path, struct Fault *fault) {
     _cleanup_fd_ int existing = tree_find(tree, path, O_PATH);
     struct stat st;
     if (existing >= 0) { /* the same layer has it: it survives, and only a directory lets something shine through */
         if (fstat(existing, &st) < 0)
-            return failure_system(failure, errno, "cannot stat %s", QUOTED(path));
-        return S_ISDIR(st.st_mode) ? opaque_make(tree, path, failure) : 0;
+            return fault_system(fault, errno, "cannot stat %s", QUOTED(path));
+        return S_ISDIR(st.st_mode) ? opaque_make(tree, path, fault) : 0;
     }
     if (existing == -ENOTDIR || existing == -ELOOP)
         return 0; /* its directory was replaced, or it is a link of the same layer */
     if (existing != -ENOENT)
-        return failure_system(failure, -existing, "cannot look for %s", QUOTED(path));
+        return fault_system(fault, -existing, "cannot look for %s", QUOTED(path));
     char directory[TREE_PATH_MAX + 1];
-    const char *name = path_name(path);
-    (void)snprintf(directory, sizeof(directory), "%.*s", name > path ? (int)(name - path - 1) : 1, name > path ? path : ".");
+    path_parent(path, directory);
     _cleanup_fd_ int parent = tree_find(tree, directory, O_PATH | O_DIRECTORY);
     if (parent == -ENOENT)
         return 0; /* gone with a directory that a later entry replaced */
     if (parent < 0)
-        return failure_system(failure, -parent, "cannot open the directory of %s", QUOTED(path));
-    return device_make(parent, path, failure);
+        return fault_system(fault, -parent, "cannot open the directory of %s", QUOTED(path));
+    return device_create(parent, path, fault);
 }
 
-int whiteout_make(struct Tree *tree, const struct ListItem *item, struct Failure *failure) {
-    return item->type == 'o' ? opaque_make(tree, item->path, failure) : name_make(tree, item->path, failure);
+int whiteout_make(struct Tree *tree, const struct ListItem *item, struct Fault *fault) {
+    return item->type == 'o' ? opaque_make(tree, item->path, fault) : name_make(tree, item->path, fault);
 }

@@ -3,7 +3,7 @@
  * in the archive: they are listed when met and made when everything else is in place. */
 #pragma once
 
-#include "unpack/failure.h"
+#include "unpack/fault.h"
 #include "unpack/list.h"
 #include "unpack/tree.h"
 
@@ -16,7 +16,7 @@ enum WhiteoutKind {
 
 /* Sorts a clean path. `ret_hidden` (TREE_PATH_MAX + 1 bytes) tells the name that is hidden, or the directory that is
  * opaque. Refuses a bare ".wh.". */
-int whiteout_read(const char *path, enum WhiteoutKind *ret_kind, char *ret_hidden, struct Failure *failure);
+int whiteout_read(const char *path, enum WhiteoutKind *ret_kind, char *ret_hidden, struct Fault *fault);
 
 /* Makes a listed whiteout (`w`) or opaque directory (`o`). What has meanwhile become pointless is left out. */
-int whiteout_make(struct Tree *tree, const struct ListItem *item, struct Failure *failure);
+int whiteout_make(struct Tree *tree, const struct ListItem *item, struct Fault *fault);
