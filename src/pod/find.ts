@@ -1,0 +1,33 @@
+/** Pods by the words that a user names them with. */
+import { GantryError } from "../base/errors.ts";
+import { quoted } from "../base/text.ts";
+import type { Paths } from "../config/paths.ts";
+import { type PodEntry, podEntries } from "./layout.ts";
+import { podOfName } from "./names.ts";
+import { AC_NAME } from "./words.ts";
+
+/**
+ * The pod that `word` means: its name, else its UUID or any beginning of it that fits only one pod. Throws NoSuchPod,
+ * AmbiguousName, Usage for an empty word.
+ */
+export async function findPod(paths: Paths, word: string): Promise<PodEntry> {
+  if (word === "") throw new GantryError("Usage", "a pod's UUID or name cannot be empty");
+  const entries = (await podEntries(paths)).filter((entry) => entry.phase === "prepared");
+  const named = AC_NAME.test(word) ? await podOfName(paths, word) : undefined;
+  const exact = entries.find((entry) => entry.uuid === named);
+  return exact ?? byPrefix(entries, word);
+}
+
+function byPrefix(entries: readonly PodEntry[], word: string): PodEntry {
+  const prefix = word.toLowerCase().replaceAll("-", "");
+  const matches = /^[0-9a-f]{1,32}$/.test(prefix)
+    ? entries.filter(({ uuid }) => uuid.startsWith(prefix))
+    : [];
+  const [first, second] = matches;
+  if (first === undefined)
+    throw new GantryError("NoSuchPod", `there is no pod ${quoted(word)}`, { hint: "gantry list" });
+  if (second === undefined) return first;
+  throw new GantryError("AmbiguousName", `${quoted(word)} fits ${matches.length} pods`, {
+    hint: `say more of the UUID, such as ${first.uuid.slice(0, 12)}`,
+  });
+}

@@ -1,0 +1,199 @@
+/**
+ * Prepares a pod: everything lies in `.preparing-<uuid>` until one rename makes it a pod. What a crash leaves is
+ * told from a preparation in progress by the link `owner`, and removed by garbage collection.
+ */
+import { randomBytes } from "node:crypto";
+import { constants } from "node:fs";
+import { chmod, chown, mkdir, open, realpath, rename, stat, symlink, unlink } from "node:fs/promises";
+import { join } from "node:path";
+import { errnoOf, GantryError } from "../base/errors.ts";
+import { storeError, syncDirectory } from "../base/file.ts";
+import { quoted } from "../base/text.ts";
+import { type Paths, podDirectory, podsDirectory } from "../config/paths.ts";
+import type { IdRange } from "../stage1/words.ts";
+import { removeTree } from "../store/tree.ts";
+import { type Decision, decidePod } from "./decide.ts";
+import type { PodDraft } from "./draft.ts";
+import { claimIds, releaseIds } from "./ids.ts";
+import { ownerWord, preparingDirectory } from "./layout.ts";
+import type { PodManifest } from "./manifest.ts";
+import { claimName, releaseName } from "./names.ts";
+import { launchPlan, sandboxPlan } from "./plan.ts";
+import { providedFiles } from "./provided.ts";
+import { type PodRecord, podRecord } from "./record.ts";
+import type { Images } from "./reify.ts";
+import { unitSet } from "./units.ts";
+import type { EmptyVolume, PodVolumes } from "./volumes.ts";
+
+export type PreparedPod = {
+  readonly uuid: string;
+  readonly directory: string;
+  readonly record: PodRecord;
+  readonly warnings: readonly string[];
+};
+
+export type Preparation = { readonly manifest: PodManifest; readonly images: Images };
+
+/** A file of the pod, by its path in the pod's directory. */
+type PodFile = { readonly path: string; readonly content: string; readonly mode: number };
+
+/**
+ * Prepares a pod of a reified manifest. Throws PodExists, BadManifest, BadVolume, Unsupported, NoSuchImage, StoreFull;
+ * nothing is left then.
+ */
+export async function preparePod(paths: Paths, preparation: Preparation): Promise<PreparedPod> {
+  const uuid = randomBytes(16).toString("hex");
+  // Decided once before anything is written, so that a wrong manifest costs nothing.
+  const { volumes } = decidePod({ ...preparation, uuid, userns: { mode: "host" }, paths });
+  await checkHostVolumes(volumes);
+  const claims: Claims = { paths, uuid, name: preparation.manifest.name, userns: { mode: "host" } };
+  try {
+    await openPreparation(claims);
+    claims.userns = await claimRange(paths, uuid, preparation.manifest);
+    if (claims.name !== undefined) await claimName(paths, claims.name, uuid);
+    const decision = decidePod({ ...preparation, uuid, userns: claims.userns, paths });
+    const record = podRecord(decision.draft, Date.now() * 1000);
+    await build(paths, decision, record);
+    return { uuid, directory: podDirectory(paths, uuid), record, warnings: warningsOf(decision) };
+  } catch (error) {
+    await withdraw(claims);
+    throw storeError(error, paths.data);
+  }
+}
+
+type Claims = {
+  readonly paths: Paths;
+  readonly uuid: string;
+  readonly name: string | undefined;
+  userns: IdRange;
+};
+
+/** The directory comes before every claim: a claim whose pod has no directory is void. */
+async function openPreparation({ paths, uuid }: Claims): Promise<void> {
+  const directory = preparingDirectory(paths, uuid);
+  await mkdir(directory, { mode: 0o700 });
+  await symlink(await ownerWord(), join(directory, "owner"));
+}
+
+async function claimRange(paths: Paths, uuid: string, manifest: PodManifest): Promise<IdRange> {
+  return manifest.userns === "host" ? { mode: "host" } : await claimIds(paths, uuid);
+}
+
+async function withdraw({ paths, uuid, name, userns }: Claims): Promise<void> {
+  await removeTree(preparingDirectory(paths, uuid));
+  if (name !== undefined) await releaseName(paths, name, uuid);
+  await releaseIds(paths, uuid, userns);
+}
+
+/** A missing source is an error (appc section 7), and a link on the way could be moved between check and mount. */
+async function checkHostVolumes(volumes: PodVolumes): Promise<void> {
+  for (const { name, source } of volumes.host) {
+    const real = await realpath(source).catch((error) => {
+      throw badVolume(
+        name,
+        source,
+        errnoOf(error) === "ENOENT" ? "does not exist" : `cannot be read: ${errnoOf(error)}`,
+      );
+    });
+    if (real !== source.replace(/(?<=.)\/+$/, "")) {
+      throw badVolume(name, source, `goes through a symbolic link; name ${quoted(real)} itself`);
+    }
+  }
+}
+
+function badVolume(name: string, source: string, what: string): GantryError {
+  return new GantryError("BadVolume", `volume ${quoted(name)}: ${quoted(source)} ${what}`);
+}
+
+async function build(paths: Paths, decision: Decision, record: PodRecord): Promise<void> {
+  const { draft } = decision;
+  const directory = preparingDirectory(paths, draft.uuid);
+  // The record names the layers before anybody looks whether they are there: garbage collection sees it.
+  await writeSynced(directory, [{ path: "pod.json", content: document(record), mode: 0o600 }]);
+  await checkLayers(draft);
+  await makeDirectories(directory, decision);
+  await writeSynced(directory, filesOf(draft));
+  await unlink(join(directory, "owner"));
+  await rename(directory, podDirectory(paths, draft.uuid));
+  await syncDirectory(podsDirectory(paths));
+}
+
+async function checkLayers(pod: PodDraft): Promise<void> {
+  for (const app of pod.apps) {
+    for (const layer of launchPlan(pod, app).gantry.layers) {
+      await stat(layer).catch((cause) => {
+        const text = `app ${quoted(app.name)}: layer ${quoted(layer)} of image ${quoted(app.image.id)} is missing`;
+        throw new GantryError("StoreCorrupt", text, {
+          cause,
+          hint: "import the image again with gantry fetch",
+        });
+      });
+    }
+  }
+}
+
+/** `upper` belongs to the pod's root: on disk its files carry the pod's own ids (native-stage1 3.3). */
+async function makeDirectories(directory: string, { draft, volumes }: Decision): Promise<void> {
+  const owner = draft.userns.mode === "pod" ? draft.userns.base : 0;
+  await mkdir(join(directory, "apps"), { mode: 0o700 });
+  await mkdir(join(directory, "etc"), { mode: 0o755 });
+  for (const app of draft.apps) {
+    const own = join(directory, "apps", app.name);
+    await mkdir(own, { mode: 0o700 });
+    await mkdir(join(own, "status"), { mode: 0o700 });
+    for (const name of ["upper", "work"]) {
+      await mkdir(join(own, name), { mode: 0o755 });
+      if (owner !== 0) await chown(join(own, name), owner, owner);
+    }
+  }
+  await makeVolumes(directory, volumes.empty);
+}
+
+async function makeVolumes(directory: string, volumes: readonly EmptyVolume[]): Promise<void> {
+  if (volumes.length === 0) return;
+  await mkdir(join(directory, "volumes"), { mode: 0o700 });
+  for (const volume of volumes) {
+    const path = join(directory, volume.directory);
+    await mkdir(path);
+    await chown(path, volume.uid, volume.gid);
+    // After chown, which clears set-id bits, and independent of the umask.
+    await chmod(path, Number.parseInt(volume.mode, 8));
+  }
+}
+
+function filesOf(pod: PodDraft): PodFile[] {
+  const own = (path: string, content: string): PodFile => ({ path, content, mode: 0o600 });
+  return [
+    own("manifest.json", document(pod.manifest)),
+    own("sandbox.json", document(sandboxPlan(pod))),
+    own("units.json", document(unitSet(pod))),
+    ...pod.apps.map((app) => own(join("apps", app.name, "plan.json"), document(launchPlan(pod, app)))),
+    ...providedFiles(pod).map(({ name, content }) => ({ path: join("etc", name), content, mode: 0o644 })),
+  ];
+}
+
+function document(value: unknown): string {
+  return `${JSON.stringify(value)}\n`;
+}
+
+/** All at once: the file system then commits them together instead of one after the other. */
+async function writeSynced(directory: string, files: readonly PodFile[]): Promise<void> {
+  await Promise.all(files.map((file) => writeOne(join(directory, file.path), file)));
+}
+
+async function writeOne(path: string, { content, mode }: PodFile): Promise<void> {
+  await using file = await open(path, constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL, mode);
+  await file.writeFile(content);
+  await file.datasync();
+}
+
+function warningsOf({ draft, volumes }: Decision): string[] {
+  const ignored = podRecord(draft, 0).isolators.filter((report) => report.verdict !== "enforced");
+  return [
+    ...volumes.implicit.map(
+      ({ app, path }) =>
+        `app ${quoted(app)}: no volume for mount point ${quoted(path)}, an empty one is made`,
+    ),
+    ...ignored.map(({ name, verdict, reason }) => `isolator ${quoted(name)} is ${verdict}: ${reason ?? ""}`),
+  ];
+}
