@@ -57,15 +57,18 @@ export async function compressionOfExtent({
   return MAGIC.find(([, magic]) => head.subarray(0, magic.length).equals(Buffer.from(magic)))?.[0];
 }
 
-/** Indexes an uncompressed tar. Throws BadImage when it is torn or no tar. */
-export async function openArchive(
-  path: string,
-): Promise<ImageFiles & { readonly names: ReadonlySet<string> }> {
-  const entries = await indexOf(path);
+export type Archive = ImageFiles & { readonly names: ReadonlySet<string> };
+
+/**
+ * Indexes an uncompressed tar, called `shown` in messages where it is a decompressed copy. Throws BadImage when it is
+ * torn or no tar.
+ */
+export async function openArchive(path: string, shown = path): Promise<Archive> {
+  const entries = await indexOf(path, shown);
   return {
-    path,
+    path: shown,
     names: new Set(entries.keys()),
-    extent: async (name) => fileExtent(entries, name, path),
+    extent: async (name) => fileExtent(entries, name, shown),
   };
 }
 
@@ -78,11 +81,11 @@ export async function readExtent(extent: Extent, limit: number, what: string): P
   return await readExactly(file, { path: extent.path, position: extent.offset, length: extent.length });
 }
 
-async function indexOf(path: string): Promise<Map<string, Entry>> {
+async function indexOf(path: string, shown: string): Promise<Map<string, Entry>> {
   const entries = new Map<string, Entry>();
   const tar = extract();
   tar.on("entry", (header, stream, next) => {
-    const failure = addEntry(entries, header, path);
+    const failure = addEntry(entries, header, { path, shown });
     stream.on("end", () => next());
     stream.resume();
     if (failure !== undefined) next(failure);
@@ -92,20 +95,24 @@ async function indexOf(path: string): Promise<Map<string, Entry>> {
     await pipeline(createReadStream(path, { fd: file, autoClose: false, highWaterMark: 1 << 20 }), tar);
   } catch (cause) {
     if (cause instanceof GantryError) throw cause;
-    throw new GantryError("BadImage", `${quoted(path)} is not a whole tar archive`, { cause });
+    throw new GantryError("BadImage", `${quoted(shown)} is not a whole tar archive`, { cause });
   }
   return entries;
 }
 
-function addEntry(entries: Map<string, Entry>, header: Header, path: string): GantryError | undefined {
+function addEntry(
+  entries: Map<string, Entry>,
+  header: Header,
+  { path, shown }: { readonly path: string; readonly shown: string },
+): GantryError | undefined {
   if (entries.size >= MOST_ENTRIES) {
-    return new GantryError("BadImage", `${quoted(path)} has more than ${MOST_ENTRIES} entries`);
+    return new GantryError("BadImage", `${quoted(shown)} has more than ${MOST_ENTRIES} entries`);
   }
   const name = cleanName(header.name);
   if (name === undefined) {
     return new GantryError(
       "BadImage",
-      `${quoted(path)} has an entry with the bad name ${quoted(header.name)}`,
+      `${quoted(shown)} has an entry with the bad name ${quoted(header.name)}`,
     );
   }
   // tar-stream sets byteOffset, the start of an entry's bytes, but does not declare it.

@@ -1,0 +1,100 @@
+/** Finds the image behind a reference to a file or directory, whatever form it has, and takes it into the store. */
+import { stat } from "node:fs/promises";
+import { GantryError } from "../base/errors.ts";
+import { unlessMissing } from "../base/file.ts";
+import { quoted } from "../base/text.ts";
+import { type Archive, compressionOf, type Extent, openArchive } from "../image/archive.ts";
+import { readDockerArchive } from "../image/docker-archive.ts";
+import { openDirectory } from "../image/layout.ts";
+import type { HostPlatform } from "../image/platform.ts";
+import type { ImageRecord } from "../image/record.ts";
+import type { FileReference } from "../image/reference.ts";
+import { readLayout, type SourceImage } from "../image/source.ts";
+import { decompressArchive, type ImportOptions, importAci, importImage } from "./import.ts";
+import type { Operation } from "./operation.ts";
+import { accessError } from "./store.ts";
+
+type Options = ImportOptions & { readonly host: HostPlatform };
+
+/** Digest and size of a compressed archive as it was given. */
+type Served = { readonly digest: string; readonly size: number };
+
+type Found =
+  | { readonly kind: "image"; readonly image: SourceImage }
+  | { readonly kind: "aci"; readonly extent: Extent; readonly served?: Served };
+
+/**
+ * Imports the image that `reference` leads to. Throws NoSuchImage when nothing is there, and whatever reading,
+ * choosing and importing throw.
+ */
+export async function importReference(
+  operation: Operation,
+  reference: FileReference,
+  options: Options,
+): Promise<ImageRecord> {
+  const found = await findImage(operation, reference, options);
+  if (found.kind === "image") return await importImage(operation, found.image, options);
+  return await importAci(operation, found, options);
+}
+
+async function findImage(operation: Operation, reference: FileReference, options: Options): Promise<Found> {
+  const { path } = reference;
+  const directory = await isDirectory(path);
+  switch (reference.kind) {
+    case "oci-layout":
+      if (!directory) throw new GantryError("BadImage", `${quoted(path)} is not a directory`);
+      return imageFound(await readLayout(openDirectory(path), { ref: reference.ref, host: options.host }));
+    case "oci-archive": {
+      const { archive } = await openOuter(operation, path, options);
+      return imageFound(await readLayout(archive, { ref: reference.ref, host: options.host }));
+    }
+    case "docker-archive": {
+      const { archive } = await openOuter(operation, path, options);
+      return imageFound(await readDockerArchive(archive, reference.ref));
+    }
+    case "file":
+      if (directory) return imageFound(await readLayout(openDirectory(path), { host: options.host }));
+      return path.endsWith(".aci") ? await aciFile(path) : await findByContent(operation, path, options);
+  }
+}
+
+function imageFound(image: SourceImage): Found {
+  return { kind: "image", image };
+}
+
+async function isDirectory(path: string): Promise<boolean> {
+  try {
+    const found = await unlessMissing(stat(path));
+    if (found !== undefined) return found.isDirectory();
+  } catch (error) {
+    throw accessError(error, path);
+  }
+  throw new GantryError("NoSuchImage", `there is no file or directory ${quoted(path)}`);
+}
+
+/** An ACI need not be indexed: the unpacker reads it from its beginning, compressed or not. */
+async function aciFile(path: string): Promise<Found> {
+  return { kind: "aci", extent: { path, offset: 0, length: (await stat(path)).size } };
+}
+
+async function findByContent(operation: Operation, path: string, options: Options): Promise<Found> {
+  const { archive, extent, served } = await openOuter(operation, path, options);
+  // docker save writes an OCI layout as well: the layout has a manifest of its own, with sizes and digests.
+  if (archive.names.has("oci-layout")) return imageFound(await readLayout(archive, { host: options.host }));
+  if (archive.names.has("manifest.json")) return imageFound(await readDockerArchive(archive, undefined));
+  if (archive.names.has("manifest")) {
+    return { kind: "aci", extent, ...(served === undefined ? {} : { served }) };
+  }
+  throw new GantryError("BadImage", `${quoted(path)} is no ACI, no OCI archive and no docker save archive`);
+}
+
+type Outer = { readonly archive: Archive; readonly extent: Extent; readonly served?: Served };
+
+/** An archive of an image as an uncompressed tar: itself, or a copy in the inbox. */
+async function openOuter(operation: Operation, path: string, options: Options): Promise<Outer> {
+  const compressed = (await compressionOf(path)) !== undefined;
+  const plain = compressed ? await decompressArchive(operation, path, options) : { path };
+  const archive = await openArchive(plain.path, path);
+  const extent = { path: plain.path, offset: 0, length: (await stat(plain.path)).size };
+  return { archive, extent, ...("served" in plain ? { served: plain.served } : {}) };
+}
