@@ -2,7 +2,7 @@
 import { execFileSync } from "node:child_process";
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
-import { BUILD } from "../host/machine.ts";
+import { BUILD, CHECKOUT } from "../host/machine.ts";
 
 const FLAGS = ["-O2", "-std=gnu17", "-D_GNU_SOURCE", "-Wall", "-Wextra", "-Werror"];
 
@@ -16,14 +16,18 @@ export function compilePrograms(): Programs {
   });
   return {
     probe: compile("probe", ["-static"]),
-    startProbe: compile("start-probe", libraries.trim().split(" ")),
+    startProbe: compile("start-probe", [
+      `-I${CHECKOUT}/native`,
+      `${CHECKOUT}/native/gantry/marshal.c`,
+      ...libraries.trim().split(" "),
+    ]),
     timeCommand: compile("time-command", []),
   };
 }
 
-function compile(name: string, libraries: readonly string[]): string {
+function compile(name: string, further: readonly string[]): string {
   const program = join(BUILD, "bench", name);
   const source = join(import.meta.dirname, `${name}.c`);
-  execFileSync("gcc", [...FLAGS, "-o", program, source, ...libraries], { stdio: "inherit" });
+  execFileSync("gcc", [...FLAGS, "-o", program, source, ...further], { stdio: "inherit" });
   return program;
 }

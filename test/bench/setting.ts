@@ -1,9 +1,9 @@
 /** Where everything is measured: one test host, with Gantry installed and podman configured, and the images. */
-import { readFileSync } from "node:fs";
+import { readdirSync, readFileSync, rmSync, statSync } from "node:fs";
 import { join } from "node:path";
-import { type Image, writeOciLayout } from "../fixtures/images.ts";
+import { debianImage, writeOciLayout } from "../fixtures/images.ts";
 import { tarOf } from "../fixtures/tar.ts";
-import { busyboxTar, debianTar } from "../fixtures/trees.ts";
+import { busyboxTar } from "../fixtures/trees.ts";
 import { bootHost, type TestHost } from "../host/host.ts";
 import { BUILD } from "../host/machine.ts";
 import { compilePrograms, type Programs } from "./programs.ts";
@@ -19,6 +19,8 @@ export type Setting = {
   readonly programs: Programs;
   /** OCI layouts as both sides take them: `oci:DIR:ref`. */
   readonly images: { readonly busybox: string; readonly probe: string; readonly debian: string };
+  /** The only layer of the Debian image: a tar.gz. */
+  readonly debianLayer: string;
 };
 
 /** One command to be timed; `before` and `after` are shell scripts that are not. */
@@ -32,28 +34,44 @@ export type TimedCommand = {
 /** Boots the host and makes it ready; the caller disposes of `host`. */
 export async function prepareSetting(): Promise<Setting> {
   const programs = compilePrograms();
-  const images = await writeImages(programs.probe);
+  const { images, debianLayer } = await writeImages(programs.probe);
   const host = await bootHost({ name: "bench" });
   await configurePodman(host);
-  return { host, programs, images };
+  return { host, programs, images, debianLayer };
 }
 
-async function writeImages(probe: string): Promise<Setting["images"]> {
-  const layout = (name: string): string => join(BUILD, "bench/images", name);
-  const busybox: Image = { layers: [await busyboxTar()], config: { Cmd: ["/bin/sleep", "1000000"] } };
-  const probed: Image = {
-    layers: [...busybox.layers, await tarOf([{ name: "probe", mode: 0o755, body: readFileSync(probe) }])],
-    config: { Cmd: ["/probe", "/stamp"] },
-  };
-  const debian: Image = { layers: [debianTar()], config: { Cmd: ["/bin/bash"] } };
-  for (const [name, image] of Object.entries({ busybox, probe: probed, debian })) {
-    writeOciLayout(layout(name), image, { ref: "latest" });
-  }
+async function writeImages(probe: string): Promise<Pick<Setting, "images" | "debianLayer">> {
+  rmSync(join(BUILD, "bench/images"), { recursive: true, force: true });
+  const layers = [await busyboxTar()];
+  const probed = [...layers, await tarOf([{ name: "probe", mode: 0o755, body: readFileSync(probe) }])];
+  writeOciLayout(layoutOf("debian"), debianImage(), { ref: "latest" });
+  writeOciLayout(
+    layoutOf("busybox"),
+    { layers, config: { Cmd: ["/bin/sleep", "1000000"] } },
+    { ref: "latest" },
+  );
+  writeOciLayout(
+    layoutOf("probe"),
+    { layers: probed, config: { Cmd: ["/probe", "/stamp"] } },
+    { ref: "latest" },
+  );
   return {
-    busybox: `oci:${layout("busybox")}:latest`,
-    probe: `oci:${layout("probe")}:latest`,
-    debian: `oci:${layout("debian")}:latest`,
+    images: { busybox: imageOf("busybox"), probe: imageOf("probe"), debian: imageOf("debian") },
+    debianLayer: largestBlob(layoutOf("debian")),
   };
+}
+
+function layoutOf(name: string): string {
+  return join(BUILD, "bench/images", name);
+}
+
+function imageOf(name: string): string {
+  return `oci:${layoutOf(name)}:latest`;
+}
+
+function largestBlob(layout: string): string {
+  const blobs = readdirSync(join(layout, "blobs/sha256")).map((name) => join(layout, "blobs/sha256", name));
+  return blobs.reduce((largest, blob) => (statSync(blob).size > statSync(largest).size ? blob : largest));
 }
 
 /** Debian's defaults: overlay, crun, systemd as cgroup manager. Its storage may not lie on an overlay. */
@@ -87,4 +105,14 @@ export async function timeCommands(
   );
   if (status !== 0) throw new Error(`time-command: ${stderr}`);
   return parseSamples(stdout);
+}
+
+/** Prepares a pod whose apps run what their images say; resolves to its UUID. */
+export async function preparePod(
+  { host }: Setting,
+  name: string,
+  images: readonly string[],
+): Promise<string> {
+  const apps = images.map((image, index) => `${image} --name=app${index}`).join(" --- ");
+  return await must(host, `gantry prepare --insecure-options=image --net=none --name=${name} ${apps}`);
 }

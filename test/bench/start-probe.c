@@ -18,6 +18,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "gantry/marshal.h"
+
 #define SYSTEMD "org.freedesktop.systemd1", "/org/freedesktop/systemd1", "org.freedesktop.systemd1.Manager"
 
 static const int64_t second = INT64_C(1000000000);
@@ -33,86 +35,6 @@ static void sleep_nanoseconds(int64_t duration) {
     nanosleep(&pause, NULL);
 }
 
-/* ---- JSON shaped by a D-Bus signature ---- */
-
-/* Length of the first complete type of a signature. */
-static size_t type_length(const char *signature) {
-    if (*signature == 'a')
-        return 1 + type_length(signature + 1);
-    if (*signature != '(')
-        return 1;
-    size_t length = 1;
-    while (signature[length] != ')')
-        length += type_length(signature + length);
-    return length + 1;
-}
-
-static int append_value(sd_bus_message *message, const char *type, size_t length, json_t *value);
-
-static int append_array(sd_bus_message *message, const char *type, size_t length, json_t *value) {
-    if (length == 1 && *type == 'y' && json_is_string(value))
-        return sd_bus_message_append_array(message, 'y', json_string_value(value), json_string_length(value));
-    char contents[64];
-    snprintf(contents, sizeof contents, "%.*s", (int)length, type);
-    int r = sd_bus_message_open_container(message, 'a', contents);
-    for (size_t i = 0; r >= 0 && i < json_array_size(value); i++)
-        r = append_value(message, type, length, json_array_get(value, i));
-    return r < 0 ? r : sd_bus_message_close_container(message);
-}
-
-static int append_struct(sd_bus_message *message, const char *type, size_t length, json_t *value) {
-    char contents[64];
-    snprintf(contents, sizeof contents, "%.*s", (int)length, type);
-    int r = sd_bus_message_open_container(message, 'r', contents);
-    size_t field = 0;
-    for (size_t at = 0; r >= 0 && at < length; at += type_length(type + at))
-        r = append_value(message, type + at, type_length(type + at), json_array_get(value, field++));
-    return r < 0 ? r : sd_bus_message_close_container(message);
-}
-
-static int append_number(sd_bus_message *message, char type, json_int_t number) {
-    uint64_t wide = (uint64_t)number;
-    uint32_t narrow = (uint32_t)number;
-    uint16_t half = (uint16_t)number;
-    uint8_t byte = (uint8_t)number;
-    switch (type) {
-    case 't':
-    case 'x':
-        return sd_bus_message_append_basic(message, type, &wide);
-    case 'u':
-    case 'i':
-        return sd_bus_message_append_basic(message, type, &narrow);
-    case 'q':
-    case 'n':
-        return sd_bus_message_append_basic(message, type, &half);
-    case 'y':
-        return sd_bus_message_append_basic(message, type, &byte);
-    default:
-        return -EINVAL;
-    }
-}
-
-static int append_value(sd_bus_message *message, const char *type, size_t length, json_t *value) {
-    int truth = json_is_true(value);
-    double real = json_number_value(value);
-    switch (*type) {
-    case 'a':
-        return append_array(message, type + 1, length - 1, value);
-    case '(':
-        return append_struct(message, type + 1, length - 2, value);
-    case 's':
-    case 'o':
-    case 'g':
-        return sd_bus_message_append_basic(message, *type, json_string_value(value));
-    case 'b':
-        return sd_bus_message_append_basic(message, 'b', &truth);
-    case 'd':
-        return sd_bus_message_append_basic(message, 'd', &real);
-    default:
-        return append_number(message, *type, json_integer_value(value));
-    }
-}
-
 static int append_property(sd_bus_message *message, json_t *property) {
     const char *name = json_string_value(json_array_get(property, 0));
     const char *type = json_string_value(json_array_get(property, 1));
@@ -122,7 +44,7 @@ static int append_property(sd_bus_message *message, json_t *property) {
     if (r >= 0)
         r = sd_bus_message_open_container(message, 'v', type);
     if (r >= 0)
-        r = append_value(message, type, strlen(type), json_array_get(property, 2));
+        r = marshal_append(message, type, json_array_get(property, 2));
     if (r >= 0)
         r = sd_bus_message_close_container(message);
     return r < 0 ? r : sd_bus_message_close_container(message);
@@ -149,8 +71,6 @@ static int append_aux(sd_bus_message *message, json_t *aux) {
     }
     return r < 0 ? r : sd_bus_message_close_container(message);
 }
-
-/* ---- samples ---- */
 
 static int make_call(sd_bus *bus, json_t *test, sd_bus_message **ret_call) {
     sd_bus_message *call = NULL;

@@ -19,7 +19,7 @@
 
 extern char **environ;
 
-enum { MAX_WORDS = 64 };
+enum { MAX_WORDS = 255 };
 
 static const int64_t second = INT64_C(1000000000);
 

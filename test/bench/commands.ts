@@ -1,0 +1,115 @@
+/** Whole commands from the shell, beside podman's: run, stop, exec, fetch. */
+import { type Row, type Samples, samplesOf } from "./row.ts";
+import { must, type Setting, timeCommands } from "./setting.ts";
+
+/** The rows of the command-line targets. */
+export async function measureCommands(setting: Setting): Promise<Row[]> {
+  return [
+    ...(await measureRun(setting)),
+    ...(await measureExec(setting)),
+    ...(await measureStop(setting)),
+    ...(await measureFetch(setting)),
+  ];
+}
+
+async function measureRun(setting: Setting): Promise<Row[]> {
+  const { busybox } = setting.images;
+  const id = await pull(setting, busybox);
+  const samples = await timeCommands(setting, [
+    {
+      name: "gantry",
+      command: `gantry run --insecure-options=image --net=none ${busybox} --exec true`,
+      after: "gantry gc --grace-period=0s || gantry gc",
+    },
+    { name: "podman", command: `podman run --rm --network none ${id} true` },
+  ]);
+  return [row("run --net=none IMAGE true", samples, { factor: 0.7 })];
+}
+
+async function measureExec(setting: Setting): Promise<Row[]> {
+  const { busybox } = setting.images;
+  const id = await pull(setting, busybox);
+  await must(
+    setting.host,
+    `gantry run --insecure-options=image --net=none --detach --name=bench-exec ${busybox}`,
+  );
+  await must(setting.host, `podman run -d --network none --name bench-exec ${id}`);
+  const samples = await timeCommands(setting, [
+    { name: "gantry", command: "gantry exec bench-exec true" },
+    { name: "podman", command: "podman exec bench-exec true" },
+  ]);
+  await must(setting.host, "gantry stop bench-exec && gantry rm bench-exec && podman rm -f -t 0 bench-exec");
+  return [row("exec POD true", samples, { factor: 0.6 })];
+}
+
+async function measureStop(setting: Setting): Promise<Row[]> {
+  const { busybox } = setting.images;
+  const id = await pull(setting, busybox);
+  const samples = await timeCommands(setting, [
+    {
+      name: "gantry",
+      before: `gantry run --insecure-options=image --net=none --detach --name=bench-stop ${busybox}`,
+      command: "gantry stop bench-stop",
+      after: "gantry rm bench-stop",
+    },
+    {
+      name: "systemctl",
+      before: `gantry run --insecure-options=image --net=none --detach --name=bench-stop ${busybox}`,
+      command: "systemctl stop gantry-bench\\x2dstop.service",
+      after: "gantry rm bench-stop",
+    },
+  ]);
+  // sleep as pid 1 ignores TERM: one sample takes the ten seconds that all of them would.
+  const podman = await timeCommands(
+    setting,
+    [
+      {
+        name: "podman",
+        before: `podman run -d --network none --name bench-stop ${id}`,
+        command: "podman stop -t 10 bench-stop",
+        after: "podman rm bench-stop",
+      },
+    ],
+    2,
+  );
+  const peer = { name: "podman (2 samples)", samples: samplesOf(podman, "podman") };
+  return [
+    {
+      name: "stop a pod of sleep",
+      unit: "ms",
+      gantry: samplesOf(samples, "gantry"),
+      peer,
+      target: { limit: 60 },
+    },
+    { name: "the same by systemctl", unit: "ms", gantry: samplesOf(samples, "systemctl"), peer },
+  ];
+}
+
+async function measureFetch(setting: Setting): Promise<Row[]> {
+  const { debian } = setting.images;
+  const samples = await timeCommands(setting, [
+    {
+      name: "gantry",
+      command: `gantry fetch --insecure-options=image ${debian}`,
+      after:
+        "gantry image list --format=json | grep -o 'sha256-[0-9a-f]*' | sort -u >/run/bench-images; " +
+        "for id in $(cat /run/bench-images); do gantry cat-manifest $id >/dev/null 2>&1 || :; done; gantry image rm latest || :",
+    },
+    { name: "podman", command: `podman pull -q ${debian}`, after: "podman rmi -f $(podman images -q)" },
+  ]);
+  return [row("fetch oci: of Debian minbase", samples)];
+}
+
+function row(name: string, samples: ReadonlyMap<string, Samples>, target?: Row["target"]): Row {
+  return {
+    name,
+    unit: "ms",
+    gantry: samplesOf(samples, "gantry"),
+    peer: { name: "podman", samples: samplesOf(samples, "podman") },
+    ...(target === undefined ? {} : { target }),
+  };
+}
+
+async function pull({ host }: Setting, image: string): Promise<string> {
+  return await must(host, `podman pull -q ${image}`);
+}
