@@ -1,0 +1,17 @@
+/** The polkit actions, one per verb on a noun. packaging/polkit says who may by default; a test holds both together. */
+export const ACTIONS = {
+  podPrepare: "org.gantry1.pod.prepare",
+  podRun: "org.gantry1.pod.run",
+  podStart: "org.gantry1.pod.start",
+  podStop: "org.gantry1.pod.stop",
+  podRestart: "org.gantry1.pod.restart",
+  podKill: "org.gantry1.pod.kill",
+  podRemove: "org.gantry1.pod.remove",
+  imageFetch: "org.gantry1.image.fetch",
+  imageRemove: "org.gantry1.image.remove",
+  imageSkipVerification: "org.gantry1.image.skip-verification",
+  gc: "org.gantry1.gc",
+  operationCancel: "org.gantry1.operation.cancel",
+} as const;
+
+export type Action = (typeof ACTIONS)[keyof typeof ACTIONS];
