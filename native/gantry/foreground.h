@@ -1,0 +1,17 @@
+/* A pod in the foreground: its apps' output and input here, signals there, its end is ours. */
+#pragma once
+
+#include "launch.h"
+
+/* Takes over the process's signals. */
+int foreground_new(Launch *launch, PodLaunch *pod, Foreground **ret);
+Foreground *foreground_free(Foreground *foreground);
+
+/* The sandbox is up: connect to its socket. */
+void foreground_attach(Foreground *foreground);
+
+/* The pod's unit has stopped: the loop ends once its last output is out. */
+void foreground_pod_ended(Foreground *foreground);
+
+/* The first failing app's status (128 + n for a signal), 0 if all succeeded, 125 if one left no record. */
+int foreground_status(const Foreground *foreground);

@@ -1,0 +1,281 @@
+#include "launch.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "basic/boot.h"
+#include "basic/cleanup.h"
+#include "basic/io.h"
+#include "basic/text.h"
+#include "foreground.h"
+#include "report.h"
+
+#define RETRIES_MAX 3U /* a failed earlier run's units leave within PID 1's next turn */
+#define ATTACH_VARIABLE "GANTRY_ATTACH=1"
+
+static int launch_prepare(Launch *launch);
+static int pod_load(Launch *launch, PodLaunch *pod);
+static int started_write(const Launch *launch);
+static int started_write_one(const PodLaunch *pod, const char *boot, bool durable);
+static int bus_prepare(Launch *launch);
+static void launch_fill(Launch *launch);
+static int pod_call(PodLaunch *pod);
+static int pod_called(sd_bus_message *reply, void *userdata, sd_bus_error *error);
+static void pod_refused(PodLaunch *pod, const sd_bus_error *error);
+static void job_ended(void *userdata, const char *job, const char *unit, const char *result);
+static bool pod_job_ended(PodLaunch *pod, const char *job, const char *unit, const char *result);
+static void pod_settle(PodLaunch *pod);
+static void pod_reset(PodLaunch *pod);
+static void pod_done(PodLaunch *pod, PodPhase phase);
+static int launch_status(const Launch *launch);
+static void launch_done(Launch *launch);
+
+int launch_run(const LaunchOrder *order) {
+    Launch launch = { .order = order };
+    int r = launch_prepare(&launch);
+    if (r >= 0) {
+        launch_fill(&launch);
+        r = sd_event_loop(launch.event);
+    }
+    if (r < 0 && r != -EALREADY) /* -EALREADY: the sentence has been printed */
+        fprintf(stderr, "gantry: starting pods: %s\n", strerror(-r));
+    int status = r < 0 ? (order->foreground ? 125 : 1) : launch_status(&launch);
+    launch_done(&launch);
+    return status;
+}
+
+static int launch_prepare(Launch *launch) {
+    launch->pods = calloc(launch->order->n_pods, sizeof *launch->pods);
+    if (!launch->pods)
+        return -ENOMEM;
+    for (; launch->n_pods < launch->order->n_pods; launch->n_pods++) {
+        PodLaunch *pod = &launch->pods[launch->n_pods];
+        *pod = (PodLaunch){ .launch = launch, .pod = &launch->order->pods[launch->n_pods], .status = 125 };
+        int r = pod_load(launch, pod);
+        if (r < 0)
+            return r;
+    }
+    int r = bus_prepare(launch);
+    if (r >= 0)
+        r = started_write(launch);
+    return r;
+}
+
+static int pod_load(Launch *launch, PodLaunch *pod) {
+    _cleanup_free_ char *sentence = NULL;
+    (void)launch;
+    int r = unit_set_load(pod->pod->directory, &pod->set, &sentence);
+    if (r < 0) {
+        report_print(pod->pod, NULL, sentence ? sentence : strerror(-r));
+        return -EALREADY;
+    }
+    pod->jobs = calloc(1 + pod->set.n_apps, sizeof *pod->jobs);
+    return pod->jobs ? 0 : -ENOMEM;
+}
+
+/* What is on disk before the call decides what a power cut during it leaves: a pod that may have run. */
+static int started_write(const Launch *launch) {
+    char boot[33];
+    int r = boot_id_read(boot);
+    for (size_t i = 0; r >= 0 && i < launch->n_pods; i++) {
+        r = started_write_one(&launch->pods[i], boot, launch->n_pods == 1);
+        if (r < 0) {
+            report_print(launch->pods[i].pod, NULL, strerror(-r));
+            r = -EALREADY;
+        }
+    }
+    if (r < 0 || launch->n_pods == 1)
+        return r;
+    /* One flush for all of them, where hundreds of fsyncs would wait for the disk one after the other. */
+    _cleanup_fd_ int fd = open(launch->pods[0].pod->directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    return fd < 0 || syncfs(fd) < 0 ? -errno : 0;
+}
+
+static int started_write_one(const PodLaunch *pod, const char *boot, bool durable) {
+    _cleanup_free_ char *text = NULL;
+    _cleanup_fd_ int fd = open(pod->pod->directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd < 0)
+        return -errno;
+    int r = text_format(&text, "{\"version\": 1, \"time\": %" PRIu64 ", \"boot\": \"%s\", \"unit\": \"%s\"}\n",
+                        realtime_usec(), boot, pod->set.unit);
+    return r < 0 ? r : file_replace(fd, "started", text, 0600, durable);
+}
+
+static int bus_prepare(Launch *launch) {
+    launch->match = (JobMatch){ job_ended, launch };
+    int r = sd_event_default(&launch->event);
+    if (r >= 0)
+        r = manager_connect(&launch->bus);
+    if (r >= 0)
+        r = sd_bus_attach_event(launch->bus, launch->event, SD_EVENT_PRIORITY_NORMAL);
+    if (r >= 0)
+        r = manager_match_jobs(launch->bus, &launch->match);
+    if (r >= 0)
+        r = manager_subscribe(launch->bus);
+    if (r < 0) {
+        fprintf(stderr, "gantry: connecting to systemd: %s\n", strerror(-r));
+        return -EALREADY;
+    }
+    return launch->order->foreground ? foreground_new(launch, &launch->pods[0], &launch->foreground) : 0;
+}
+
+static void launch_fill(Launch *launch) {
+    while (launch->next < launch->n_pods && launch->in_flight < CALLS_MAX) {
+        PodLaunch *pod = &launch->pods[launch->next++];
+        int r = pod_call(pod);
+        if (r < 0)
+            pod_done(pod, POD_FAILED);
+    }
+}
+
+static int pod_call(PodLaunch *pod) {
+    __attribute__((__cleanup__(sd_bus_message_unrefp))) sd_bus_message *message = NULL;
+    _cleanup_free_ char *sentence = NULL;
+    Launch *launch = pod->launch;
+    int r = manager_message(launch->bus, &message, "StartTransientUnit");
+    if (r >= 0)
+        r = unit_set_append(&pod->set, message, launch->foreground ? ATTACH_VARIABLE : NULL, &sentence);
+    if (r >= 0)
+        r = sd_bus_call_async(launch->bus, NULL, message, pod_called, pod, 0);
+    if (r < 0) {
+        report_print(pod->pod, NULL, sentence ? sentence : strerror(-r));
+        return r;
+    }
+    pod->phase = POD_CALLED;
+    launch->in_flight++;
+    return 0;
+}
+
+static int pod_called(sd_bus_message *reply, void *userdata, sd_bus_error *error) {
+    PodLaunch *pod = userdata;
+    const char *job;
+    (void)error;
+    pod->launch->in_flight--;
+    if (sd_bus_message_is_method_error(reply, NULL)) {
+        pod_refused(pod, sd_bus_message_get_error(reply));
+    } else if (sd_bus_message_read(reply, "o", &job) >= 0 && (pod->job = strdup(job))) {
+        pod->phase = POD_STARTING;
+    } else {
+        pod_done(pod, POD_FAILED);
+    }
+    launch_fill(pod->launch);
+    return 0;
+}
+
+/* A name in use is a pod that runs, or units of one that failed: those go when they are reset. */
+static void pod_refused(PodLaunch *pod, const sd_bus_error *error) {
+    _cleanup_free_ char *state = NULL;
+    bool used = sd_bus_error_has_name(error, "org.freedesktop.systemd1.UnitExists");
+    if (used && unit_active_state(pod->launch->bus, pod->set.unit, &state) >= 0 &&
+        (strcmp(state, "active") == 0 || strcmp(state, "activating") == 0)) {
+        report_print(pod->pod, NULL, "runs already");
+        pod_done(pod, POD_FAILED);
+        return;
+    }
+    if (used && pod->retries++ < RETRIES_MAX) {
+        pod_reset(pod);
+        if (pod_call(pod) >= 0)
+            return;
+    }
+    report_print(pod->pod, NULL, error->message);
+    pod_done(pod, POD_FAILED);
+}
+
+static void job_ended(void *userdata, const char *job, const char *unit, const char *result) {
+    Launch *launch = userdata;
+    for (size_t i = 0; i < launch->next; i++)
+        if (pod_job_ended(&launch->pods[i], job, unit, result))
+            return;
+}
+
+/* Returns whether the job was one of this pod's. */
+static bool pod_job_ended(PodLaunch *pod, const char *job, const char *unit, const char *result) {
+    bool sandbox = strcmp(unit, pod->set.unit) == 0;
+    size_t app = 0;
+    while (!sandbox && app < pod->set.n_apps && strcmp(pod->set.apps[app].unit, unit) != 0)
+        app++;
+    if (!sandbox && app == pod->set.n_apps)
+        return false;
+    JobPhase *phase = &pod->jobs[sandbox ? 0 : 1 + app];
+    bool start = !sandbox || (pod->job && strcmp(job, pod->job) == 0);
+    if (pod->phase == POD_STARTING && start && *phase == JOB_WAITS) {
+        *phase = strcmp(result, "done") == 0 ? JOB_DONE : JOB_FAILED;
+        if (sandbox && *phase == JOB_DONE && pod->launch->foreground)
+            foreground_attach(pod->launch->foreground);
+        pod_settle(pod);
+    } else if (sandbox && !start && pod->phase == POD_UNDOING) {
+        pod_reset(pod);
+        pod_done(pod, POD_FAILED);
+    } else if (sandbox && !start && pod->launch->foreground) {
+        foreground_pod_ended(pod->launch->foreground);
+    }
+    return true;
+}
+
+/* Once no job is left: up, or undone. A stop of what is not there any more is an error reply nobody waits for. */
+static void pod_settle(PodLaunch *pod) {
+    bool failed = false;
+    for (size_t i = 0; i <= pod->set.n_apps; i++) {
+        if (pod->jobs[i] == JOB_WAITS)
+            return;
+        failed = failed || pod->jobs[i] == JOB_FAILED;
+    }
+    if (!failed) {
+        pod_done(pod, POD_UP);
+        return;
+    }
+    pod->status = report_failure(pod);
+    pod->phase = POD_UNDOING;
+    _cleanup_free_ char *state = NULL;
+    bool gone = unit_active_state(pod->launch->bus, pod->set.unit, &state) < 0 || strcmp(state, "inactive") == 0 ||
+                strcmp(state, "failed") == 0;
+    if (gone) {
+        pod_reset(pod);
+        pod_done(pod, POD_FAILED);
+    } else {
+        manager_send(pod->launch->bus, "StopUnit", pod->set.unit, "replace");
+    }
+}
+
+static void pod_reset(PodLaunch *pod) {
+    for (size_t i = 0; i < pod->set.n_apps; i++)
+        manager_send(pod->launch->bus, "ResetFailedUnit", pod->set.apps[i].unit, NULL);
+    manager_send(pod->launch->bus, "ResetFailedUnit", pod->set.unit, NULL);
+}
+
+static void pod_done(PodLaunch *pod, PodPhase phase) {
+    Launch *launch = pod->launch;
+    pod->phase = phase;
+    launch->settled++;
+    if (phase == POD_UP && !launch->foreground)
+        printf("%s\n", pod->pod->uuid);
+    bool stay = phase == POD_UP && launch->foreground;
+    if (launch->settled == launch->n_pods && !stay)
+        (void)sd_event_exit(launch->event, 0);
+}
+
+static int launch_status(const Launch *launch) {
+    if (launch->foreground)
+        return launch->pods[0].phase == POD_UP ? foreground_status(launch->foreground) : launch->pods[0].status;
+    for (size_t i = 0; i < launch->n_pods; i++)
+        if (launch->pods[i].phase != POD_UP)
+            return 1;
+    return 0;
+}
+
+static void launch_done(Launch *launch) {
+    launch->foreground = foreground_free(launch->foreground);
+    for (size_t i = 0; i < launch->n_pods; i++) {
+        unit_set_done(&launch->pods[i].set);
+        free(launch->pods[i].jobs);
+        free(launch->pods[i].job);
+    }
+    free(launch->pods);
+    launch->bus = sd_bus_flush_close_unref(launch->bus);
+    launch->event = sd_event_unref(launch->event);
+}

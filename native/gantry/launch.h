@@ -1,0 +1,52 @@
+/* Starting prepared pods: one StartTransientUnit call each, many in flight, until every app is ready or has failed. */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <systemd/sd-bus.h>
+#include <systemd/sd-event.h>
+
+#include "manager.h"
+#include "order.h"
+#include "units.h"
+
+typedef enum PodPhase {
+    POD_QUEUED,   /* not yet asked for */
+    POD_CALLED,   /* the call is in flight */
+    POD_STARTING, /* jobs run */
+    POD_UP,       /* every app is ready */
+    POD_UNDOING,  /* something failed: the rest is being stopped */
+    POD_FAILED,
+} PodPhase;
+
+typedef enum JobPhase { JOB_WAITS, JOB_DONE, JOB_FAILED } JobPhase;
+
+typedef struct Launch Launch;
+typedef struct Foreground Foreground;
+
+typedef struct PodLaunch {
+    Launch *launch;
+    const OrderPod *pod;
+    UnitSet set;
+    PodPhase phase;
+    JobPhase *jobs; /* [0] the pod's unit, [1 + n] app n */
+    char *job;      /* path of the pod's start job */
+    unsigned retries;
+    int status;     /* what a foreground run ends with when this pod failed: 125, 126 or 127 */
+} PodLaunch;
+
+struct Launch {
+    const LaunchOrder *order;
+    sd_bus *bus;
+    sd_event *event;
+    PodLaunch *pods;
+    size_t n_pods;
+    size_t next;      /* the first pod not yet asked for */
+    size_t in_flight;
+    size_t settled;   /* pods that are up or failed */
+    JobMatch match;
+    Foreground *foreground; /* NULL when detached */
+};
+
+/* Does what the order says. Returns the exit status: 0, 1, or in the foreground the apps'. Prints. */
+int launch_run(const LaunchOrder *order);

@@ -1,0 +1,69 @@
+/*
+ * gantry: the front. Hot verbs run here; everything else, and every decision, is the TypeScript half's
+ * (/usr/lib/gantry/cli.cjs), which hands back a launch order when there are pods to start.
+ */
+#include <errno.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "basic/cleanup.h"
+#include "launch.h"
+#include "node.h"
+#include "order.h"
+
+static bool launches(char **arguments);
+static int launch_verb(char **arguments);
+static int node_missing(int error);
+
+int main(int argc, char **argv) {
+    char **arguments = argv + (argc > 0);
+    if (argc == 2 && strcmp(argv[1], "version") == 0) {
+        puts("gantry " GANTRY_VERSION);
+        return 0;
+    }
+    return launches(arguments) ? launch_verb(arguments) : node_missing(node_execute(arguments));
+}
+
+/* Does any word name a verb that may end in a launch order? A false alarm only costs the front's wait. */
+static bool launches(char **arguments) {
+    static const char *const verbs[] = { "run", "run-prepared", "start" };
+    for (; *arguments; arguments++)
+        for (size_t i = 0; i < sizeof verbs / sizeof *verbs; i++)
+            if (strcmp(*arguments, verbs[i]) == 0)
+                return true;
+    return false;
+}
+
+static int launch_verb(char **arguments) {
+    _cleanup_free_ char *line = NULL;
+    size_t size = 0;
+    pid_t node;
+    int r = node_ask(arguments, &node, &line, &size);
+    if (r < 0)
+        return node_missing(r);
+    if (size == 0)
+        return node_wait(node);
+    LaunchOrder order = { 0 };
+    r = launch_order_parse(line, size, &order);
+    if (r < 0) {
+        (void)node_wait(node);
+        fputs("gantry: the launch order is not one this version knows\n", stderr);
+        return 125;
+    }
+    int status = launch_run(&order);
+    launch_order_done(&order);
+    (void)node_wait(node);
+    return status;
+}
+
+static int node_missing(int error) {
+    if (error == -ENOENT)
+        fputs("gantry: no Node.js: neither " GANTRY_LIBEXECDIR "/node nor /usr/bin/node exists; install the nodejs package\n",
+              stderr);
+    else
+        fprintf(stderr, "gantry: starting Node.js: %s\n", strerror(-error));
+    return 1;
+}

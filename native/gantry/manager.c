@@ -1,0 +1,100 @@
+#include "manager.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "basic/cleanup.h"
+
+#define DESTINATION "org.freedesktop.systemd1"
+#define MANAGER_PATH "/org/freedesktop/systemd1"
+#define MANAGER_INTERFACE "org.freedesktop.systemd1.Manager"
+#define UNIT_PATH "/org/freedesktop/systemd1/unit"
+#define PRIVATE_SOCKET "unix:path=/run/systemd/private"
+
+static int private_connect(sd_bus **ret);
+static int job_removed(sd_bus_message *message, void *userdata, sd_bus_error *error);
+
+int manager_connect(sd_bus **ret) {
+    if (geteuid() == 0 && private_connect(ret) >= 0)
+        return 0;
+    return sd_bus_open_system(ret);
+}
+
+int manager_subscribe(sd_bus *bus) {
+    __attribute__((__cleanup__(sd_bus_message_unrefp))) sd_bus_message *message = NULL;
+    int r = manager_message(bus, &message, "Subscribe");
+    if (r >= 0)
+        r = sd_bus_message_set_expect_reply(message, 0);
+    return r < 0 ? r : sd_bus_send(bus, message, NULL);
+}
+
+int manager_match_jobs(sd_bus *bus, JobMatch *match) {
+    return sd_bus_match_signal(bus, NULL, DESTINATION, MANAGER_PATH, MANAGER_INTERFACE, "JobRemoved", job_removed, match);
+}
+
+int manager_message(sd_bus *bus, sd_bus_message **ret, const char *member) {
+    return sd_bus_message_new_method_call(bus, ret, DESTINATION, MANAGER_PATH, MANAGER_INTERFACE, member);
+}
+
+void manager_send(sd_bus *bus, const char *member, const char *unit, const char *mode) {
+    __attribute__((__cleanup__(sd_bus_message_unrefp))) sd_bus_message *message = NULL;
+    if (manager_message(bus, &message, member) < 0 || sd_bus_message_append(message, "s", unit) < 0)
+        return;
+    if (mode && sd_bus_message_append(message, "s", mode) < 0)
+        return;
+    (void)sd_bus_message_set_expect_reply(message, 0);
+    (void)sd_bus_send(bus, message, NULL);
+}
+
+void manager_kill(sd_bus *bus, const char *unit, const char *who, int signal) {
+    __attribute__((__cleanup__(sd_bus_message_unrefp))) sd_bus_message *message = NULL;
+    if (manager_message(bus, &message, "KillUnit") < 0 || sd_bus_message_append(message, "ssi", unit, who, signal) < 0)
+        return;
+    (void)sd_bus_message_set_expect_reply(message, 0);
+    (void)sd_bus_send(bus, message, NULL);
+}
+
+bool service_text(sd_bus *bus, const char *unit, const char *property, char **ret) {
+    _cleanup_free_ char *path = NULL;
+    return sd_bus_path_encode(UNIT_PATH, unit, &path) >= 0 &&
+           sd_bus_get_property_string(bus, DESTINATION, path, DESTINATION ".Service", property, NULL, ret) >= 0;
+}
+
+bool service_number(sd_bus *bus, const char *unit, const char *property, int *ret) {
+    _cleanup_free_ char *path = NULL;
+    return sd_bus_path_encode(UNIT_PATH, unit, &path) >= 0 &&
+           sd_bus_get_property_trivial(bus, DESTINATION, path, DESTINATION ".Service", property, NULL, 'i', ret) >= 0;
+}
+
+int unit_active_state(sd_bus *bus, const char *unit, char **ret) {
+    _cleanup_free_ char *path = NULL;
+    int r = sd_bus_path_encode(UNIT_PATH, unit, &path);
+    return r < 0 ? r
+                 : sd_bus_get_property_string(bus, DESTINATION, path, DESTINATION ".Unit", "ActiveState", NULL, ret);
+}
+
+static int private_connect(sd_bus **ret) {
+    __attribute__((__cleanup__(sd_bus_unrefp))) sd_bus *bus = NULL;
+    int r = sd_bus_new(&bus);
+    if (r >= 0)
+        r = sd_bus_set_address(bus, PRIVATE_SOCKET);
+    if (r >= 0)
+        r = sd_bus_start(bus);
+    if (r < 0)
+        return r;
+    *ret = take_pointer(bus);
+    return 0;
+}
+
+/* sd-bus has matched the sender; over the private socket the peer is PID 1 itself. */
+static int job_removed(sd_bus_message *message, void *userdata, sd_bus_error *error) {
+    const JobMatch *match = userdata;
+    const char *job, *unit, *result;
+    uint32_t id;
+    (void)error;
+    if (sd_bus_message_read(message, "uoss", &id, &job, &unit, &result) >= 0)
+        match->handler(match->userdata, job, unit, result);
+    return 0;
+}

@@ -1,0 +1,43 @@
+/* systemd's manager, as one connection and the few calls the front needs. */
+#pragma once
+
+#include <stdbool.h>
+#include <systemd/sd-bus.h>
+
+/* dbus-daemon allows 128 pending replies per connection; PID 1 does one call at a time anyway. */
+#define CALLS_MAX 64U
+
+/*
+ * Connects: root over PID 1's own socket (as systemctl does: no broker in between, and it works before one runs),
+ * otherwise, or when that fails, over the system bus.
+ */
+int manager_connect(sd_bus **ret);
+
+/* Asks for signals, without waiting for the answer. */
+int manager_subscribe(sd_bus *bus);
+
+/* Called for a manager's signal: `job` is the job's path, `result` systemd's word (systemd's Manager.JobRemoved). */
+typedef void (*JobHandler)(void *userdata, const char *job, const char *unit, const char *result);
+typedef struct JobMatch {
+    JobHandler handler;
+    void *userdata;
+} JobMatch;
+
+/* `match` must outlive the bus. */
+int manager_match_jobs(sd_bus *bus, JobMatch *match);
+
+/* New message for a manager method. */
+int manager_message(sd_bus *bus, sd_bus_message **ret, const char *member);
+
+/* Calls a manager method with string arguments and ignores the outcome: for clean-up. */
+void manager_send(sd_bus *bus, const char *member, const char *unit, const char *mode);
+
+/* KillUnit(unit, "main", signal), without waiting. */
+void manager_kill(sd_bus *bus, const char *unit, const char *who, int signal);
+
+/* Properties of a unit's Service interface; false if the unit is not known or has no such property. */
+bool service_text(sd_bus *bus, const char *unit, const char *property, char **ret);
+bool service_number(sd_bus *bus, const char *unit, const char *property, int *ret);
+
+/* ActiveState of a unit; "inactive" for one that is not loaded. Caller frees. */
+int unit_active_state(sd_bus *bus, const char *unit, char **ret);

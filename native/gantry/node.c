@@ -1,0 +1,108 @@
+#include "node.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "basic/cleanup.h"
+#include "order.h"
+
+#define ORDER_FD 3
+
+/* The runtime that came with Gantry first, then the distribution's. */
+static const char *const runtimes[] = { GANTRY_LIBEXECDIR "/node", "/usr/bin/node", "/usr/local/bin/node" };
+
+/* A root command must not run code its environment names (node(1), ENVIRONMENT). */
+static const char *const unsafe_variables[] = {
+    "NODE_OPTIONS", "NODE_PATH", "NODE_REPL_EXTERNAL_MODULE", "NODE_V8_COVERAGE", "NODE_EXTRA_CA_CERTS",
+    "NODE_TLS_REJECT_UNAUTHORIZED", "NODE_DEBUG", "NODE_PENDING_DEPRECATION", "NODE_REDIRECT_WARNINGS",
+    "NODE_ICU_DATA", "OPENSSL_CONF", "SSL_CERT_FILE", "SSL_CERT_DIR",
+};
+
+static int line_read(int fd, char **ret_line, size_t *ret_size);
+
+int node_execute(char **arguments) {
+    static const char *const head[] = { "node", "--disable-proto=delete", GANTRY_LIBEXECDIR "/cli.cjs" };
+    size_t count = 0, n_head = sizeof head / sizeof *head;
+    while (arguments[count])
+        count++;
+    _cleanup_free_ const char **argv = calloc(n_head + count + 1, sizeof *argv);
+    if (!argv)
+        return -ENOMEM;
+    memcpy(argv, head, sizeof head);
+    memcpy(argv + n_head, arguments, count * sizeof *argv);
+    for (size_t i = 0; i < sizeof unsafe_variables / sizeof *unsafe_variables; i++)
+        (void)unsetenv(unsafe_variables[i]);
+    for (size_t i = 0; i < sizeof runtimes / sizeof *runtimes; i++) {
+        execv(runtimes[i], (char *const *)argv);
+        if (errno != ENOENT)
+            return -errno;
+    }
+    return -ENOENT;
+}
+
+int node_ask(char **arguments, pid_t *ret_pid, char **ret_line, size_t *ret_size) {
+    int pipe_fds[2];
+    if (pipe2(pipe_fds, O_CLOEXEC) < 0)
+        return -errno;
+    _cleanup_fd_ int read_end = pipe_fds[0], write_end = pipe_fds[1];
+    pid_t self = getpid(), pid = fork();
+    if (pid < 0)
+        return -errno;
+    if (pid == 0) {
+        /* Without the front nobody would launch what is being decided. */
+        (void)prctl(PR_SET_PDEATHSIG, SIGTERM);
+        if (getppid() != self)
+            _exit(125);
+        if (write_end == ORDER_FD ? fcntl(write_end, F_SETFD, 0) < 0 : dup2(write_end, ORDER_FD) < 0)
+            _exit(125);
+        (void)node_execute(arguments);
+        _exit(errno == ENOENT ? 127 : 126);
+    }
+    fd_close(&write_end);
+    int r = line_read(read_end, ret_line, ret_size);
+    if (r < 0) {
+        (void)kill(pid, SIGTERM);
+        (void)node_wait(pid);
+        return r;
+    }
+    *ret_pid = pid;
+    return 0;
+}
+
+int node_wait(pid_t pid) {
+    int status;
+    while (waitpid(pid, &status, 0) < 0)
+        if (errno != EINTR)
+            return 125;
+    return WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
+}
+
+/* To the newline, not to the end: the launch goes on while Node still tears itself down. */
+static int line_read(int fd, char **ret_line, size_t *ret_size) {
+    _cleanup_free_ char *line = malloc(LAUNCH_ORDER_MAX);
+    size_t size = 0;
+    if (!line)
+        return -ENOMEM;
+    for (;;) {
+        ssize_t got = read(fd, line + size, LAUNCH_ORDER_MAX - size);
+        if (got < 0 && errno == EINTR)
+            continue;
+        if (got < 0)
+            return -errno;
+        char *newline = got > 0 ? memchr(line + size, '\n', (size_t)got) : NULL;
+        size += (size_t)got;
+        if (got == 0 || newline) {
+            *ret_size = newline ? (size_t)(newline - line) : size;
+            *ret_line = take_pointer(line);
+            return 0;
+        }
+        if (size == LAUNCH_ORDER_MAX)
+            return -EFBIG;
+    }
+}

@@ -1,0 +1,32 @@
+/* A pod's unit set, `units.json` (docs/launch-plan.md, "Unit set"), and the bus call it describes. */
+#pragma once
+
+#include <stddef.h>
+#include <systemd/sd-bus.h>
+
+typedef struct UnitSetApp {
+    const char *name;
+    const char *unit;
+    const char *status; /* directory */
+} UnitSetApp;
+
+typedef struct UnitSet {
+    const char *unit; /* the pod's */
+    const char *mode;
+    const char *socket;
+    UnitSetApp *apps;
+    size_t n_apps;
+    void *document;   /* owns the strings; the two below are in it */
+    void *properties; /* of the pod's unit */
+    void *aux;
+} UnitSet;
+
+/* Reads `<directory>/units.json`. On failure *ret_sentence (caller frees) names the file and what is wrong. */
+int unit_set_load(const char *directory, UnitSet *ret, char **ret_sentence);
+void unit_set_done(UnitSet *set);
+
+/*
+ * Fills a StartTransientUnit message. `environment` (NAME=VALUE, may be NULL) is added to the pod's unit.
+ * *ret_sentence as above.
+ */
+int unit_set_append(const UnitSet *set, sd_bus_message *message, const char *environment, char **ret_sentence);
