@@ -18,7 +18,7 @@ import { claimIds, releaseIds } from "./ids.ts";
 import { ownerWord, preparingDirectory } from "./layout.ts";
 import type { PodManifest } from "./manifest.ts";
 import { claimName, releaseName } from "./names.ts";
-import { launchPlan, sandboxPlan } from "./plan.ts";
+import { launchPlan, layerName, sandboxPlan } from "./plan.ts";
 import { providedFiles } from "./provided.ts";
 import { type PodRecord, podRecord } from "./record.ts";
 import type { Images } from "./reify.ts";
@@ -110,7 +110,7 @@ async function build(paths: Paths, decision: Decision, record: PodRecord): Promi
   const directory = preparingDirectory(paths, draft.uuid);
   // The record names the layers before anybody looks whether they are there: garbage collection sees it.
   await writeSynced(directory, [{ path: "pod.json", content: document(record), mode: 0o600 }]);
-  await checkLayers(draft);
+  await checkImages(paths, draft);
   await makeDirectories(directory, decision);
   await writeSynced(directory, filesOf(draft));
   await unlink(join(directory, "owner"));
@@ -118,12 +118,14 @@ async function build(paths: Paths, decision: Decision, record: PodRecord): Promi
   await syncDirectory(podsDirectory(paths));
 }
 
-async function checkLayers(pod: PodDraft): Promise<void> {
-  for (const app of pod.apps) {
-    for (const layer of launchPlan(pod, app).gantry.layers) {
-      await stat(layer).catch((cause) => {
-        const text = `app ${quoted(app.name)}: layer ${quoted(layer)} of image ${quoted(app.image.id)} is missing`;
-        throw new GantryError("StoreCorrupt", text, {
+/** Whoever removes an image looks for pods first, or renames it away before: one of the two sees the other. */
+async function checkImages(paths: Paths, pod: PodDraft): Promise<void> {
+  for (const { name, image } of pod.apps) {
+    const layers = image.layers.map((layer) => join(pod.places.layers, layerName(layer.diffId)));
+    for (const path of [join(paths.data, "images", `${image.id}.json`), ...layers]) {
+      await stat(path).catch((cause) => {
+        const text = `app ${quoted(name)}: ${quoted(path)} of image ${quoted(image.id)} is missing`;
+        throw new GantryError("NoSuchImage", text, {
           cause,
           hint: "import the image again with gantry fetch",
         });

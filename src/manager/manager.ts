@@ -1,0 +1,56 @@
+/**
+ * The one interface to pods: the command line knows nothing else of them. In process it is local.ts. Methods throw
+ * GantryError with the kinds named.
+ */
+import type { Collection, GcOptions, Removal } from "../pod/gc.ts";
+import type { PodManifest } from "../pod/manifest.ts";
+import type { AppRequestInput, PodRequestInput } from "../pod/request.ts";
+import type { AppStatus, PodStatus } from "../pod/status.ts";
+
+export type { AppStatus, Collection, GcOptions, PodManifest, PodStatus, Removal };
+export type PodRequest = PodRequestInput;
+export type AppRequest = AppRequestInput;
+
+export type PrepareOptions = {
+  /** Checks that are switched off for images imported on the way, such as `image`. */
+  readonly insecureOptions: readonly string[];
+};
+
+/** A pod that can be launched. */
+export type LaunchablePod = {
+  readonly uuid: string;
+  /** Its name, or "". */
+  readonly name: string;
+  readonly directory: string;
+  readonly terminal: boolean;
+  readonly stdin: boolean;
+  /** What the user should know, a sentence each. */
+  readonly warnings: readonly string[];
+};
+
+export type WaitFor = "exited" | "ready";
+
+export type PodManager = AsyncDisposable & {
+  /** Usage, BadManifest, BadVolume, Unsupported, PodExists, NoSuchImage, NotTrusted, BadImage, StoreFull … */
+  preparePod(request: PodRequest, options: PrepareOptions): Promise<LaunchablePod>;
+  /** The same for a manifest that a user wrote; `origin` names it in errors. */
+  prepareManifest(text: string, origin: string, options: PrepareOptions): Promise<LaunchablePod>;
+  /** A pod that was never started (run-prepared), or with `again` one that has exited (start). PodBusy, NoSuchPod. */
+  launchablePod(word: string, options: { readonly again: boolean }): Promise<LaunchablePod>;
+  listPods(): Promise<PodStatus[]>;
+  /** NoSuchPod, AmbiguousName. */
+  podStatus(word: string): Promise<PodStatus>;
+  /** Waits; undefined when `timeout` milliseconds have passed. */
+  waitPod(word: string, what: WaitFor, timeout?: number): Promise<PodStatus | undefined>;
+  podManifest(word: string): Promise<PodManifest>;
+  /** False when it had ended already. PodNotRunning when it was never started. */
+  stopPod(
+    word: string,
+    options: { readonly force: boolean },
+  ): Promise<{ readonly uuid: string; readonly stopped: boolean }>;
+  /** PodNotRunning, NoSuchApp, Usage for a signal that is none. */
+  killPod(word: string, options: { readonly app?: string; readonly signal: string }): Promise<void>;
+  /** Gives the UUID. PodBusy. */
+  removePod(word: string, options: { readonly force: boolean }): Promise<string>;
+  collectPods(options: GcOptions): Promise<Collection>;
+};
