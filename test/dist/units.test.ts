@@ -5,7 +5,10 @@ import { test } from "node:test";
 import { bootHost } from "../host/host.ts";
 
 /** systemd-analyze's exposure of services that run Gantry's own code: 0.0 is locked up, 10.0 is free. */
-const EXPOSURE: Readonly<Record<string, number>> = { "gantry-gc.service": 1.9 };
+const EXPOSURE: Readonly<Record<string, number>> = {
+  "gantry-agent.service": 2.0,
+  "gantry-gc.service": 1.9,
+};
 
 test("units: systemd-analyze verify has nothing to say, and no service is more exposed than it was", async () => {
   const units = (await readdir("units")).sort();
