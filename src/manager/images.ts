@@ -26,6 +26,9 @@ import { podsUsing } from "../store/uses.ts";
 import { connectSystemd, type Systemd } from "../systemd/systemd.ts";
 import { type InsecureOption, judgeUnsigned } from "../trust/verdict.ts";
 
+export type { Progress } from "../store/import.ts";
+export { type InsecureOption, parseInsecureOptions } from "../trust/verdict.ts";
+
 /** What the functions here need of a manager. */
 export type ImageManager = {
   readonly paths: Paths;

@@ -20,7 +20,8 @@ const CAPABILITIES: readonly (readonly [name: string, bit: number])[] = [
   ["CAP_SETFCAP", 31],
 ];
 
-const MEMORY = 1024 ** 3;
+/** What gantry-unpack's own limit allows, and the pages it writes. */
+const MEMORY = 2 * 1024 ** 3;
 
 /** Not set, each for a reason: RestrictSUIDSGID and PrivateDevices would stop what an image may hold (set-id files, device nodes). */
 const CONFINEMENT: readonly UnitProperty[] = [
