@@ -35,6 +35,13 @@ const DROP = [
 
 const NAMESPACES = { host: ["-m", "-u", "-i", "-n", "-p", "-C"], internet: ["-n", "-p"] } as const;
 
+/**
+ * Entering a pid namespace takes a fork. nsenter's own stops itself when its child is stopped, as systemd-shutdown
+ * stops every process: it would never reap its child, and the host never end. unshare's own cannot tell SIGKILL
+ * (util-linux 2.38). A shell does both; what it says about a killed command is nobody's output.
+ */
+const FORK = ["sh", "-c", 'exec 3>&2 2>/dev/null; (exec "$@" 2>&3 3>&-); exit $?', "sh"];
+
 export const HOST_ENVIRONMENT = {
   PATH: "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
   HOME: "/root",
@@ -46,8 +53,8 @@ export const HOST_ENVIRONMENT = {
 export function commandLine(door: Door, argv: readonly string[], options: CommandOptions = {}): string[] {
   const environment = { ...HOST_ENVIRONMENT, ...options.env };
   const settings = Object.entries(environment).map(([name, value]) => `${name}=${value}`);
-  const target = ["nsenter", "-t", String(door.pid), ...NAMESPACES[door.side], "--"];
-  return [...target, ...DROP, "env", "-i", "-C", options.cwd ?? "/", ...settings, ...argv];
+  const target = ["nsenter", "--no-fork", "-t", String(door.pid), ...NAMESPACES[door.side], "--"];
+  return [...target, ...DROP, ...FORK, "env", "-i", "-C", options.cwd ?? "/", ...settings, ...argv];
 }
 
 /** `argv` as systemd-run arguments: in a transient unit of its own, with this side's streams. */
@@ -185,7 +192,7 @@ function signalNumber(signal: NodeJS.Signals | null): number {
 
 type Ids = { readonly pid: number; readonly innerPid: number };
 
-/** nsenter enters a pid namespace by forking: the command is its child, and execs do not change its pid. */
+/** The command is the child of what nsenter became, and execs do not change a pid. */
 async function waitForStart({ child, output }: Entered, argv: readonly string[]): Promise<Ids> {
   let ids: Ids | undefined;
   while (child.exitCode === null && child.signalCode === null) {
@@ -207,9 +214,7 @@ function childOf(pid: number | undefined): number | undefined {
 /** Whether the command itself runs, and no longer what leads to it. */
 function hasStarted(pid: number): boolean {
   const [program, first] = readOrEmpty(`/proc/${pid}/cmdline`).split("\0");
-  return (
-    program !== "" && program !== "nsenter" && program !== "setpriv" && !(program === "env" && first === "-i")
-  );
+  return program !== "" && program !== "sh\0-c" && !(program === "env" && first === "-i");
 }
 
 /** The last of the pids the kernel lists, one per nested pid namespace (proc_pid_status(5)). */
@@ -226,7 +231,7 @@ function readOrEmpty(path: string): string {
   }
 }
 
-/** The command's pid cannot have been given to another process while nsenter, its parent, still waits for it. */
+/** The command's pid cannot have been given to another process while its parent still waits for it. */
 function signalProcess(pid: number, child: ChildProcess, signal: NodeJS.Signals): boolean {
   if (child.exitCode !== null || child.signalCode !== null) return false;
   try {

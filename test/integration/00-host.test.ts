@@ -109,7 +109,7 @@ test("commands get input, environment and directory, and give status and output"
     const late = host.exec(["sleep", "60"], { timeoutMs: 100 });
     await assert.rejects(late, (error) => says(error, "TimedOut", '"sleep 60"'));
     assert.equal((await host.exec(["pgrep", "-x", "sleep"])).status, 1);
-    assert.equal((await host.exec(["sh", "-c", "kill -9 $$"])).status, 137);
+    assert.deepEqual(await host.exec(["sh", "-c", "kill -9 $$"]), { status: 137, stdout: "", stderr: "" });
   });
 });
 
@@ -128,9 +128,13 @@ test("a spawned command is signalled by its pid and dies with the host", async (
     await killed.until(/^caught$/m);
     killed.kill("SIGKILL");
     assert.equal((await killed.ended).status, 137);
-    const survivor = await host.spawn(["sleep", "600"]);
+    const ended = await host.spawn(["sleep", "600"]);
+    await host.powerOff();
+    assert.equal((await ended.ended).status, 143);
+    await host.boot();
+    const cut = await host.spawn(["sleep", "600"]);
     await host.kill();
-    assert.equal((await survivor.ended).status, 137);
+    assert.equal((await cut.ended).status, 137);
   });
 });
 
