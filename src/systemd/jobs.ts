@@ -9,7 +9,16 @@ const MATCH = `type='signal',sender='${SYSTEMD}',interface='${MANAGER}',member='
 export type Jobs = {
   /** Makes the call, whose reply is the path of a job, and waits for the job's end. */
   result(call: () => Promise<Reply>): Promise<JobResult>;
+  /**
+   * The same for a call that begins jobs of other units too: gives each unit's result, the first one's by the job in
+   * the reply and the others' by the first job of theirs that ends from now on.
+   */
+  results(call: () => Promise<Reply>, units: Units): Promise<ReadonlyMap<string, JobResult>>;
 };
+
+export type Units = readonly [main: string, ...others: string[]];
+
+type End = { readonly sender: string; readonly unit: string; readonly result: JobResult };
 
 type State = {
   /** Unique name of systemd on the bus: anybody may send a signal that looks like JobRemoved. */
@@ -19,23 +28,62 @@ type State = {
   /** Ends that came before the reply of the call they belong to. */
   readonly early: Map<string, { result: JobResult; sender: string }>;
   readonly waiting: Map<string, (result: JobResult) => void>;
+  readonly listeners: Set<(end: End) => void>;
 };
 
 /** Subscribes; calls made through the object are sent after the subscription and so miss nothing. */
 export function watchJobs(bus: Bus): Jobs {
-  const state: State = { owner: "", calling: 0, early: new Map(), waiting: new Map() };
+  const state: State = { owner: "", calling: 0, early: new Map(), waiting: new Map(), listeners: new Set() };
   bus.onSignal((signal) => noteEnd(state, signal));
   const subscribed = subscribe(bus);
   subscribed.catch(() => {});
-  return {
-    result: async (call) => {
-      state.calling += 1;
-      const [reply] = await Promise.all([call(), subscribed]).finally(() => {
-        state.calling -= 1;
-      });
-      return await Promise.race([bus.lost, endOf(state, reply)]);
-    },
+  const result = async (call: () => Promise<Reply>): Promise<JobResult> => {
+    state.calling += 1;
+    const [reply] = await Promise.all([call(), subscribed]).finally(() => {
+      state.calling -= 1;
+    });
+    return await Promise.race([bus.lost, endOf(state, reply)]);
   };
+  return { result, results: (call, units) => results({ bus, state, result }, call, units) };
+}
+
+type Watch = { readonly bus: Bus; readonly state: State; readonly result: Jobs["result"] };
+
+async function results(
+  { bus, state, result }: Watch,
+  call: () => Promise<Reply>,
+  [main, ...others]: Units,
+): Promise<ReadonlyMap<string, JobResult>> {
+  const ends = collectEnds(state, others);
+  try {
+    const first = await result(call);
+    const rest = await Promise.race([bus.lost, ends.all()]);
+    return new Map([[main, first], ...rest]);
+  } finally {
+    ends.stop();
+  }
+}
+
+/** Gathers the first end of each unit's job, believing only systemd, whose name is known once it has answered. */
+function collectEnds(state: State, units: readonly string[]) {
+  const ends: End[] = [];
+  let check = () => {};
+  const listener = (end: End) => {
+    if (!units.includes(end.unit)) return;
+    ends.push(end);
+    check();
+  };
+  state.listeners.add(listener);
+  const found = () => ends.filter(({ sender }) => sender === state.owner).reverse();
+  const complete = () => new Map(found().map(({ unit, result }) => [unit, result]));
+  const all = () =>
+    new Promise<ReadonlyMap<string, JobResult>>((resolve) => {
+      check = () => {
+        if (complete().size === units.length) resolve(complete());
+      };
+      check();
+    });
+  return { all, stop: () => state.listeners.delete(listener) };
 }
 
 async function subscribe(bus: Bus): Promise<void> {
@@ -60,8 +108,9 @@ async function subscribe(bus: Bus): Promise<void> {
 
 function noteEnd(state: State, signal: Signal): void {
   if (signal.interface !== MANAGER || signal.member !== "JobRemoved") return;
-  const [, job, , result] = signal.body;
-  if (typeof job !== "string" || typeof result !== "string") return;
+  const [, job, unit, result] = signal.body;
+  if (typeof job !== "string" || typeof unit !== "string" || typeof result !== "string") return;
+  for (const listener of state.listeners) listener({ sender: signal.sender, unit, result });
   const waiter = state.waiting.get(job);
   if (waiter !== undefined && signal.sender === state.owner) {
     state.waiting.delete(job);

@@ -30,6 +30,7 @@ export async function openManager(options: ConnectOptions): Promise<Systemd> {
   };
   const systemd: Systemd = {
     startTransientUnit: (unit) => startTransientUnit(link, unit),
+    startTransientUnits: (unit, others) => startTransientUnits(link, unit, others),
     runTransient: (unit, runOptions = {}) => runService(systemd, unit, runOptions),
     stopUnit: (name) => stopUnit(link, name),
     killUnit: (name, killOptions) => killUnit(link, name, killOptions),
@@ -53,15 +54,25 @@ async function manager(link: Link, member: string, args: Arguments): Promise<Rep
 }
 
 async function startTransientUnit(link: Link, unit: TransientUnit): Promise<JobResult> {
+  return await link.jobs().result(() => callStart(link, unit));
+}
+
+async function startTransientUnits(
+  link: Link,
+  unit: TransientUnit,
+  others: readonly string[],
+): Promise<ReadonlyMap<string, JobResult>> {
+  return await link.jobs().results(() => callStart(link, unit), [unit.name, ...others]);
+}
+
+async function callStart(link: Link, unit: TransientUnit): Promise<Reply> {
   const aux = (unit.aux ?? []).map(([name, properties]) => [name, toVariants(properties, Variant)]);
   const body = [unit.name, unit.mode ?? "fail", toVariants(unit.properties, Variant), aux];
-  return await link.jobs().result(async () => {
-    try {
-      return await manager(link, "StartTransientUnit", { signature: "ssa(sv)a(sa(sv))", body });
-    } catch (error) {
-      throw failure(error, `cannot start ${quoted(unit.name)}`);
-    }
-  });
+  try {
+    return await manager(link, "StartTransientUnit", { signature: "ssa(sv)a(sa(sv))", body });
+  } catch (error) {
+    throw failure(error, `cannot start ${quoted(unit.name)}`);
+  }
 }
 
 async function stopUnit(link: Link, name: string): Promise<JobResult> {

@@ -34,6 +34,11 @@ export type RunOptions = {
 export type Systemd = AsyncDisposable & {
   /** Starts a transient unit and waits for its job. */
   startTransientUnit(unit: TransientUnit): Promise<JobResult>;
+  /** The same, waiting also for the jobs of `others` that start with it: each unit's result by name. */
+  startTransientUnits(
+    unit: TransientUnit,
+    others: readonly string[],
+  ): Promise<ReadonlyMap<string, JobResult>>;
   /**
    * Runs a transient service to its end. The properties say what it executes; Type=oneshot and CollectMode are
    * set here, so that a failure stays readable until it was read and then goes.
