@@ -81,7 +81,7 @@ export function unitCommand(
 
 /** A process behind a door. */
 export type HostProcess = AsyncDisposable & {
-  /** As the machine sees it. */
+  /** As the machine sees it; 0 if the command ended before it could be seen. */
   readonly pid: number;
   /** As the host sees it. */
   readonly innerPid: number;
@@ -134,7 +134,7 @@ export async function startThrough(
   const entered = enter(door, argv, options);
   const { child, output } = entered;
   if (options.input !== undefined) child.stdin?.write(options.input);
-  const ids = await waitForStart(entered, argv);
+  const ids = await waitForStart(entered);
   const stdout = () => Buffer.concat(output.stdout).toString("utf8");
   const stderr = () => Buffer.concat(output.stderr).toString("utf8");
   const ended = entered.ended.then(({ status }) => ({ status, stdout: stdout(), stderr: stderr() }));
@@ -193,17 +193,15 @@ function signalNumber(signal: NodeJS.Signals | null): number {
 type Ids = { readonly pid: number; readonly innerPid: number };
 
 /** The command is the child of what nsenter became, and execs do not change a pid. */
-async function waitForStart({ child, output }: Entered, argv: readonly string[]): Promise<Ids> {
-  let ids: Ids | undefined;
+async function waitForStart({ child }: Entered): Promise<Ids> {
+  let ids: Ids = { pid: 0, innerPid: 0 };
   while (child.exitCode === null && child.signalCode === null) {
     const pid = childOf(child.pid);
-    if (pid !== undefined) ids = { pid, innerPid: innerPidOf(pid) ?? ids?.innerPid ?? 0 };
-    if (ids !== undefined && hasStarted(ids.pid)) return ids;
+    if (pid !== undefined) ids = { pid, innerPid: innerPidOf(pid) ?? ids.innerPid };
+    if (pid !== undefined && hasStarted(pid)) break;
     await delay(1);
   }
-  if (ids !== undefined) return ids;
-  const said = quoted(Buffer.concat(output.stderr).toString("utf8"));
-  throw new GantryError("LaunchFailed", `${quoted(argv.join(" "))} could not be started: ${said}`);
+  return ids;
 }
 
 function childOf(pid: number | undefined): number | undefined {
@@ -211,10 +209,10 @@ function childOf(pid: number | undefined): number | undefined {
   return children === "" ? undefined : Number(children.split(" ")[0]);
 }
 
-/** Whether the command itself runs, and no longer what leads to it. */
+/** Whether the command itself runs, and no longer what leads to it: the forked shell, and env. */
 function hasStarted(pid: number): boolean {
-  const [program, first] = readOrEmpty(`/proc/${pid}/cmdline`).split("\0");
-  return program !== "" && program !== "sh\0-c" && !(program === "env" && first === "-i");
+  const line = readOrEmpty(`/proc/${pid}/cmdline`);
+  return line !== "" && ![FORK, ["env", "-i"]].some((prefix) => line.startsWith(`${prefix.join("\0")}\0`));
 }
 
 /** The last of the pids the kernel lists, one per nested pid namespace (proc_pid_status(5)). */

@@ -262,8 +262,10 @@ test("a failing test keeps console and journal", async (t) => {
 test("a disposed host leaves nothing on the machine", async () => {
   const before = snapshot();
   let during: string[] = [];
+  let name = "";
   {
     await using host = await bootHost({ name: "leak", data: { ext4MiB: 16 } });
+    name = host.name;
     await host.spawn(["sleep", "600"]);
     await host.spawn(["sleep", "600"], { side: "internet" });
     during = compare(before, snapshot());
@@ -274,7 +276,10 @@ test("a disposed host leaves nothing on the machine", async () => {
       `the snapshot sees a ${kind}: ${during}`,
     );
   }
-  assert.deepEqual(compare(before, snapshot()), []);
+  const own = compare(before, snapshot()).filter((line) => line.includes(name));
+  assert.deepEqual(own, [], "its end is awaited");
+  // What a test beside this one does, a network namespace for instance, cannot be told apart and passes.
+  await untilClean(before);
 });
 
 test("a host whose test was killed leaves nothing", async () => {
