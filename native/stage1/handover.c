@@ -1,0 +1,138 @@
+/* From our clone to systemd's main process: MAINPID=, READY=1, and a barrier between them and the app's first
+ * instruction, without which the status of a short-lived app is lost.
+ *
+ * By default the app is traced over its execve: READY=1 then means that the execve succeeded, and a failed one fails the
+ * start job. Where tracing is forbidden (Yama 3, a security module), systemd is told just before the execve. */
+#include <errno.h>
+#include <linux/sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/ptrace.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "basic/notify.h"
+#include "basic/process.h"
+#include "stage1/channel.h"
+#include "stage1/launch.h"
+
+enum { BARRIER_TIMEOUT_MS = 30000 };
+
+int handover_clone(Launch *launch, Failure *failure) {
+    int ends[2];
+    int r = channel_open(ends);
+    if (r < 0)
+        return failure_set(failure, 0, -r, "socket pair");
+    /* CLONE_PARENT: systemd is the parent of both of us, and waits for the app's status itself. */
+    pid_t pid = process_clone(CLONE_PARENT | CLONE_NEWCGROUP, 0);
+    if (pid < 0)
+        return failure_set(failure, 0, (int)-pid, "process in %s", launch->plan->sandbox);
+    launch->channel = ends[pid == 0];
+    close(ends[pid != 0]);
+    if (pid == 0)
+        app_run(launch);
+    launch->app = pid;
+    return 0;
+}
+
+/* Takes the app process's next report; its failure becomes ours. */
+static int report_await(Launch *launch, ReportKind kind, Report *ret, Failure *failure) {
+    int r = channel_receive(launch->channel, ret);
+    if (r == 1 && ret->kind == kind)
+        return 0;
+    if (r == 1 && ret->kind == REPORT_FAILED) {
+        *failure = ret->failure;
+        return failure->error ? -failure->error : -ECHILD;
+    }
+    return failure_set(failure, 0, r < 0 ? -r : ECHILD, "the app's process ended");
+}
+
+/* Tells systemd its main process; returns when it knows. */
+static int systemd_tell(Launch *launch, Failure *failure) {
+    char text[64];
+    (void)snprintf(text, sizeof text, "MAINPID=%d%s", (int)launch->app, launch->plan->ready == READY_EXEC ? "\nREADY=1" : "");
+    int r = notify_send(launch->notify, text);
+    if (r >= 0)
+        r = notify_barrier(launch->notify, BARRIER_TIMEOUT_MS);
+    return r < 0 ? failure_set(failure, 0, -r, "systemd's notify socket") : 0;
+}
+
+/* The process ended before its program began: its report tells why. */
+static int ended_early(Launch *launch, int status, Failure *failure) {
+    Report report;
+    while (channel_receive(launch->channel, &report) == 1)
+        if (report.kind == REPORT_FAILED) {
+            *failure = report.failure;
+            return -ECHILD;
+        }
+    if (WIFSIGNALED(status))
+        return failure_say(failure, 0, ECHILD, "the app's process was killed by signal %d", WTERMSIG(status));
+    return failure_say(failure, WEXITSTATUS(status), ECHILD, "the app's process ended with %d", WEXITSTATUS(status));
+}
+
+static bool is_exec_stop(int status) {
+    return WIFSTOPPED(status) && status >> 8 == (SIGTRAP | PTRACE_EVENT_EXEC << 8);
+}
+
+/* Passes stops on until the execve, tells systemd there, and lets go. */
+static int exec_await(Launch *launch, Failure *failure) {
+    for (;;) {
+        int status;
+        if (waitpid(launch->app, &status, __WALL) < 0) {
+            if (errno == EINTR)
+                continue;
+            return failure_set(failure, 0, errno, "the app's process");
+        }
+        if (is_exec_stop(status))
+            break;
+        if (!WIFSTOPPED(status))
+            return ended_early(launch, status, failure);
+        /* Stops of the tracer's own making carry an event and no signal to deliver. */
+        (void)ptrace(PTRACE_CONT, launch->app, 0, status >> 16 ? 0 : WSTOPSIG(status));
+    }
+    int r = systemd_tell(launch, failure);
+    if (r >= 0 && ptrace(PTRACE_DETACH, launch->app, 0, 0) < 0)
+        return failure_set(failure, 0, errno, "the app's process");
+    return r; /* EXITKILL ends the app with us if it is still traced */
+}
+
+static int go_send(Launch *launch, Failure *failure) {
+    const Report go = { .kind = REPORT_GO };
+    int r = channel_send(launch->channel, &go);
+    return r < 0 ? failure_set(failure, 0, -r, "the app's process") : 0;
+}
+
+static int handover_traced(Launch *launch, Failure *failure) {
+    int r = go_send(launch, failure);
+    return r < 0 && r != -EPIPE ? r : exec_await(launch, failure);
+}
+
+static int handover_early(Launch *launch, Failure *failure) {
+    Report report;
+    int r = report_await(launch, REPORT_READY, &report, failure);
+    if (r >= 0)
+        r = systemd_tell(launch, failure);
+    if (r >= 0)
+        r = go_send(launch, failure);
+    if (r < 0)
+        return r;
+    /* The end of the channel is the execve; a failure can only be told now, the unit fails by the app's own status. */
+    if (channel_receive(launch->channel, &report) != 1 || report.kind != REPORT_FAILED)
+        return 0;
+    *failure = report.failure;
+    return -ECHILD;
+}
+
+int handover_finish(Launch *launch, Failure *failure) {
+    Report report;
+    bool traced = ptrace(PTRACE_SEIZE, launch->app, 0, PTRACE_O_TRACEEXEC | PTRACE_O_EXITKILL) == 0;
+    int r = report_await(launch, REPORT_PID, &report, failure);
+    if (r >= 0)
+        r = relay_register(launch, report.pid, failure);
+    if (r >= 0)
+        r = status_write_started(launch, failure);
+    if (r < 0)
+        return r;
+    return traced ? handover_traced(launch, failure) : handover_early(launch, failure);
+}
