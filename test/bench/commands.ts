@@ -18,8 +18,8 @@ async function measureRun(setting: Setting): Promise<Row[]> {
   const samples = await timeCommands(setting, [
     {
       name: "gantry",
-      command: `gantry run --insecure-options=image --net=none ${busybox} --exec true`,
-      after: "gantry gc --grace-period=0s || gantry gc",
+      command: `gantry run --insecure-options=image --net=none ${busybox} -- true`,
+      after: "gantry gc --grace-period=0s",
     },
     { name: "podman", command: `podman run --rm --network none ${id} true` },
   ]);
@@ -87,17 +87,19 @@ async function measureStop(setting: Setting): Promise<Row[]> {
 
 async function measureFetch(setting: Setting): Promise<Row[]> {
   const { debian } = setting.images;
+  const fetch = `gantry fetch --insecure-options=image ${debian}`;
+  const id = await must(setting.host, `${fetch} | tail -n1`);
+  await must(setting.host, `gantry image rm ${id}`);
   const samples = await timeCommands(setting, [
-    {
-      name: "gantry",
-      command: `gantry fetch --insecure-options=image ${debian}`,
-      after:
-        "gantry image list --format=json | grep -o 'sha256-[0-9a-f]*' | sort -u >/run/bench-images; " +
-        "for id in $(cat /run/bench-images); do gantry cat-manifest $id >/dev/null 2>&1 || :; done; gantry image rm latest || :",
-    },
-    { name: "podman", command: `podman pull -q ${debian}`, after: "podman rmi -f $(podman images -q)" },
+    { name: "gantry", command: fetch, after: `gantry image rm ${id}` },
+    { name: "podman", command: `podman pull -q ${debian}`, after: `podman rmi -f ${debianName(debian)}` },
   ]);
   return [row("fetch oci: of Debian minbase", samples)];
+}
+
+/** What podman calls an image that it pulled from a layout. */
+function debianName(image: string): string {
+  return `localhost${image.replace(/^oci:/, "")}`;
 }
 
 function row(name: string, samples: ReadonlyMap<string, Samples>, target?: Row["target"]): Row {
