@@ -19,7 +19,7 @@
 #define ATTACH_VARIABLE "GANTRY_ATTACH=1"
 
 static int launch_prepare(Launch *launch);
-static int pod_load(Launch *launch, PodLaunch *pod);
+static int pod_load(PodLaunch *pod);
 static int started_write(const Launch *launch);
 static int started_write_one(const PodLaunch *pod, const char *boot, bool durable);
 static int bus_prepare(Launch *launch);
@@ -56,7 +56,7 @@ static int launch_prepare(Launch *launch) {
     for (; launch->n_pods < launch->order->n_pods; launch->n_pods++) {
         PodLaunch *pod = &launch->pods[launch->n_pods];
         *pod = (PodLaunch){ .launch = launch, .pod = &launch->order->pods[launch->n_pods], .status = 125 };
-        int r = pod_load(launch, pod);
+        int r = pod_load(pod);
         if (r < 0)
             return r;
     }
@@ -66,9 +66,8 @@ static int launch_prepare(Launch *launch) {
     return r;
 }
 
-static int pod_load(Launch *launch, PodLaunch *pod) {
+static int pod_load(PodLaunch *pod) {
     _cleanup_free_ char *sentence = NULL;
-    (void)launch;
     int r = unit_set_load(pod->pod->directory, &pod->set, &sentence);
     if (r < 0) {
         report_print(pod->pod, NULL, sentence ? sentence : strerror(-r));
@@ -238,14 +237,14 @@ static void pod_settle(PodLaunch *pod) {
         pod_reset(pod);
         pod_done(pod, POD_FAILED);
     } else {
-        manager_send(pod->launch->bus, "StopUnit", pod->set.unit, "replace");
+        manager_call(pod->launch->bus, "StopUnit", pod->set.unit, "replace");
     }
 }
 
 static void pod_reset(PodLaunch *pod) {
     for (size_t i = 0; i < pod->set.n_apps; i++)
-        manager_send(pod->launch->bus, "ResetFailedUnit", pod->set.apps[i].unit, NULL);
-    manager_send(pod->launch->bus, "ResetFailedUnit", pod->set.unit, NULL);
+        manager_call(pod->launch->bus, "ResetFailedUnit", pod->set.apps[i].unit, NULL);
+    manager_call(pod->launch->bus, "ResetFailedUnit", pod->set.unit, NULL);
 }
 
 static void pod_done(PodLaunch *pod, PodPhase phase) {

@@ -38,22 +38,14 @@ int manager_message(sd_bus *bus, sd_bus_message **ret, const char *member) {
     return sd_bus_message_new_method_call(bus, ret, DESTINATION, MANAGER_PATH, MANAGER_INTERFACE, member);
 }
 
-void manager_send(sd_bus *bus, const char *member, const char *unit, const char *mode) {
-    __attribute__((__cleanup__(sd_bus_message_unrefp))) sd_bus_message *message = NULL;
-    if (manager_message(bus, &message, member) < 0 || sd_bus_message_append(message, "s", unit) < 0)
-        return;
-    if (mode && sd_bus_message_append(message, "s", mode) < 0)
-        return;
-    (void)sd_bus_message_set_expect_reply(message, 0);
-    (void)sd_bus_send(bus, message, NULL);
+void manager_call(sd_bus *bus, const char *member, const char *unit, const char *mode) {
+    (void)sd_bus_call_method(bus, DESTINATION, MANAGER_PATH, MANAGER_INTERFACE, member, NULL, NULL, mode ? "ss" : "s", unit,
+                             mode);
 }
 
 void manager_kill(sd_bus *bus, const char *unit, const char *who, int signal) {
-    __attribute__((__cleanup__(sd_bus_message_unrefp))) sd_bus_message *message = NULL;
-    if (manager_message(bus, &message, "KillUnit") < 0 || sd_bus_message_append(message, "ssi", unit, who, signal) < 0)
-        return;
-    (void)sd_bus_message_set_expect_reply(message, 0);
-    (void)sd_bus_send(bus, message, NULL);
+    (void)sd_bus_call_method(bus, DESTINATION, MANAGER_PATH, MANAGER_INTERFACE, "KillUnit", NULL, NULL, "ssi", unit, who,
+                             signal);
 }
 
 bool service_text(sd_bus *bus, const char *unit, const char *property, char **ret) {
