@@ -17,30 +17,31 @@ export type Demand = {
   readonly further?: readonly string[];
 };
 
-/** The handlers of an interface for entities of type E. A missing one, or one that is not authorized, does not compile. */
+/**
+ * A call that changes something, before it is allowed to. What its words mean has been settled by then: between the
+ * question and the deed lies a person's time to find a password.
+ */
+export type Errand<R> = {
+  /** Undefined when the caller may in any case. */
+  readonly demand: Demand | undefined;
+  readonly run: () => R | Promise<R>;
+};
+
+/** The handlers of an interface for entities of type E. A missing one, or one without a demand, does not compile. */
 export type Implementation<T extends InterfaceTable, E> = {
   readonly methods: { readonly [M in keyof T["methods"]]: HandlerOf<T["methods"][M], E> };
   readonly properties: (entity: E) => PropertiesOf<T>;
 };
 
 type HandlerOf<M extends MethodRow, E> = M extends { readonly action: string }
-  ? {
-      readonly demand: (entity: E, args: ArgumentsOf<M>) => Demand | Promise<Demand>;
-      readonly run: RunOf<M, E>;
-    }
-  : RunOf<M, E>;
-
-type RunOf<M extends MethodRow, E> = (
-  entity: E,
-  args: ArgumentsOf<M>,
-  call: Call,
-) => ResultOf<M> | Promise<ResultOf<M>>;
+  ? (entity: E, args: ArgumentsOf<M>, call: Call) => Errand<ResultOf<M>> | Promise<Errand<ResultOf<M>>>
+  : (entity: E, args: ArgumentsOf<M>, call: Call) => ResultOf<M> | Promise<ResultOf<M>>;
 
 /** An implemented interface with its types taken off. Method syntax, so that a Face<Pod> is a Face<unknown>. */
 export type Face<E> = {
   readonly table: InterfaceTable;
-  run(member: string, entity: E, args: object, call: Call): unknown;
-  demand(member: string, entity: E, args: object): Demand | Promise<Demand>;
+  /** Gives the result, or for a method with an action the errand. */
+  handle(member: string, entity: E, args: object, call: Call): unknown;
   properties(entity: E): Readonly<Record<string, unknown>>;
 };
 
@@ -76,25 +77,11 @@ export function implement<const T extends InterfaceTable, E>(
   implementation: Implementation<T, E>,
 ): Face<E> {
   type Erased = (entity: E, args: object, call: Call) => unknown;
-  type Guarded = {
-    readonly demand: (entity: E, args: object) => Demand | Promise<Demand>;
-    readonly run: Erased;
-  };
   // The table checked each handler's type above; below it is looked up by a name that is only known at run time.
-  const methods = implementation.methods as unknown as {
-    readonly [member: string]: Erased | Guarded | undefined;
-  };
+  const methods = implementation.methods as unknown as { readonly [member: string]: Erased | undefined };
   return {
     table,
-    run(member, entity, args, call) {
-      const handler = methods[member];
-      return typeof handler === "function" ? handler(entity, args, call) : handler?.run(entity, args, call);
-    },
-    demand(member, entity, args) {
-      const handler = methods[member];
-      if (handler === undefined || typeof handler === "function") return { details: {} };
-      return handler.demand(entity, args);
-    },
+    handle: (member, entity, args, call) => methods[member]?.(entity, args, call),
     properties: (entity) => implementation.properties(entity),
   };
 }

@@ -9,6 +9,7 @@ import {
   type Call,
   childrenOf,
   type Demand,
+  type Errand,
   type Face,
   type ObjectTree,
   type Place,
@@ -205,13 +206,24 @@ async function runMethod(
     sender: from.sender,
     interactive: (from.flags & ALLOW_INTERACTIVE_AUTHORIZATION) !== 0,
   };
-  if (target.row.action !== undefined) {
-    const demand = await face.demand(target.member, entity, args);
-    for (const action of [target.row.action, ...(demand.further ?? [])]) {
-      await options.authorize(action, demand, call);
-    }
+  const handled = await face.handle(target.member, entity, args, call);
+  return target.row.action === undefined
+    ? handled
+    : await runErrand(options, target.row.action, { handled, call });
+}
+
+type Handled = { readonly handled: unknown; readonly call: Call };
+
+async function runErrand(
+  options: ServiceOptions,
+  action: string,
+  { handled, call }: Handled,
+): Promise<unknown> {
+  const { demand, run } = handled as Errand<unknown>;
+  for (const needed of demand === undefined ? [] : [action, ...(demand.further ?? [])]) {
+    await options.authorize(needed, demand as Demand, call);
   }
-  return await face.run(target.member, entity, args, call);
+  return await run();
 }
 
 function resultBody(row: MethodRow, result: unknown): readonly unknown[] {

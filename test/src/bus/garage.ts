@@ -83,17 +83,17 @@ function garageFace(served: string[]) {
     methods: {
       List: (cars) => [...cars].map(([name, car]) => [name, car.wheels] as const),
       Count: (cars) => [cars.size, [...cars.values()].reduce((sum, car) => sum + car.wheels, 0)] as const,
-      Build: {
-        demand: (_, { name, options }) => ({
+      Build: (cars, { name, options }) => ({
+        demand: {
           details: { car: name },
           further: options.tags === undefined ? [] : ["org.example1.tag"],
-        }),
-        run: (cars, { name, options }) => {
+        },
+        run: () => {
           served.push(`build ${name}`);
           cars.set(name, { wheels: options.wheels ?? 4 });
           return "/org/example1/car/x";
         },
-      },
+      }),
       Wait: async (_, { milliseconds }) => {
         await new Promise((resolve) => setTimeout(resolve, milliseconds));
         served.push("wait");
