@@ -188,6 +188,11 @@ static void inherited_remove(const struct Target *target) {
         (void)(target->fd >= 0 ? fremovexattr(target->fd, lists[i]) : lremovexattr(target->name, lists[i]));
 }
 
+void attributes_disinherit(int fd) {
+    const struct Target target = { .fd = fd };
+    inherited_remove(&target);
+}
+
 static bool default_brought(struct archive_entry *entry) {
     const char *name;
     const void *value;

@@ -31,5 +31,8 @@ int attributes_apply_fd(const struct Attributes *attributes, int fd, const char 
 int attributes_apply_at(const struct Attributes *attributes, int parent, const char *path, bool *inherits,
                         struct Fault *fault);
 
+/* Takes off what a default list above handed on to a new directory. */
+void attributes_disinherit(int fd);
+
 /* Takes all extended attributes off a directory that an earlier entry made. */
 int attributes_clear(int fd, const char *path, struct Fault *fault);

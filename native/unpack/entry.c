@@ -107,7 +107,7 @@ static int file_extract(struct Entry *entry) {
     int r = data_copy(entry, fd);
     if (r == 0)
         r = digest_finish(&layer->content, &entry->digest);
-    return r < 0 ? r : attributes_apply_fd(&entry->attributes, fd, entry->path, &layer->inherits, layer->fault);
+    return r < 0 ? r : attributes_apply_fd(&entry->attributes, fd, entry->path, &layer->tree.inherits, layer->fault);
 }
 
 /* An ACI may describe a directory it implied before, but nothing twice. */
@@ -152,7 +152,7 @@ static int directory_extract(struct Entry *entry) {
         return entry_failed(entry, "open");
     if (r > 0)
         r = directory_reuse(entry, fd, &st);
-    return r < 0 ? r : attributes_apply_fd(&entry->attributes, fd, entry->path, &layer->inherits, layer->fault);
+    return r < 0 ? r : attributes_apply_fd(&entry->attributes, fd, entry->path, &layer->tree.inherits, layer->fault);
 }
 
 static int symlink_extract(struct Entry *entry) {
@@ -167,7 +167,7 @@ static int symlink_extract(struct Entry *entry) {
     int r = digest_update(&layer->content, target, length);
     if (r == 0)
         r = digest_finish(&layer->content, &entry->digest);
-    return r < 0 ? r : attributes_apply_at(&entry->attributes, entry->parent, entry->path, &layer->inherits, layer->fault);
+    return r < 0 ? r : attributes_apply_at(&entry->attributes, entry->parent, entry->path, &layer->tree.inherits, layer->fault);
 }
 
 /* Where the kernel makes no devices for us (a user namespace, a unit with DevicePolicy=closed), they are left out
@@ -186,7 +186,7 @@ static int node_extract(struct Entry *entry) {
     }
     if (r < 0)
         return entry_failed(entry, "create");
-    return attributes_apply_at(&entry->attributes, entry->parent, entry->path, &layer->inherits, layer->fault);
+    return attributes_apply_at(&entry->attributes, entry->parent, entry->path, &layer->tree.inherits, layer->fault);
 }
 
 /* Resolves the target inside of this layer: a lower layer's file has no name here. Returns 0 with O_PATH

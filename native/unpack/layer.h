@@ -19,7 +19,6 @@ struct Layer {
     struct Tree tree;
     struct List list;
     struct DigestStream content; /* of one file after the other */
-    bool inherits;               /* a directory has a default access control list */
     bool root_seen;              /* the root has an entry of its own */
     bool rootfs_seen;            /* an ACI's */
     char *manifest;              /* an ACI's */

@@ -13,6 +13,7 @@
 
 #include "basic/cleanup.h"
 #include "basic/path.h"
+#include "unpack/attributes.h"
 
 int tree_open(struct Tree *ret_tree, int into, const char *name, struct List *list, struct Fault *fault) {
     if (mkdirat(into, name, 0755) < 0 || mkdirat(into, ".trash", 0700) < 0)
@@ -136,6 +137,8 @@ static int directory_create(struct Tree *tree, int at, const char *name, const c
     if (mkdirat(at, name, 0755) < 0)
         return fault_system(tree->fault, errno, "cannot create the directory %s", QUOTED(path));
     _cleanup_fd_ int fd = openat(at, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    if (fd >= 0 && tree->inherits)
+        attributes_disinherit(fd);
     /* A set-group-id directory above would hand its group and bit on. */
     if (fd < 0 || fchown(fd, 0, 0) < 0 || fchmod(fd, 0755) < 0)
         return fault_system(tree->fault, errno, "cannot create the directory %s", QUOTED(path));
@@ -203,7 +206,7 @@ int tree_parent(struct Tree *tree, const char *path, int *ret_fd) {
 
 int tree_replace(struct Tree *tree, int parent, const char *path) {
     if (!tree->replaces)
-        return fault_image(tree->fault, "%s is in the archive twice, or lies below what is no directory", QUOTED(path));
+        return fault_image(tree->fault, "%s is in the archive twice, or something lies below it and it is no directory", QUOTED(path));
     /* The directory used last may lie in what goes away. It is not `parent`: a name is never above its own parent. */
     if (strncmp(tree->parent_path, path, strlen(path)) == 0)
         fd_close(&tree->parent);

@@ -20,6 +20,7 @@ struct Tree {
     int parent;           /* the directory used last: archives list a directory's files in a row */
     char parent_path[TREE_PATH_MAX + 1];
     bool replaces;        /* an entry may take an existing path's place */
+    bool inherits;        /* a directory has a default access control list */
     uint64_t created;     /* directories no entry asked for */
     uint64_t max_created;
     void *implied;        /* their inode numbers, kept only where nothing may be replaced (search tree) */
