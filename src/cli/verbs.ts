@@ -1,13 +1,79 @@
-/**
- * Every verb by name. A verb's file exports `verb` and is loaded only when the verb is used:
- * `fetch: async () => (await import("./verbs/fetch.ts")).verb`.
- */
+/** Every verb by name. A verb's file exports `verb` and is loaded only when the verb is used. */
+import { GantryError } from "../base/errors.ts";
+import { quoted } from "../base/text.ts";
 import type { Verb } from "./verb.ts";
 
 export const VERBS: Readonly<Record<string, () => Promise<Verb>>> = {
-  fetch: async () => (await import("./verbs/fetch.ts")).verb,
-  "image cat-manifest": async () => (await import("./verbs/image-cat-manifest.ts")).verb,
-  "image inspect": async () => (await import("./verbs/image-inspect.ts")).verb,
-  "image list": async () => (await import("./verbs/image-list.ts")).verb,
-  "image rm": async () => (await import("./verbs/image-rm.ts")).verb,
+  "cat-manifest": async () => (await import("./verbs/cat-manifest.ts")).verb,
+  gc: async () => (await import("./verbs/gc.ts")).verb,
+  help: async () => (await import("./verbs/help.ts")).verb,
+  kill: async () => (await import("./verbs/kill.ts")).verb,
+  list: async () => (await import("./verbs/list.ts")).verb,
+  logs: async () => (await import("./verbs/logs.ts")).verb,
+  prepare: async () => (await import("./verbs/prepare.ts")).verb,
+  rm: async () => (await import("./verbs/rm.ts")).verb,
+  run: async () => (await import("./verbs/run.ts")).verb,
+  "run-prepared": async () => (await import("./verbs/run-prepared.ts")).verb,
+  start: async () => (await import("./verbs/start.ts")).verb,
+  status: async () => (await import("./verbs/status.ts")).verb,
+  stop: async () => (await import("./verbs/stop.ts")).verb,
+  version: async () => (await import("./verbs/version.ts")).verb,
 };
+
+/** Verbs of the native half, which never come here: for help and for prefixes. */
+export const NATIVE_VERBS: Readonly<Record<string, { synopsis: string; summary: string }>> = {
+  exec: { synopsis: "[--app=NAME] POD [COMMAND [ARG…]]", summary: "run a command inside a running app" },
+  enter: { synopsis: "[--app=NAME] POD [COMMAND [ARG…]]", summary: "the same as exec" },
+};
+
+/** The verb that the words begin with, `image list` as two of them, and the words behind it. Throws Usage. */
+export async function findVerb(
+  words: readonly string[],
+): Promise<{ readonly verb: Verb; readonly words: readonly string[] }> {
+  const [first = "", second] = words;
+  const family = Object.keys(VERBS).filter((name) =>
+    name.startsWith(`${unambiguous(families(), first) ?? first} `),
+  );
+  const name = family.length > 0 ? familyMember(family, second) : unambiguous(singles(), first);
+  const load = VERBS[name ?? ""];
+  if (name === undefined || load === undefined) throw unknown(first);
+  return { verb: await load(), words: words.slice(name.split(" ").length) };
+}
+
+function singles(): string[] {
+  return [...Object.keys(VERBS).filter((name) => !name.includes(" ")), ...Object.keys(NATIVE_VERBS)];
+}
+
+/** The first words of verbs of two, such as `image`. */
+function families(): string[] {
+  return [
+    ...new Set(Object.keys(VERBS).flatMap((name) => (name.includes(" ") ? [name.replace(/ .*/, "")] : []))),
+  ];
+}
+
+function familyMember(family: readonly string[], second: string | undefined): string {
+  const members = family.map((name) => name.replace(/^[^ ]* /, ""));
+  const member = second === undefined ? undefined : unambiguous(members, second);
+  const name = family.find((candidate) => candidate.endsWith(` ${member}`));
+  if (name !== undefined) return name;
+  const head = family[0]?.replace(/ .*/, "") ?? "";
+  throw new GantryError(
+    "Usage",
+    second === undefined ? `gantry ${head} what?` : `unknown verb ${quoted(`${head} ${second}`)}`,
+    {
+      hint: `there is: ${family.map((one) => `gantry ${one}`).join(", ")}`,
+    },
+  );
+}
+
+/** The name itself, or the only one that begins with `word`. Throws Usage when several do. */
+function unambiguous(names: readonly string[], word: string): string | undefined {
+  if (names.includes(word) || word === "") return names.find((name) => name === word);
+  const matches = names.filter((name) => name.startsWith(word));
+  if (matches.length <= 1) return matches[0];
+  throw new GantryError("Usage", `${quoted(word)} may mean ${matches.join(", ")}`);
+}
+
+function unknown(word: string): GantryError {
+  return new GantryError("Usage", `unknown verb ${quoted(word)}`, { hint: "gantry help lists the verbs" });
+}

@@ -8,6 +8,7 @@ import type { Systemd } from "../systemd/systemd.ts";
 import { releaseIds } from "./ids.ts";
 import { garbageDirectory } from "./layout.ts";
 import { releaseName } from "./names.ts";
+import { isAlive } from "./state.ts";
 import type { Bus, PodStatus, StoredPod } from "./status.ts";
 
 const SIGKILL = 9;
@@ -69,7 +70,7 @@ export async function removePod(
   around: { status: PodStatus; bus: Bus },
 ): Promise<void> {
   const { uuid, name, userns } = pod.record;
-  if (around.status.state === "running") {
+  if (isAlive(around.status.state)) {
     throw new GantryError("PodBusy", `pod ${quoted(podName(pod))} is running`, {
       hint: `gantry stop ${name ?? uuid}`,
     });

@@ -5,10 +5,18 @@
 import type { UnitState } from "../systemd/unit.ts";
 import type { AppFacts, PodFacts } from "./facts.ts";
 
-export type PodState = "preparing" | "aborted" | "prepared" | "running" | "exited" | "garbage";
+export type PodState =
+  | "preparing"
+  | "aborted"
+  | "prepared"
+  | "starting"
+  | "running"
+  | "stopping"
+  | "exited"
+  | "garbage";
 export type AppState = "prepared" | "running" | "exited";
 
-export type Reason = "host-rebooted" | "not-started";
+export type Reason = "host-rebooted" | "lost";
 
 export type Surroundings = {
   /** The boot id of now, without dashes. */
@@ -29,16 +37,28 @@ export function podState(
 ): { state: PodState; reason?: Reason } {
   const { started, ended } = facts;
   if (started === undefined) return { state: "prepared" };
-  if (started.boot === boot && isActive(units.get(unit))) return { state: "running" };
+  const active = started.boot === boot ? livingState(units.get(unit)) : undefined;
+  if (active !== undefined) return { state: active };
   if (ended !== undefined && ended.time >= started.time) return { state: "exited" };
   if (started.boot !== boot) return { state: "exited", reason: "host-rebooted" };
-  if (now - started.time < START_WINDOW) return { state: "running" };
-  return { state: "exited", reason: "not-started" };
+  if (now - started.time < START_WINDOW) return { state: "starting" };
+  return { state: "exited", reason: "lost" };
+}
+
+function livingState(unit: UnitState | undefined): PodState | undefined {
+  if (unit === undefined || !isActive(unit)) return undefined;
+  if (unit.active === "activating") return "starting";
+  return unit.active === "deactivating" ? "stopping" : "running";
+}
+
+/** Whether processes of the pod may exist. */
+export function isAlive(state: PodState): boolean {
+  return state === "starting" || state === "running" || state === "stopping";
 }
 
 /** The state of one app of a pod in `pod` state. */
 export function appState(facts: AppFacts, pod: PodState, unit: UnitState | undefined): AppState {
-  if (pod === "running") {
+  if (isAlive(pod)) {
     if (isActive(unit)) return "running";
     return facts.started === undefined && facts.exit === undefined ? "prepared" : "exited";
   }

@@ -1,0 +1,53 @@
+/** The launch order to the native half, over descriptor 3 (docs/launch-plan.md). */
+import { closeSync, fstatSync, writeFileSync, writeSync } from "node:fs";
+import { errnoOf, GantryError } from "../base/errors.ts";
+import { quoted } from "../base/text.ts";
+import type { LaunchablePod } from "../manager/manager.ts";
+import type { LaunchOrder } from "../stage1/order.ts";
+
+const ORDER_FD = 3;
+
+/** Makes sure that somebody takes the order, before anything is prepared. Throws Unsupported. */
+export function checkFront(verb: string): void {
+  if (isPipe(ORDER_FD)) return;
+  throw new GantryError(
+    "Unsupported",
+    `gantry ${verb} launches through its native half, which is not there`,
+    {
+      hint: "start it as gantry, not through node",
+    },
+  );
+}
+
+function isPipe(fd: number): boolean {
+  try {
+    return fstatSync(fd).isFIFO();
+  } catch (error) {
+    if (errnoOf(error) === "EBADF") return false;
+    throw error;
+  }
+}
+
+/** Hands the pods over. */
+export function orderLaunch(pods: readonly LaunchablePod[], { detach }: { readonly detach: boolean }): void {
+  const order: LaunchOrder = {
+    version: 1,
+    pods: pods.map(({ directory, uuid, name }) => ({ directory, uuid, name })),
+    attach: detach ? "detach" : "foreground",
+    terminal: pods.some((pod) => pod.terminal),
+    stdin: pods.some((pod) => pod.stdin),
+  };
+  writeSync(ORDER_FD, `${JSON.stringify(order)}\n`);
+  closeSync(ORDER_FD);
+}
+
+/** Writes the UUID for scripts, without a newline as rkt does. Throws Usage when the file cannot be written. */
+export function saveUuid(file: string | undefined, uuid: string): void {
+  if (file === undefined) return;
+  try {
+    writeFileSync(file, uuid, { mode: 0o644 });
+  } catch (cause) {
+    const text = `--uuid-file-save: ${quoted(file)} cannot be written: ${errnoOf(cause) ?? "?"}`;
+    throw new GantryError("Usage", text, { cause });
+  }
+}

@@ -1,0 +1,46 @@
+/** The process around a verb, read in one place. */
+import { writeSync } from "node:fs";
+import { isatty } from "node:tty";
+import { errnoOf } from "../base/errors.ts";
+import type { Paths } from "../config/paths.ts";
+import type { Context } from "./verb.ts";
+
+export type Surroundings = {
+  readonly words: readonly string[];
+  readonly environment: Readonly<Record<string, string | undefined>>;
+  readonly uid: number;
+};
+
+/** SIGPIPE's exit status: whoever read has gone. */
+const PIPE_CLOSED = 141;
+
+export function makeContext({ environment, uid }: Surroundings, paths: Paths): Context {
+  return {
+    paths,
+    uid,
+    environment,
+    get stdinTerminal() {
+      return isatty(0);
+    },
+    get stdoutTerminal() {
+      return isatty(1);
+    },
+    out: (text) => write(1, text),
+    err: (text) => write(2, text),
+  };
+}
+
+/** Synchronous and without process.stdout, whose set-up takes longer than most verbs. */
+function write(fd: number, text: string): void {
+  const bytes = Buffer.from(text);
+  for (let at = 0; at < bytes.length; ) {
+    try {
+      at += writeSync(fd, bytes, at);
+    } catch (error) {
+      if (errnoOf(error) === "EPIPE") process.exit(PIPE_CLOSED);
+      if (errnoOf(error) !== "EAGAIN") throw error;
+      // Somebody else made the descriptor non-blocking: wait for the reader.
+      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 5);
+    }
+  }
+}

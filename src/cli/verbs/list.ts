@@ -1,0 +1,50 @@
+/** `gantry list` */
+import type { AppStatus, PodStatus } from "../../manager/manager.ts";
+import { age, show, table, timestamp } from "../render.ts";
+import { FORMAT, type Verb } from "../verb.ts";
+
+const HEADER = ["UUID", "POD", "APP", "IMAGE", "STATE", "CREATED", "STARTED", "NETWORK"];
+const SHORT = 8;
+
+export const verb: Verb = {
+  name: "list",
+  synopsis: "[--full] [--format=table|json]",
+  summary: "list the pods",
+  options: [FORMAT, { name: "full", help: "whole UUIDs, image ids and times" }],
+  run: async (context, { options }) => {
+    const { localManager } = await import("../../manager/local.ts");
+    await using manager = localManager(context);
+    const pods = await manager.listPods();
+    const full = options.flag("full");
+    show(context, options.value("format"), { table: () => podTable(pods, full), json: () => pods });
+    return 0;
+  },
+};
+
+function podTable(pods: readonly PodStatus[], full: boolean): string {
+  const header = full ? HEADER.toSpliced(4, 0, "IMAGE ID") : HEADER;
+  return table(
+    header,
+    pods.flatMap((pod) => podRows(pod, full)),
+  );
+}
+
+/** One line per app; what is the pod's stands on the first. */
+function podRows(pod: PodStatus, full: boolean): string[][] {
+  const time = (value: number | undefined) => (full && value !== undefined ? timestamp(value) : age(value));
+  const apps: readonly (AppStatus | undefined)[] = pod.apps.length === 0 ? [undefined] : pod.apps;
+  return apps.map((app, index) => {
+    const own = (text: string) => (index === 0 ? text : "");
+    return [
+      own(full ? pod.uuid : pod.uuid.slice(0, SHORT)),
+      own(pod.name ?? ""),
+      app?.name ?? "-",
+      app === undefined ? "-" : (app.image.name ?? app.image.id.slice(0, 19)),
+      ...(full ? [app?.image.id.slice(0, 19) ?? "-"] : []),
+      own(pod.state),
+      own(time(pod.created)),
+      own(time(pod.started)),
+      own(pod.net ?? ""),
+    ];
+  });
+}

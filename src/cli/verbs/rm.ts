@@ -1,0 +1,19 @@
+/** `gantry rm POD…` */
+import { forEachPod } from "../each.ts";
+import type { Verb } from "../verb.ts";
+
+export const verb: Verb = {
+  name: "rm",
+  synopsis: "[--force] POD…",
+  summary: "remove pods with everything they wrote",
+  options: [{ name: "force", help: "also a pod that runs: it is killed first" }],
+  operands: { min: 1, max: Number.POSITIVE_INFINITY },
+  root: true,
+  run: async (context, { options, operands }) => {
+    const { localManager } = await import("../../manager/local.ts");
+    await using manager = localManager(context);
+    return await forEachPod(context, operands, async (word) => {
+      context.out(`${await manager.removePod(word, { force: options.flag("force") })}\n`);
+    });
+  },
+};

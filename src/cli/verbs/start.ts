@@ -1,0 +1,21 @@
+/** `gantry start POD…`: launches prepared pods, and those that have ended once more, in the background. */
+import { checkFront, orderLaunch } from "../launch.ts";
+import type { Verb } from "../verb.ts";
+
+export const verb: Verb = {
+  name: "start",
+  synopsis: "POD…",
+  summary: "start prepared pods, or those that have ended again, in the background",
+  options: [],
+  operands: { min: 1, max: Number.POSITIVE_INFINITY },
+  root: true,
+  run: async (context, { operands }) => {
+    checkFront("start");
+    const { localManager } = await import("../../manager/local.ts");
+    await using manager = localManager(context);
+    const pods = [];
+    for (const word of operands) pods.push(await manager.launchablePod(word, { again: true }));
+    orderLaunch(pods, { detach: true });
+    return 0;
+  },
+};

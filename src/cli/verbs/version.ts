@@ -1,0 +1,14 @@
+/** `gantry version` */
+import type { Verb } from "../verb.ts";
+import { VERSION } from "../version.ts";
+
+export const verb: Verb = {
+  name: "version",
+  synopsis: "",
+  summary: "print the version",
+  options: [],
+  run: async (context) => {
+    context.out(`gantry ${VERSION}\n`);
+    return 0;
+  },
+};

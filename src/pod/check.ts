@@ -1,0 +1,63 @@
+/** Documents that a user wrote, checked by their schema, with errors a person can act on. */
+import type * as z from "zod";
+import { type ErrorKind, GantryError } from "../base/errors.ts";
+import { quoted } from "../base/text.ts";
+
+export type Origin = {
+  /** The file, or what else the value came in. */
+  readonly name: string;
+  readonly kind: ErrorKind;
+};
+
+/** Parses JSON and checks it. Throws the kind of `origin`, naming it and the path of the key. */
+export function parseDocument<T extends z.ZodType>(schema: T, text: string, origin: Origin): z.output<T> {
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch (cause) {
+    const reason = cause instanceof Error ? cause.message : "";
+    throw new GantryError(origin.kind, `${origin.name} is not JSON: ${reason}`, { cause });
+  }
+  return checkValue(schema, value, origin);
+}
+
+/** Checks a value. Throws the kind of `origin`, naming it and the path of the key. */
+export function checkValue<T extends z.ZodType>(schema: T, value: unknown, origin: Origin): z.output<T> {
+  const result = schema.safeParse(value);
+  if (result.success) return result.data;
+  throw new GantryError(origin.kind, `${origin.name}: ${sentenceOf(result.error.issues)}`, {
+    cause: result.error,
+  });
+}
+
+type Issue = z.core.$ZodIssue;
+
+/** The first issue says enough; the others often follow from it. */
+function sentenceOf(issues: readonly Issue[]): string {
+  const issue = issues[0];
+  if (issue === undefined) return "not valid";
+  if (issue.code === "invalid_union")
+    return sentenceOf(closest(issue.errors).map((one) => within(issue, one)));
+  const where = pathOf(issue.path);
+  if (issue.code === "unrecognized_keys") {
+    return `${where === "" ? "" : `${where}: `}unknown key ${issue.keys.map((key) => quoted(key)).join(", ")}`;
+  }
+  return `${where === "" ? "" : `${where}: `}${issue.message}`;
+}
+
+/** Of a union's branches the one that failed deepest is the one that was meant. */
+function closest(branches: readonly (readonly Issue[])[]): readonly Issue[] {
+  const depth = (branch: readonly Issue[]) => Math.max(...branch.map((issue) => issue.path.length), 0);
+  return [...branches].sort((a, b) => depth(b) - depth(a))[0] ?? [];
+}
+
+function within(union: Issue, inner: Issue): Issue {
+  return { ...inner, path: [...union.path, ...inner.path] };
+}
+
+/** `apps[0].app.exec` */
+function pathOf(path: readonly PropertyKey[]): string {
+  return path
+    .map((key, index) => (typeof key === "number" ? `[${key}]` : `${index === 0 ? "" : "."}${String(key)}`))
+    .join("");
+}
