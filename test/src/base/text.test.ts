@@ -1,0 +1,14 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { printable, quoted } from "../../../src/base/text.ts";
+
+test("printable escapes what moves a cursor, forges a line or turns the writing direction", () => {
+  assert.equal(printable("a\n\x1b[31mb\x7f\u0085"), "a\\x0a\\x1b[31mb\\x7f\\x85");
+  assert.equal(printable("x\u2028y\u202ez\u2066"), "x\\u2028y\\u202ez\\u2066");
+  assert.equal(printable("grün 日本 ok"), "grün 日本 ok");
+});
+
+test("quoted cuts what is too long", () => {
+  assert.equal(quoted("abc"), '"abc"');
+  assert.equal(quoted("abcdef", 3), '"abc…"');
+});
