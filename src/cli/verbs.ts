@@ -5,8 +5,13 @@ import type { Verb } from "./verb.ts";
 
 export const VERBS: Readonly<Record<string, () => Promise<Verb>>> = {
   "cat-manifest": async () => (await import("./verbs/cat-manifest.ts")).verb,
+  fetch: async () => (await import("./verbs/fetch.ts")).verb,
   gc: async () => (await import("./verbs/gc.ts")).verb,
   help: async () => (await import("./verbs/help.ts")).verb,
+  "image cat-manifest": async () => (await import("./verbs/image-cat-manifest.ts")).verb,
+  "image inspect": async () => (await import("./verbs/image-inspect.ts")).verb,
+  "image list": async () => (await import("./verbs/image-list.ts")).verb,
+  "image rm": async () => (await import("./verbs/image-rm.ts")).verb,
   kill: async () => (await import("./verbs/kill.ts")).verb,
   list: async () => (await import("./verbs/list.ts")).verb,
   logs: async () => (await import("./verbs/logs.ts")).verb,
