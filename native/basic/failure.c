@@ -6,7 +6,8 @@
 
 #include "basic/text.h"
 
-static void failure_fill(Failure *failure, const char *format, va_list arguments) {
+__attribute__((format(printf, 2, 0))) static void failure_fill(Failure *failure, const char *format,
+                                                             va_list arguments) {
     char raw[sizeof failure->text];
     (void)vsnprintf(raw, sizeof raw, format, arguments);
     text_printable(raw, failure->text, sizeof failure->text);

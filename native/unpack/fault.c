@@ -7,7 +7,8 @@
 
 #include "basic/text.h"
 
-static void fault_fill(struct Fault *fault, enum FaultKind kind, const char *format, va_list arguments) {
+__attribute__((format(printf, 3, 0))) static void fault_fill(struct Fault *fault, enum FaultKind kind,
+                                                           const char *format, va_list arguments) {
     if (fault->kind != FAULT_NONE)
         return;
     fault->kind = kind;
