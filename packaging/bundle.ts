@@ -24,10 +24,9 @@ await build({
   platform: "node",
   target: "node20",
   format: "cjs",
-  // Comments and blanks are bytes that Node reads at every start; names stay, for traces in the journal.
+  // Comments and blanks are bytes that Node reads at every start. Names stay as they are: traces are read by people.
   minifySyntax: true,
   minifyWhitespace: true,
-  keepNames: true,
   sourcemap: "external",
   legalComments: "none",
   // dbus-next asks for it only to find a session bus through X11.

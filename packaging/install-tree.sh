@@ -10,8 +10,8 @@ put() {
 }
 
 DESTDIR=$root meson install -C build/native --no-rebuild --only-changed --quiet
-[ ! -f build/bundle/cli.cjs ] || put build/bundle/cli.cjs usr/lib/gantry/cli.cjs
-[ ! -f build/bundle/journal_send.node ] || put build/bundle/journal_send.node usr/lib/gantry/journal_send.node
+put build/bundle/cli.cjs usr/lib/gantry/cli.cjs
+put build/bundle/journal_send.node usr/lib/gantry/journal_send.node
 for unit in units/*; do
   put "$unit" "usr/lib/systemd/system/$(basename "$unit")"
 done
