@@ -60,14 +60,14 @@ static int read_unit(Reader *reader, const KeyPath *path, const json_t *value, v
 
 static const Member root_members[] = {
     { "path", true, offsetof(LaunchDocument, root_path), read_root_path, NULL, 0 },
-    { "readonly", false, AT(root_readonly), read_bool, NULL, 0 },
+    { "readonly", true, AT(root_readonly), read_bool, NULL, 0 },
     { 0 },
 };
 static const ObjectDetail root_object = { root_members };
 
 static const Member linux_members[] = {
-    { "maskedPaths", false, AT(masked_paths), read_array, &path_list, 0 },
-    { "readonlyPaths", false, AT(readonly_paths), read_array, &path_list, 0 },
+    { "maskedPaths", true, AT(masked_paths), read_array, &path_list, 0 },
+    { "readonlyPaths", true, AT(readonly_paths), read_array, &path_list, 0 },
     { "seccomp", false, AT(custom_seccomp), read_seccomp, NULL, 0 },
     { 0 },
 };
@@ -151,6 +151,9 @@ static int plan_check(Reader *reader, const LaunchPlan *plan) {
     const KeyPath layers = { .parent = &gantry_path, .key = "layers" }, seccomp = { .parent = &linux_path, .key = "seccomp" };
     if (plan->layers.count == 0)
         return reader_fail(reader, &layers, "expected at least one layer");
+    const KeyPath input = { .parent = &gantry_path, .key = "stdin" };
+    if (plan->stdin_mode == STDIN_STREAM && plan->log != LOG_PIPE && !plan->process.terminal)
+        return reader_fail(reader, &input, "\"stream\" needs gantry.log \"pipe\": the sandbox relays all three or none");
     if (plan->seccomp == SECCOMP_PLAN_CUSTOM && !plan->custom_seccomp)
         return reader_fail(reader, &seccomp, "missing");
     if (plan->seccomp != SECCOMP_PLAN_CUSTOM && plan->custom_seccomp)

@@ -19,34 +19,13 @@ static const Word option_words[] = {
     { "idmap", MOUNT_OPTION_IDMAP },   { 0 },
 };
 
-/* "64", "64k", "64m", "64g": bytes as tmpfs counts them. */
-static int size_parse(const char *text, uint64_t *ret) {
-    size_t digits = strspn(text, "0123456789");
-    char number[24];
-    if (digits == 0 || digits >= sizeof number)
-        return -1;
-    memcpy(number, text, digits);
-    number[digits] = 0;
-    const char *suffix = text + digits;
-    unsigned shift = strcmp(suffix, "k") == 0 ? 10 : strcmp(suffix, "m") == 0 ? 20 : strcmp(suffix, "g") == 0 ? 30 : 0;
-    if (*suffix && !shift)
-        return -1;
-    uint64_t size;
-    if (text_to_number(number, UINT64_MAX >> 31 >> shift, &size) < 0)
-        return -1;
-    *ret = size << shift;
-    return 0;
-}
-
 static int mode_parse(const char *text, uint32_t *ret) {
     uint32_t mode = 0;
     size_t length = strlen(text);
-    if (length == 0 || length > 5 || strspn(text, "01234567") != length)
+    if (length < 3 || length > 4 || strspn(text, "01234567") != length)
         return -1;
     for (; *text; text++)
         mode = mode * 8 + (uint32_t)(*text - '0');
-    if (mode > 07777)
-        return -1;
     *ret = mode;
     return 0;
 }
@@ -58,7 +37,7 @@ static int read_option(Reader *reader, const KeyPath *path, const json_t *value,
         return r;
     if (text_starts_with(text, "size=")) {
         mount->options |= MOUNT_OPTION_SIZE;
-        return size_parse(text + 5, &mount->size) < 0 ? reader_fail(reader, path, "\"%s\" is no size", text) : 0;
+        return text_to_number(text + 5, INT64_MAX, &mount->size) < 0 ? reader_fail(reader, path, "\"%s\" is no size", text) : 0;
     }
     if (text_starts_with(text, "mode=")) {
         mount->options |= MOUNT_OPTION_MODE;
@@ -88,7 +67,7 @@ static const Member mount_members[] = {
     { "destination", true, offsetof(MountPlan, destination), read_path, NULL, 0 },
     { "type", true, offsetof(MountPlan, type), read_word, type_words, 0 },
     { "source", true, offsetof(MountPlan, source), read_text, NULL, 0 },
-    { "options", false, offsetof(MountPlan, options), read_options, NULL, 0 },
+    { "options", true, offsetof(MountPlan, options), read_options, NULL, 0 },
     { 0 },
 };
 static const ObjectDetail mount_object = { mount_members };

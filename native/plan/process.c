@@ -20,8 +20,8 @@ static const ArrayDetail gid_list = {
 static const Member user_members[] = {
     { "uid", true, offsetof(UserPlan, uid), read_u32, &id_range, 0 },
     { "gid", true, offsetof(UserPlan, gid), read_u32, &id_range, 0 },
-    { "umask", false, offsetof(UserPlan, umask), read_u32, &umask_range, 0 },
-    { "additionalGids", false, offsetof(UserPlan, additional_gids), read_array, &gid_list, 0 },
+    { "umask", true, offsetof(UserPlan, umask), read_u32, &umask_range, 0 },
+    { "additionalGids", true, offsetof(UserPlan, additional_gids), read_array, &gid_list, 0 },
     { 0 },
 };
 static const ObjectDetail user_object = { user_members };
@@ -111,13 +111,13 @@ static const ArrayDetail argument_list = { offsetof(TextList, count), sizeof(cha
 static const ArrayDetail environment_list = { offsetof(TextList, count), sizeof(char *), 65536, read_environment_entry, NULL };
 
 static const Member process_members[] = {
-    { "terminal", false, offsetof(ProcessPlan, terminal), read_bool, NULL, 0 },
+    { "terminal", true, offsetof(ProcessPlan, terminal), read_bool, NULL, 0 },
     { "user", true, offsetof(ProcessPlan, user), read_object, &user_object, 0 },
     { "args", true, offsetof(ProcessPlan, args), read_array, &argument_list, 0 },
     { "env", true, offsetof(ProcessPlan, env), read_array, &environment_list, 0 },
     { "cwd", true, offsetof(ProcessPlan, cwd), read_path, NULL, 0 },
     { "capabilities", true, offsetof(ProcessPlan, capabilities), read_capability_sets, &capability_object, 0 },
-    { "rlimits", false, offsetof(ProcessPlan, rlimits), read_array, &rlimit_list, 0 },
+    { "rlimits", true, offsetof(ProcessPlan, rlimits), read_array, &rlimit_list, 0 },
     { "noNewPrivileges", true, offsetof(ProcessPlan, no_new_privileges), read_bool, NULL, 0 },
     { "oomScoreAdj", false, offsetof(ProcessPlan, oom_score_adj), read_int, &oom_range, offsetof(ProcessPlan, has_oom_score_adj) },
     { 0 },
@@ -127,7 +127,6 @@ static const ObjectDetail process_object = { process_members };
 int read_process(Reader *reader, const KeyPath *path, const json_t *value, void *target, const void *detail) {
     (void)detail;
     ProcessPlan *process = target;
-    process->user.umask = 022;
     int r = read_object(reader, path, value, process, &process_object);
     if (r < 0)
         return r;

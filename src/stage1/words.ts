@@ -1,8 +1,10 @@
 /** Words that the three documents of docs/launch-plan.md share. */
 import * as z from "zod";
 
-/** An absolute path that a C program can take. */
-export const Path = z.string().regex(/^\/[^\0]*$/, "not an absolute path");
+/** An absolute path without `.` and `..`, that a C program can take. */
+export const Path = z
+  .string()
+  .regex(/^(?!.*\/\.{1,2}(?:\/|$))\/[^\0]*$/, "not an absolute path without . and ..");
 export const PodUuid = z.string().regex(/^[0-9a-f]{32}$/, "not 32 hex digits");
 /** ACName of the appc specification, which fits into a unit's name and a file's. */
 export const AppName = z
