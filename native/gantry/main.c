@@ -3,6 +3,7 @@
  * (/usr/lib/gantry/cli.cjs), which hands back a launch order when there are pods to start.
  */
 #include <errno.h>
+#include <linux/close_range.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -10,21 +11,57 @@
 #include <unistd.h>
 
 #include "basic/cleanup.h"
+#include "exec.h"
 #include "launch.h"
 #include "node.h"
 #include "order.h"
+#include "pod.h"
 
+typedef struct Words {
+    const char *state; /* --dir */
+    const char *verb;  /* NULL: none, or behind an option only the TypeScript half knows */
+    char **rest;
+} Words;
+
+static Words words_read(char **arguments);
+static bool wants_help(char **arguments);
 static bool launches(char **arguments);
 static int launch_verb(char **arguments);
 static int node_missing(int error);
 
 int main(int argc, char **argv) {
     char **arguments = argv + (argc > 0);
-    if (argc == 2 && strcmp(argv[1], "version") == 0) {
+    Words words = words_read(arguments);
+    (void)close_range(3, ~0U, CLOSE_RANGE_CLOEXEC);
+    if (words.verb && strcmp(words.verb, "version") == 0 && !*words.rest) {
         puts("gantry " GANTRY_VERSION);
         return 0;
     }
+    if (words.verb && (strcmp(words.verb, "exec") == 0 || strcmp(words.verb, "enter") == 0) && !wants_help(words.rest))
+        return exec_verb(words.state, words.rest, argv);
     return launches(arguments) ? launch_verb(arguments) : node_missing(node_execute(arguments));
+}
+
+/* Finds the verb behind the global options that matter here. */
+static Words words_read(char **arguments) {
+    Words words = { .state = STATE_DIRECTORY };
+    char **at = arguments;
+    for (; *at && (*at)[0] == '-'; at++) {
+        if (strncmp(*at, "--dir=", strlen("--dir=")) == 0)
+            words.state = *at + strlen("--dir=");
+        else if (strcmp(*at, "--dir") == 0 && at[1])
+            words.state = *++at;
+        else
+            return words;
+    }
+    words.verb = *at;
+    words.rest = *at ? at + 1 : at;
+    return words;
+}
+
+/* `gantry exec --help`: help is written once, in the TypeScript half. */
+static bool wants_help(char **arguments) {
+    return *arguments && (strcmp(*arguments, "--help") == 0 || strcmp(*arguments, "-h") == 0);
 }
 
 /* Does any word name a verb that may end in a launch order? A false alarm only costs the front's wait. */

@@ -6,7 +6,6 @@
 #include <unistd.h>
 
 static int line_write(Output *output, unsigned app, unsigned stream, const char *text, size_t length);
-static int whole_write(int fd, const void *bytes, size_t length);
 
 void output_init(Output *output, bool several) {
     *output = (Output){ .prefixed = several && isatty(STDOUT_FILENO) };
@@ -24,7 +23,7 @@ int output_write(Output *output, const Packet *packet) {
     size_t left = packet->head.length;
     unsigned stream = packet->head.stream, app = packet->head.app;
     if (!output->prefixed || app >= OUTPUT_APPS_MAX)
-        return whole_write(stream == STREAM_STDERR ? STDERR_FILENO : STDOUT_FILENO, text, left);
+        return output_copy_whole(stream == STREAM_STDERR ? STDERR_FILENO : STDOUT_FILENO, text, left);
     while (left > 0) {
         const char *newline = memchr(text, '\n', left);
         size_t length = newline ? (size_t)(newline - text) + 1 : left;
@@ -40,16 +39,16 @@ int output_write(Output *output, const Packet *packet) {
 static int line_write(Output *output, unsigned app, unsigned stream, const char *text, size_t length) {
     int fd = stream == STREAM_STDERR ? STDERR_FILENO : STDOUT_FILENO, r = 0;
     if (!output->app[app].inside[stream]) {
-        r = whole_write(fd, output->app[app].name, strlen(output->app[app].name));
+        r = output_copy_whole(fd, output->app[app].name, strlen(output->app[app].name));
         if (r >= 0)
-            r = whole_write(fd, " | ", 3);
+            r = output_copy_whole(fd, " | ", 3);
     }
     output->app[app].inside[stream] = text[length - 1] != '\n';
-    return r < 0 ? r : whole_write(fd, text, length);
+    return r < 0 ? r : output_copy_whole(fd, text, length);
 }
 
 /* A terminal that another program left non-blocking answers EAGAIN, which is no end of the output. */
-static int whole_write(int fd, const void *bytes, size_t length) {
+int output_copy_whole(int fd, const void *bytes, size_t length) {
     const char *at = bytes;
     while (length > 0) {
         ssize_t written = write(fd, at, length);

@@ -23,3 +23,6 @@ void output_name(Output *output, unsigned app, const char *name, size_t length);
 
 /* Writes one DATA packet. -EPIPE when nobody reads that stream any more. */
 int output_write(Output *output, const Packet *packet);
+
+/* Writes all of it, also to a descriptor that is non-blocking. Returns 0 or -errno. */
+int output_copy_whole(int fd, const void *bytes, size_t length);

@@ -1,0 +1,238 @@
+#include "session.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/signalfd.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "basic/cleanup.h"
+#include "output.h"
+#include "terminal.h"
+
+#define CHUNK 16384
+
+typedef struct Loop {
+    Session *session;
+    pid_t pid;
+    int signals;
+    int status; /* of waitpid(); valid when `ended` */
+    bool ended;
+    bool reading; /* stdin is still read */
+    size_t start, end;
+    char held[CHUNK]; /* input the command has not taken yet */
+} Loop;
+
+enum { SLOT_SIGNALS, SLOT_STDIN, SLOT_INPUT, SLOT_OUTPUT, SLOT_ERROR, SLOT_COUNT };
+
+static int stream_open(Session *session, int stream, bool interactive);
+static int pipe_open(int *ret_child, int *ret_ours, bool child_reads);
+static int signals_open(void);
+static void loop_run(Loop *loop);
+static void slots_fill(const Loop *loop, struct pollfd *slots);
+static void signals_read(Loop *loop);
+static void input_read(Loop *loop);
+static void input_write(Loop *loop);
+static void input_end(Loop *loop);
+static void output_copy(Loop *loop, int *from, int to);
+static void outputs_drain(Loop *loop);
+static void window_copy(const Session *session);
+
+int session_open(int master, int terminal, bool interactive, Session *ret) {
+    Session session = { .child = { -1, -1, -1 }, .master = master, .input = -1, .output = { -1, -1 } };
+    int r = 0;
+    for (int stream = 0; stream < 3 && r >= 0; stream++)
+        if (terminal < 0)
+            r = stream_open(&session, stream, interactive);
+        else
+            r = (session.child[stream] = fcntl(terminal, F_DUPFD_CLOEXEC, 3)) < 0 ? -errno : 0;
+    if (r >= 0)
+        *ret = session;
+    else
+        session_done(&session);
+    return r;
+}
+
+void session_started(Session *session) {
+    for (int stream = 0; stream < 3; stream++)
+        fd_close(&session->child[stream]);
+}
+
+int session_run(Session *session, pid_t pid) {
+    Terminal terminal = { 0 };
+    Loop loop = { .session = session, .pid = pid, .reading = session->master >= 0 || session->input >= 0 };
+    loop.signals = signals_open();
+    if (loop.signals < 0)
+        return 125;
+    if (session->master >= 0) {
+        (void)terminal_raw(&terminal); /* a pty may also serve a caller without a terminal */
+        window_copy(session);
+    }
+    loop_run(&loop);
+    terminal_restore(&terminal);
+    fd_close(&loop.signals);
+    return WIFSIGNALED(loop.status) ? 128 + WTERMSIG(loop.status) : WEXITSTATUS(loop.status);
+}
+
+void session_done(Session *session) {
+    session_started(session);
+    fd_close(&session->input);
+    fd_close(&session->output[0]);
+    fd_close(&session->output[1]);
+}
+
+static int stream_open(Session *session, int stream, bool interactive) {
+    bool pass = stream == STDIN_FILENO ? interactive && !isatty(stream) : !isatty(stream);
+    if (pass) {
+        session->child[stream] = fcntl(stream, F_DUPFD_CLOEXEC, 3);
+        return session->child[stream] < 0 ? -errno : 0;
+    }
+    if (stream != STDIN_FILENO)
+        return pipe_open(&session->child[stream], &session->output[stream - 1], false);
+    /* Not the host's /dev/null: a command that is root without a user namespace could change its mode. */
+    int r = pipe_open(&session->child[0], &session->input, true);
+    if (r >= 0 && !interactive)
+        fd_close(&session->input);
+    return r;
+}
+
+static int pipe_open(int *ret_child, int *ret_ours, bool child_reads) {
+    int ends[2];
+    if (pipe2(ends, O_CLOEXEC) < 0)
+        return -errno;
+    *ret_child = ends[child_reads ? 0 : 1];
+    *ret_ours = ends[child_reads ? 1 : 0];
+    return 0;
+}
+
+static int signals_open(void) {
+    static const int taken[] = { SIGCHLD, SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGUSR1, SIGUSR2, SIGWINCH };
+    sigset_t set;
+    sigemptyset(&set);
+    for (size_t i = 0; i < sizeof taken / sizeof *taken; i++)
+        sigaddset(&set, taken[i]);
+    if (sigprocmask(SIG_BLOCK, &set, NULL) < 0 || signal(SIGPIPE, SIG_IGN) == SIG_ERR)
+        return -errno;
+    int fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+    return fd < 0 ? -errno : fd;
+}
+
+static void loop_run(Loop *loop) {
+    Session *session = loop->session;
+    int input = session->master >= 0 ? session->master : session->input;
+    if (input >= 0)
+        (void)fcntl(input, F_SETFL, fcntl(input, F_GETFL) | O_NONBLOCK);
+    /* It may have ended before its SIGCHLD was blocked. */
+    loop->ended = waitpid(loop->pid, &loop->status, WNOHANG) == loop->pid;
+    while (!loop->ended) {
+        struct pollfd slots[SLOT_COUNT];
+        slots_fill(loop, slots);
+        if (poll(slots, SLOT_COUNT, -1) < 0)
+            continue;
+        if (slots[SLOT_OUTPUT].revents)
+            output_copy(loop, session->master >= 0 ? &session->master : &session->output[0], STDOUT_FILENO);
+        if (slots[SLOT_ERROR].revents)
+            output_copy(loop, &session->output[1], STDERR_FILENO);
+        if (slots[SLOT_INPUT].revents)
+            input_write(loop);
+        if (slots[SLOT_STDIN].revents)
+            input_read(loop);
+        if (slots[SLOT_SIGNALS].revents)
+            signals_read(loop);
+    }
+    outputs_drain(loop);
+}
+
+static void slots_fill(const Loop *loop, struct pollfd *slots) {
+    const Session *session = loop->session;
+    bool held = loop->start < loop->end, pty = session->master >= 0;
+    slots[SLOT_SIGNALS] = (struct pollfd){ .fd = loop->signals, .events = POLLIN };
+    slots[SLOT_STDIN] = (struct pollfd){ .fd = loop->reading && !held ? STDIN_FILENO : -1, .events = POLLIN };
+    slots[SLOT_INPUT] = (struct pollfd){ .fd = held ? (pty ? session->master : session->input) : -1, .events = POLLOUT };
+    slots[SLOT_OUTPUT] = (struct pollfd){ .fd = pty ? session->master : session->output[0], .events = POLLIN };
+    slots[SLOT_ERROR] = (struct pollfd){ .fd = session->output[1], .events = POLLIN };
+}
+
+static void signals_read(Loop *loop) {
+    struct signalfd_siginfo info;
+    while (read(loop->signals, &info, sizeof info) == sizeof info) {
+        int number = (int)info.ssi_signo;
+        if (number == SIGCHLD)
+            loop->ended = loop->ended || waitpid(loop->pid, &loop->status, WNOHANG) == loop->pid;
+        else if (number == SIGWINCH)
+            window_copy(loop->session);
+        else if (!loop->ended)
+            (void)kill(loop->pid, number);
+    }
+}
+
+static void input_read(Loop *loop) {
+    ssize_t got = read(STDIN_FILENO, loop->held, sizeof loop->held);
+    if (got < 0 && (errno == EINTR || errno == EAGAIN))
+        return;
+    if (got <= 0) {
+        input_end(loop);
+        return;
+    }
+    loop->start = 0;
+    loop->end = (size_t)got;
+    input_write(loop);
+}
+
+static void input_write(Loop *loop) {
+    Session *session = loop->session;
+    int to = session->master >= 0 ? session->master : session->input;
+    ssize_t written = write(to, loop->held + loop->start, loop->end - loop->start);
+    if (written >= 0) {
+        loop->start += (size_t)written;
+    } else if (errno != EAGAIN && errno != EINTR) {
+        loop->start = loop->end; /* the command reads no more */
+        loop->reading = false;
+    }
+}
+
+/* A terminal's input ends by its end-of-file character, a pipe's by its close. */
+static void input_end(Loop *loop) {
+    loop->reading = false;
+    if (loop->session->master >= 0) {
+        loop->held[0] = '\x04';
+        loop->start = 0;
+        loop->end = 1;
+        input_write(loop);
+    }
+    fd_close(&loop->session->input);
+}
+
+/* Closes the source at its end; a pty's is EIO, when its last slave has been closed. */
+static void output_copy(Loop *loop, int *from, int to) {
+    char chunk[CHUNK];
+    ssize_t got = read(*from, chunk, sizeof chunk);
+    if (got < 0 && (errno == EINTR || errno == EAGAIN))
+        return;
+    if (got <= 0 || output_copy_whole(to, chunk, (size_t)got) < 0) {
+        if (from == &loop->session->master)
+            loop->reading = false;
+        fd_close(from);
+    }
+}
+
+/* What the command left behind; processes it left in the background do not keep the caller. */
+static void outputs_drain(Loop *loop) {
+    Session *session = loop->session;
+    int *sources[] = { &session->master, &session->output[0], &session->output[1] };
+    for (size_t i = 0; i < sizeof sources / sizeof *sources; i++) {
+        struct pollfd ready = { .fd = *sources[i], .events = POLLIN };
+        while (*sources[i] >= 0 && poll(&ready, 1, 0) > 0)
+            output_copy(loop, sources[i], i == 2 ? STDERR_FILENO : STDOUT_FILENO);
+    }
+}
+
+static void window_copy(const Session *session) {
+    struct winsize size = { 0 };
+    if (session->master >= 0 && terminal_size(&size.ws_row, &size.ws_col) >= 0)
+        (void)ioctl(session->master, TIOCSWINSZ, &size);
+}
