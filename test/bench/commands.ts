@@ -31,14 +31,14 @@ async function measureExec(setting: Setting): Promise<Row[]> {
   const id = await pull(setting, busybox);
   await must(
     setting.host,
-    `gantry run --insecure-options=image --net=none --detach --name=bench-exec ${busybox}`,
+    `gantry run --insecure-options=image --net=none --detach --name=benchexec ${busybox}`,
   );
-  await must(setting.host, `podman run -d --network none --name bench-exec ${id}`);
+  await must(setting.host, `podman run -d --network none --name benchexec ${id}`);
   const samples = await timeCommands(setting, [
-    { name: "gantry", command: "gantry exec bench-exec true" },
-    { name: "podman", command: "podman exec bench-exec true" },
+    { name: "gantry", command: "gantry exec benchexec true" },
+    { name: "podman", command: "podman exec benchexec true" },
   ]);
-  await must(setting.host, "gantry stop bench-exec && gantry rm bench-exec && podman rm -f -t 0 bench-exec");
+  await must(setting.host, "gantry stop benchexec && gantry rm benchexec && podman rm -f -t 0 benchexec");
   return [row("exec POD true", samples, { factor: 0.6 })];
 }
 
@@ -48,15 +48,15 @@ async function measureStop(setting: Setting): Promise<Row[]> {
   const samples = await timeCommands(setting, [
     {
       name: "gantry",
-      before: `gantry run --insecure-options=image --net=none --detach --name=bench-stop ${busybox}`,
-      command: "gantry stop bench-stop",
-      after: "gantry rm bench-stop",
+      before: `gantry run --insecure-options=image --net=none --detach --name=benchstop ${busybox}`,
+      command: "gantry stop benchstop",
+      after: "gantry rm benchstop",
     },
     {
       name: "systemctl",
-      before: `gantry run --insecure-options=image --net=none --detach --name=bench-stop ${busybox}`,
-      command: "systemctl stop gantry-bench\\x2dstop.service",
-      after: "gantry rm bench-stop",
+      before: `gantry run --insecure-options=image --net=none --detach --name=benchstop ${busybox}`,
+      command: "systemctl stop gantry-benchstop.service",
+      after: "gantry rm benchstop",
     },
   ]);
   // sleep as pid 1 ignores TERM: one sample takes the ten seconds that all of them would.
@@ -65,9 +65,9 @@ async function measureStop(setting: Setting): Promise<Row[]> {
     [
       {
         name: "podman",
-        before: `podman run -d --network none --name bench-stop ${id}`,
-        command: "podman stop -t 10 bench-stop",
-        after: "podman rm bench-stop",
+        before: `podman run -d --network none --name benchstop ${id}`,
+        command: "podman stop -t 10 benchstop",
+        after: "podman rm benchstop",
       },
     ],
     2,

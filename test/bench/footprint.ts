@@ -8,8 +8,8 @@ type Footprint = { readonly sandbox: number; readonly apps: number };
 /** One pod alone, so that nothing shares its pages: the worst case. */
 export async function measureFootprint(setting: Setting): Promise<Row[]> {
   const { busybox } = setting.images;
-  const one = await footprintOf(setting, "bench-one", [busybox]);
-  const four = await footprintOf(setting, "bench-four", [busybox, busybox, busybox, busybox]);
+  const one = await footprintOf(setting, "benchone", [busybox]);
+  const four = await footprintOf(setting, "benchfour", [busybox, busybox, busybox, busybox]);
   return [
     {
       name: "PSS beyond the apps, 1 app",
@@ -36,7 +36,7 @@ async function footprintOf(setting: Setting, name: string, images: readonly stri
   const { host } = setting;
   const uuid = await preparePod(setting, name, images);
   await must(host, `gantry start ${uuid} && sleep 1`);
-  const text = await must(host, MEASURE.replaceAll("POD", name.replace("-", "\\\\x2d")));
+  const text = await must(host, MEASURE.replaceAll("POD", name));
   await must(host, `gantry stop ${uuid} && gantry rm ${uuid}`);
   const [sandbox = Number.NaN, apps = Number.NaN] = text.split(" ").map(Number);
   return { sandbox, apps };

@@ -14,14 +14,14 @@ type Case = Pick<UnitSet, "unit" | "properties" | "aux"> & {
 /** The two rows of the start-up target. */
 export async function measureStartUp(setting: Setting): Promise<Row[]> {
   const running = await prepareRunningPod(setting);
-  const whole = await readUnitSet(setting, await preparePod(setting, "bench-whole", [setting.images.probe]));
+  const whole = await readUnitSet(setting, await preparePod(setting, "benchwhole", [setting.images.probe]));
   const cases = [plainCase(setting), running, podCase(whole)];
   const { status, stdout, stderr } = await setting.host.exec(
     [setting.programs.startProbe, String(ROUNDS), String(PACE_MS)],
     { input: JSON.stringify(cases), timeoutMs: 5 * 60_000 },
   );
   if (status !== 0) throw new Error(`start-probe: ${stderr}`);
-  await must(setting.host, "gantry stop bench-running && gantry rm bench-running bench-whole");
+  await must(setting.host, "systemctl stop gantry-benchrunning.service && gantry rm benchrunning benchwhole");
   const samples = parseSamples(stdout);
   const peer = { name: "plain service", samples: samplesOf(samples, "plain") };
   return [
@@ -61,11 +61,21 @@ function plainCase({ programs }: Setting): Case {
 /** A pod that runs `sleep`, and the call that adds its second app. */
 async function prepareRunningPod(setting: Setting): Promise<Case> {
   const { busybox, probe } = setting.images;
-  const set = await readUnitSet(setting, await preparePod(setting, "bench-running", [busybox, probe]));
+  const set = await readUnitSet(setting, await preparePod(setting, "benchrunning", [busybox, probe]));
   const app = set.apps[1];
   const properties = set.aux.find(([unit]) => unit === app?.unit)?.[1];
   if (app === undefined || properties === undefined) throw new Error("the pod has no second app");
-  const rest = { ...set, aux: set.aux.filter(([unit]) => unit !== app.unit) };
+  // Wanted by the sandbox, the app's unit would stay loaded, and no second call could make it.
+  const rest = {
+    ...set,
+    properties: set.properties.filter(([name]) => name !== "Wants"),
+    aux: set.aux.filter(([unit]) => unit !== app.unit),
+  };
+  rest.properties.push([
+    "Wants",
+    "as",
+    rest.aux.map(([unit]) => unit).filter((unit) => /service$/.test(unit)),
+  ]);
   await startRest(setting, rest);
   return { name: "app", unit: app.unit, properties, aux: [], stamp: stampOf(app.status), units: [app.unit] };
 }
@@ -79,7 +89,7 @@ async function startRest({ host, programs }: Setting, set: UnitSet): Promise<voi
     input: JSON.stringify(test),
   });
   if (status !== 0) throw new Error(`start-probe: ${stderr}`);
-  await must(host, `systemctl is-active ${set.unit}`);
+  await must(host, `systemctl is-active '${set.unit}'`);
   writer.kill("SIGKILL");
 }
 
