@@ -1,6 +1,6 @@
 /**
- * Bundles src/cli/main.ts and the packages it uses into build/bundle/cli.cjs, the one script that is shipped, and
- * puts the journal addon beside it.
+ * Bundles each process in TypeScript and the packages it uses into one script, build/bundle/cli.cjs and agent.cjs, and
+ * puts the journal addon beside them.
  */
 import { copyFile, mkdir } from "node:fs/promises";
 import { build, type Plugin } from "esbuild";
@@ -18,8 +18,9 @@ const addonBesideBundle: Plugin = {
 
 await mkdir(OUT, { recursive: true });
 await build({
-  entryPoints: ["src/cli/main.ts"],
-  outfile: `${OUT}/cli.cjs`,
+  entryPoints: { cli: "src/cli/main.ts", agent: "src/agent/main.ts" },
+  outdir: OUT,
+  outExtension: { ".js": ".cjs" },
   bundle: true,
   platform: "node",
   target: "node20",

@@ -11,7 +11,17 @@ put() {
 
 DESTDIR=$root meson install -C build/native --no-rebuild --only-changed --quiet
 put build/bundle/cli.cjs usr/lib/gantry/cli.cjs
+put build/bundle/agent.cjs usr/lib/gantry/agent.cjs
 put build/bundle/journal_send.node usr/lib/gantry/journal_send.node
 for unit in units/*; do
   put "$unit" "usr/lib/systemd/system/$(basename "$unit")"
 done
+put packaging/dbus/org.gantry1.conf usr/share/dbus-1/system.d/org.gantry1.conf
+put packaging/dbus/org.gantry1.service usr/share/dbus-1/system-services/org.gantry1.service
+for interface in packaging/dbus/interfaces/*.xml; do
+  put "$interface" "usr/share/dbus-1/interfaces/$(basename "$interface")"
+done
+put packaging/polkit/org.gantry1.policy usr/share/polkit-1/actions/org.gantry1.policy
+put packaging/polkit/50-gantry-web.rules usr/share/doc/gantry/examples/50-gantry-web.rules
+# What `systemctl enable` would make of the unit's Alias=, as a package's vendor link: activation works from the start.
+ln -sfn gantry-agent.service "$root/usr/lib/systemd/system/dbus-org.gantry1.service"

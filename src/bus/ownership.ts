@@ -16,12 +16,14 @@ export type OwnershipOptions = {
   readonly name: string;
   /** Milliseconds without need until the name is given up. */
   readonly idle: number;
-  /** Whether something needs the process: an unanswered call, work, a subscriber. */
+  /** Whether something is left to do: an unanswered call, work. */
   busy(): boolean;
+  /** Whether somebody wants the process to stay though it has nothing to do: a subscriber. */
+  wanted(): boolean;
 };
 
 export type Ownership = {
-  /** To be called whenever busy() may have changed. */
+  /** To be called whenever busy() or wanted() may have changed. */
   touch(): void;
   /** Lets go of the name and ends once nothing is left to do; what systemd's SIGTERM asks for. */
   close(): void;
@@ -66,8 +68,9 @@ async function takeName({ bus, name }: OwnershipOptions): Promise<void> {
 
 function touch(state: State): void {
   clearTimeout(state.timer);
-  if (state.phase === "draining" && !state.options.busy()) state.finish();
-  if (state.phase !== "open" || state.options.busy()) return;
+  const busy = state.options.busy();
+  if (state.phase === "draining" && !busy) state.finish();
+  if (state.phase !== "open" || busy || state.options.wanted()) return;
   state.timer = setTimeout(() => close(state), state.options.idle);
 }
 

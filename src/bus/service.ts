@@ -57,6 +57,10 @@ export type ServiceOptions = {
 export type Service = {
   /** Calls that are not answered yet. */
   inFlight(): number;
+};
+
+/** Signals of the objects of a tree whose ObjectManager is at `root`. */
+export type Emitter = {
   emit<T extends InterfaceTable, S extends keyof T["signals"] & string>(
     path: string,
     signal: readonly [table: T, member: S],
@@ -68,6 +72,33 @@ export type Service = {
   emitRemoved(path: string, faces: readonly Face<never>[]): void;
 };
 
+export function makeEmitter(bus: Bus, root: string): Emitter {
+  const send = (path: string, table: InterfaceTable, member: string, body: readonly unknown[]) => {
+    const row = table.signals[member] as SignalRow;
+    bus.emit({ path, interface: table.name, member, signature: outSignature(row.args), body });
+  };
+  return {
+    emit: (path, [table, member], values) => send(path, table, member, values),
+    emitChanged: (path, face, values) => {
+      const rows = face.table.properties;
+      const changed = Object.entries(values)
+        .filter(([name]) => rows[name]?.emits === "true")
+        .map(([name, value]) => [name, { signature: rows[name]?.type, value }]);
+      if (changed.length === 0) return;
+      send(path, PROPERTIES, "PropertiesChanged", [face.table.name, Object.fromEntries(changed), []]);
+    },
+    emitAdded: (path, faces, entity) => {
+      send(root, OBJECT_MANAGER, "InterfacesAdded", [
+        path,
+        interfaceValues(faces as Face<unknown>[], entity),
+      ]);
+    },
+    emitRemoved: (path, faces) => {
+      send(root, OBJECT_MANAGER, "InterfacesRemoved", [path, faces.map((face) => face.table.name)]);
+    },
+  };
+}
+
 /** Begins to serve; calls that arrive before the name is owned are answered too. */
 export function serve(options: ServiceOptions): Service {
   const state: State = { options, standard: standardFaces(options), parsers: new Map(), senders: new Map() };
@@ -75,7 +106,7 @@ export function serve(options: ServiceOptions): Service {
     signatureOf: (head) => signatureOf(state, head),
     handle: (call) => void answer(state, call),
   });
-  return { inFlight: () => inFlight(state), ...emitters(options) };
+  return { inFlight: () => inFlight(state) };
 }
 
 type State = {
@@ -229,33 +260,6 @@ async function runErrand(
 function resultBody(row: MethodRow, result: unknown): readonly unknown[] {
   if (row.out.length === 0) return [];
   return row.out.length === 1 ? [result] : (result as readonly unknown[]);
-}
-
-function emitters({ bus, root }: ServiceOptions): Omit<Service, "inFlight"> {
-  const send = (path: string, table: InterfaceTable, member: string, body: readonly unknown[]) => {
-    const row = table.signals[member] as SignalRow;
-    bus.emit({ path, interface: table.name, member, signature: outSignature(row.args), body });
-  };
-  return {
-    emit: (path, [table, member], values) => send(path, table, member, values),
-    emitChanged: (path, face, values) => {
-      const rows = face.table.properties;
-      const changed = Object.entries(values)
-        .filter(([name]) => rows[name]?.emits === "true")
-        .map(([name, value]) => [name, { signature: rows[name]?.type, value }]);
-      if (changed.length === 0) return;
-      send(path, PROPERTIES, "PropertiesChanged", [face.table.name, Object.fromEntries(changed), []]);
-    },
-    emitAdded: (path, faces, entity) => {
-      send(root, OBJECT_MANAGER, "InterfacesAdded", [
-        path,
-        interfaceValues(faces as Face<unknown>[], entity),
-      ]);
-    },
-    emitRemoved: (path, faces) => {
-      send(root, OBJECT_MANAGER, "InterfacesRemoved", [path, faces.map((face) => face.table.name)]);
-    },
-  };
 }
 
 function missing(path: string): never {

@@ -13,7 +13,7 @@ export const APP = defineInterface({
     Unit: { doc: "Its service.", since: SINCE, type: "s", emits: "const" },
     Image: { doc: "The id of its image.", since: SINCE, type: "s", emits: "const" },
     State: {
-      doc: "prepared, starting, running, stopping or exited.",
+      doc: "prepared, running or exited.",
       since: SINCE,
       type: "s",
       emits: "true",

@@ -30,7 +30,12 @@ export const MANAGER = defineInterface({
       doc: 'Prepares a pod without starting it. The request is JSON: a pod manifest, or what to make one of, such as {"name":"web","apps":[{"image":"busybox","args":["httpd","-f"]}]}. The operation\'s result is the pod\'s id.',
       since: SINCE,
       in: [["s", "request"]],
-      options: {},
+      options: {
+        insecure: [
+          "as",
+          'Guards to lower for images imported on the way; "image" accepts one that nobody has signed.',
+        ],
+      },
       out: [["o", "operation"]],
       action: ACTIONS.podPrepare,
     },
@@ -38,7 +43,12 @@ export const MANAGER = defineInterface({
       doc: "Prepares a pod and starts it; the operation ends when every app is ready. Its result is the pod's id.",
       since: SINCE,
       in: [["s", "request"]],
-      options: {},
+      options: {
+        insecure: [
+          "as",
+          'Guards to lower for images imported on the way; "image" accepts one that nobody has signed.',
+        ],
+      },
       out: [["o", "operation"]],
       action: ACTIONS.podRun,
     },

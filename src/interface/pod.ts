@@ -59,7 +59,7 @@ export const POD = defineInterface({
     Id: { doc: "Its UUID in 32 hexadecimal digits.", since: SINCE, type: "s", emits: "const" },
     Name: { doc: "Its name; empty without one.", since: SINCE, type: "s", emits: "const" },
     State: {
-      doc: "prepared, running, exited, or another word of pod-lifecycle(7).",
+      doc: "prepared, starting, running, stopping or exited.",
       since: SINCE,
       type: "s",
       emits: "true",

@@ -26,18 +26,28 @@ import type { LaunchablePod, PodManager, PrepareOptions, WaitFor } from "./manag
 /** How often a waiter looks, in milliseconds. */
 const POLL = 50;
 
-type Local = { readonly paths: Paths; readonly uid: number; bus(): Promise<Systemd> };
+export type Local = { readonly paths: Paths; readonly uid: number; bus(): Promise<Systemd> };
 
 /** Opens the manager on the directories of `paths`; the bus is connected when something needs it. */
 export function localManager(options: { readonly paths: Paths; readonly uid: number }): PodManager {
   let systemd: Promise<Systemd> | undefined;
-  const local: Local = {
-    ...options,
-    bus: () => {
-      systemd ??= connectSystemd();
-      return systemd;
-    },
+  const bus = () => {
+    systemd ??= connectSystemd();
+    return systemd;
   };
+  return managerOn({ ...options, bus }, async () => {
+    // A connection that failed was reported by whoever needed it.
+    const connected = await systemd?.catch(() => undefined);
+    await connected?.[Symbol.asyncDispose]();
+  });
+}
+
+/** The same on a connection that somebody else made and closes. */
+export function managerOnBus(local: Local): PodManager {
+  return managerOn(local, async () => {});
+}
+
+function managerOn(local: Local, dispose: () => Promise<void>): PodManager {
   return {
     preparePod: (request, prepare) => prepareRequest(local, request, prepare),
     prepareManifest: (text, origin, prepare) => prepareManifest(local, { text, origin }, prepare),
@@ -50,11 +60,7 @@ export function localManager(options: { readonly paths: Paths; readonly uid: num
     killPod: (word, kill) => signal(local, word, kill),
     removePod: (word, { force }) => remove(local, word, force),
     collectPods: (gc) => collectPods(local.paths, local.bus, gc),
-    [Symbol.asyncDispose]: async () => {
-      // A connection that failed was reported by whoever needed it.
-      const connected = await systemd?.catch(() => undefined);
-      await connected?.[Symbol.asyncDispose]();
-    },
+    [Symbol.asyncDispose]: dispose,
   };
 }
 
@@ -86,7 +92,11 @@ async function resolveImages(
 ): Promise<Images> {
   const images = new Map<string, ImageRecord>();
   for (const source of new Set(names)) {
-    const request = { source, insecureOptions: checkInsecure(options.insecureOptions), uid: local.uid };
+    const request = {
+      source,
+      insecureOptions: checkInsecure(options.insecureOptions),
+      uid: options.uid ?? local.uid,
+    };
     const record = await ensureImage(local, request);
     images.set(source, record).set(record.id, record);
   }

@@ -14,6 +14,8 @@ export type AppRequest = AppRequestInput;
 export type PrepareOptions = {
   /** Checks that are switched off for images imported on the way, such as `image`. */
   readonly insecureOptions: readonly string[];
+  /** Who asks, when that is not who the manager was opened for: the agent works for others. */
+  readonly uid?: number;
 };
 
 /** A pod that can be launched. */

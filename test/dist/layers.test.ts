@@ -38,7 +38,7 @@ async function uses(side: Side): Promise<Use[]> {
 
 function usesOf(side: Side, file: string, text: string): Use[] {
   const pattern =
-    side === "src" ? /(?:from|import|import\()\s*"(\.[^"]+)"/g : /^\s*#\s*include\s+"([^"]+)"/gm;
+    side === "src" ? /(?:from|import|import\()\s*"(\.[^"]+(?<!\.json))"/g : /^\s*#\s*include\s+"([^"]+)"/gm;
   return [...text.matchAll(pattern)].map((match) => ({
     file,
     from: folderOf(file),

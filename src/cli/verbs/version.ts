@@ -1,6 +1,6 @@
 /** `gantry version` */
 import type { Verb } from "../verb.ts";
-import { VERSION } from "../version.ts";
+import { VERSION } from "../../base/version.ts";
 
 export const verb: Verb = {
   name: "version",

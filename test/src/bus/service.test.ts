@@ -4,7 +4,7 @@ import { test } from "node:test";
 import { GantryError } from "../../../src/base/errors.ts";
 import { type Bus, openBus } from "../../../src/bus/connection.ts";
 import { ownName } from "../../../src/bus/ownership.ts";
-import { type Service, serve } from "../../../src/bus/service.ts";
+import { makeEmitter, type Service, serve } from "../../../src/bus/service.ts";
 import { connectRaw, startBus } from "../../fixtures/bus.ts";
 import { type Answer, busctl } from "../../fixtures/busctl.ts";
 import { CAR, carFace, GARAGE, makeGarage } from "./garage.ts";
@@ -43,7 +43,7 @@ async function setUp(): Promise<Bench> {
     onFailure: (error) => failures.push(error),
     onIdle: () => {},
   });
-  await ownName({ bus, name: NAME, idle: 600_000, busy: () => true });
+  await ownName({ bus, name: NAME, idle: 600_000, busy: () => true, wanted: () => true });
   return {
     ...{ address: daemon.address, bus, service, served, failures, demands },
     call: (...args) => busctl(daemon.address, ["call", NAME, ...args]),
@@ -203,9 +203,10 @@ test("service: signals carry what changed", async () => {
     },
     ...{ member: "AddMatch", signature: "s", body: [`type='signal',sender='${NAME}'`] },
   });
-  bench.service.emit(ROOT, [GARAGE, "Opened"], ["me"]);
-  bench.service.emitChanged(`${ROOT}/car/mini`, carFace, { Wheels: 5, Mileage: 6n });
-  bench.service.emitRemoved(`${ROOT}/car/mini`, [carFace]);
+  const emitter = makeEmitter(bench.bus, ROOT);
+  emitter.emit(ROOT, [GARAGE, "Opened"], ["me"]);
+  emitter.emitChanged(`${ROOT}/car/mini`, carFace, { Wheels: 5, Mileage: 6n });
+  emitter.emitRemoved(`${ROOT}/car/mini`, [carFace]);
   await bench.call(ROOT, GARAGE.name, "List");
   await peer.call({ ...{ destination: NAME, path: ROOT, interface: GARAGE.name }, member: "List" });
   assert.deepEqual(seen, [

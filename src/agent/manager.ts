@@ -1,0 +1,87 @@
+/** org.gantry1.Manager. */
+import { BusError } from "../bus/errors.ts";
+import { type Call, type Errand, type FixedObject, implement } from "../bus/objects.ts";
+import { MANAGER } from "../interface/manager.ts";
+import { ROOT_PATH } from "../interface/tables.ts";
+import { findImage, inspectImage, listImages } from "../manager/images.ts";
+import type { PodStatus } from "../manager/manager.ts";
+import { type Agent, beginOperation } from "./agent.ts";
+import { type ImageRecord, unpackedSize } from "./image.ts";
+import { fetch, remove } from "./image-verbs.ts";
+import type { Operation, Operations } from "./operations.ts";
+import { imagePath, operationPath, podPath } from "./paths.ts";
+import { killPod, newPod, removePod, restartPod, startPod, stopPod } from "./pod-verbs.ts";
+
+/** Milliseconds. What nobody asked about for a day, and what was prepared and never started for two. */
+const GRACE_PERIOD = 24 * 3_600_000;
+const EXPIRE_PREPARED = 48 * 3_600_000;
+
+const managerFace = implement<typeof MANAGER, Agent>(MANAGER, {
+  methods: {
+    ListPods: async ({ pods }) => (await pods.listPods()).map(podRow),
+    GetPod: async ({ pods }, { pod }) => podPath((await pods.podStatus(pod)).uuid),
+    DescribePods: async ({ pods }) => JSON.stringify(await pods.listPods()),
+    PreparePod: (agent, { request, options }, call) =>
+      newPod(agent, call, { request, insecure: options.insecure ?? [], start: false }),
+    RunPod: (agent, { request, options }, call) =>
+      newPod(agent, call, { request, insecure: options.insecure ?? [], start: true }),
+    StartPod: async (agent, { pod }, call) => startPod(agent, call, await agent.pods.podStatus(pod)),
+    StopPod: async (agent, { pod, options }, call) =>
+      stopPod(agent, call, { pod: await agent.pods.podStatus(pod), force: options.force ?? false }),
+    RestartPod: async (agent, { pod }, call) => restartPod(agent, call, await agent.pods.podStatus(pod)),
+    KillPod: async (agent, { pod, signal, options }) =>
+      killPod(agent, { pod: await agent.pods.podStatus(pod), signal, app: options.app }),
+    RemovePod: async (agent, { pod, options }, call) =>
+      removePod(agent, call, { pod: await agent.pods.podStatus(pod), force: options.force ?? false }),
+    ListImages: async ({ images }) => (await listImages(images)).map(imageRow),
+    GetImage: async ({ images }, { image }) => imagePath((await findImage(images, image)).id),
+    DescribeImages: async ({ images }) => JSON.stringify(await listImages(images)),
+    InspectImage: async ({ images }, { image }) => JSON.stringify(await inspectImage(images, image)),
+    FetchImage: (agent, { source, options }, call) =>
+      fetch(agent, call, { source, insecure: options.insecure ?? [] }),
+    RemoveImage: async (agent, { image }, call) => remove(agent, call, await findImage(agent.images, image)),
+    CollectGarbage: (agent, _, call) => collectGarbage(agent, call),
+    ListOperations: ({ operations }) => operations.list().map(operationRow),
+    GetOperation: ({ operations }, { id }) => operationPath(requireOperation(operations, id).id),
+    Subscribe: (agent, _, { sender }) => agent.subscribe(sender),
+    Unsubscribe: (agent, _, { sender }) => agent.unsubscribe(sender),
+  },
+  properties: ({ version }) => ({ Version: version }),
+});
+
+/** The one object that is always there. */
+export function managerObject(agent: Agent): FixedObject<Agent> {
+  return { path: ROOT_PATH, faces: [managerFace], entity: () => agent };
+}
+
+function podRow(pod: PodStatus) {
+  const { uuid, name = "", state, created = 0, started = 0, ended = 0 } = pod;
+  return [uuid, name, state, podPath(uuid), BigInt(created), BigInt(started), BigInt(ended)] as const;
+}
+
+function imageRow(image: ImageRecord) {
+  return [image.id, image.names, unpackedSize(image), BigInt(image.imported), imagePath(image.id)] as const;
+}
+
+function operationRow({ id, kind, target, phase, progress }: Operation) {
+  return [operationPath(id), kind, target, phase, progress] as const;
+}
+
+function requireOperation(operations: Operations, id: string): Operation {
+  const operation = operations.find(id);
+  if (operation === undefined)
+    throw new BusError("UnknownObject", `There is no operation ${id.slice(0, 64)}.`);
+  return operation;
+}
+
+function collectGarbage(agent: Agent, call: Call): Errand<string> {
+  const run = async () => {
+    const options = { gracePeriod: GRACE_PERIOD, expirePrepared: EXPIRE_PREPARED, dryRun: false };
+    const { removed } = await agent.pods.collectPods(options);
+    return removed.map(({ uuid }) => uuid).join(" ");
+  };
+  return {
+    demand: { details: { verb: "gc" } },
+    run: () => beginOperation(agent, call, { kind: "gc", target: "", run }),
+  };
+}

@@ -1,0 +1,112 @@
+/** What can be done to pods: each verb as an errand, shared by the Manager's methods and the Pod's. */
+import type { Call, Demand, Errand } from "../bus/objects.ts";
+import { ACTIONS } from "../interface/actions.ts";
+import type { PodStatus } from "../manager/manager.ts";
+import { type Agent, beginOperation } from "./agent.ts";
+import type { Progress } from "./operations.ts";
+import { parsePodRequest } from "./pod-request.ts";
+
+export type NewPod = { readonly request: string; readonly insecure: readonly string[] };
+
+/** Prepares a pod; with `start`, runs it. Throws BadManifest for what is no request at all. */
+export function newPod(
+  agent: Agent,
+  call: Call,
+  { start, ...wish }: NewPod & { start: boolean },
+): Errand<string> {
+  const request = parsePodRequest(wish.request);
+  const verb = start ? "run" : "prepare";
+  const image = request.images.join(" ");
+  const target = request.name ?? image;
+  const run = async (progress: Progress) => {
+    progress.phase("preparing");
+    const pod = await request.prepare(agent.pods, { insecureOptions: wish.insecure });
+    for (const warning of pod.warnings) progress.log(warning);
+    if (start) await launch(agent, pod.uuid, progress);
+    return pod.uuid;
+  };
+  return {
+    demand: {
+      details: { verb, pod: request.name ?? "", image },
+      further: wish.insecure.length > 0 ? [ACTIONS.imageSkipVerification] : [],
+    },
+    run: () => beginOperation(agent, call, { kind: `pod.${verb}`, target, run }),
+  };
+}
+
+export function startPod(agent: Agent, call: Call, pod: PodStatus): Errand<string> {
+  return errand(agent, call, { verb: "start", pod, run: (progress) => launch(agent, pod.uuid, progress) });
+}
+
+export function stopPod(agent: Agent, call: Call, { pod, force }: Ending): Errand<string> {
+  return errand(agent, call, { verb: "stop", pod, run: (progress) => stop(agent, { pod, force }, progress) });
+}
+
+export function restartPod(agent: Agent, call: Call, pod: PodStatus): Errand<string> {
+  const run = async (progress: Progress) => {
+    if (pod.state !== "prepared") await stop(agent, { pod, force: false }, progress);
+    await launch(agent, pod.uuid, progress);
+  };
+  return errand(agent, call, { verb: "restart", pod, run });
+}
+
+export function removePod(agent: Agent, call: Call, { pod, force }: Ending): Errand<string> {
+  const run = async (progress: Progress) => {
+    progress.phase("removing");
+    await agent.pods.removePod(pod.uuid, { force });
+  };
+  return errand(agent, call, { verb: "remove", pod, run });
+}
+
+export type Signalling = {
+  readonly pod: PodStatus;
+  readonly signal: number;
+  readonly app: string | undefined;
+};
+
+export function killPod(agent: Agent, { pod, signal, app }: Signalling): Errand<undefined> {
+  const options = { signal: String(signal), ...(app === undefined ? {} : { app }) };
+  return {
+    demand: demandOf("kill", pod),
+    run: async () => {
+      await agent.pods.killPod(pod.uuid, options);
+      return undefined;
+    },
+  };
+}
+
+type Ending = { readonly pod: PodStatus; readonly force: boolean };
+
+type Deed = {
+  readonly verb: string;
+  readonly pod: PodStatus;
+  run(progress: Progress): Promise<void>;
+};
+
+function errand(agent: Agent, call: Call, { verb, pod, run }: Deed): Errand<string> {
+  const work = {
+    kind: `pod.${verb}`,
+    target: pod.name ?? pod.uuid,
+    run: async (progress: Progress) => {
+      await run(progress);
+      return pod.uuid;
+    },
+  };
+  return { demand: demandOf(verb, pod), run: () => beginOperation(agent, call, work) };
+}
+
+function demandOf(verb: string, pod: PodStatus): Demand {
+  const images = pod.apps.map(({ image }) => image.name ?? image.id);
+  return { details: { verb, pod: pod.name ?? pod.uuid, uuid: pod.uuid, image: images.join(" ") } };
+}
+
+async function launch(agent: Agent, uuid: string, progress: Progress): Promise<void> {
+  const pod = await agent.pods.launchablePod(uuid, { again: true });
+  progress.phase("starting");
+  await agent.launch(pod, progress.signal);
+}
+
+async function stop(agent: Agent, { pod, force }: Ending, progress: Progress): Promise<void> {
+  progress.phase("stopping");
+  await agent.pods.stopPod(pod.uuid, { force });
+}
