@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <stddef.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/un.h>
@@ -53,6 +54,20 @@ int notify_send(int fd, const char *text) {
 int notify_send_as(int fd, pid_t pid, const char *text) {
     struct ucred sender = { .pid = pid, .uid = getuid(), .gid = getgid() };
     return message_send(fd, text, SCM_CREDENTIALS, &sender, sizeof sender);
+}
+
+int notify_failure(int fd, const Failure *failure) {
+    char status[2 * sizeof failure->text], text[sizeof status + sizeof failure->step + 64];
+    size_t used = 0;
+    /* systemd splits a message into lines with its parser of words, which takes a backslash as an escape. */
+    for (const char *from = failure->text; *from && used + 2 < sizeof status; from++) {
+        if (*from == '\\')
+            status[used++] = '\\';
+        status[used++] = *from;
+    }
+    status[used] = 0;
+    (void)snprintf(text, sizeof text, "STATUS=%s: %s\nERRNO=%d", failure->step, status, failure->error);
+    return notify_send(fd, text);
 }
 
 int notify_barrier(int fd, int timeout_ms) {

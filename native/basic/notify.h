@@ -3,6 +3,8 @@
 
 #include <sys/types.h>
 
+#include "basic/failure.h"
+
 /* Connects to $NOTIFY_SOCKET and removes it from the environment, so that no child inherits it.
  * -ENOENT if the variable is absent, -EINVAL if it names no socket. */
 int notify_connect(int *ret_fd);
@@ -12,6 +14,9 @@ int notify_send(int fd, const char *text);
 
 /* The same as if `pid` had sent it: SCM_CREDENTIALS need CAP_SYS_ADMIN over the pid's namespace. */
 int notify_send_as(int fd, pid_t pid, const char *text);
+
+/* Sends `STATUS=<step>: <text>` and `ERRNO=`. */
+int notify_failure(int fd, const Failure *failure);
 
 /* Returns once systemd has processed everything sent before; -ETIMEDOUT after `timeout_ms`. */
 int notify_barrier(int fd, int timeout_ms);

@@ -21,6 +21,7 @@ int channel_receive(int fd, Report *ret) {
     ssize_t n;
     do
         n = recv(fd, ret, sizeof *ret, 0);
-    while (n < 0 && errno == EINTR);
+    /* ECONNRESET comes once if the other side died with a message of ours unread; what it sent is still behind it. */
+    while (n < 0 && (errno == EINTR || errno == ECONNRESET));
     return n < 0 ? -errno : n == (ssize_t)sizeof *ret ? 1 : 0;
 }

@@ -1,6 +1,6 @@
 /* gantry-stage1 PLAN: builds an app's root and process inside its pod, hands the process to systemd and ends.
  * Unit: Type=notify, NotifyAccess=main. */
-#include <errno.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,7 +11,6 @@
 #include "basic/boot.h"
 #include "basic/cgroup.h"
 #include "basic/notify.h"
-#include "basic/text.h"
 #include "stage1/launch.h"
 
 static int plan_read(Launch *launch, Failure *failure) {
@@ -96,13 +95,9 @@ int steps_run(Launch *launch, const Step *steps, size_t count, Failure *failure)
 }
 
 static void failure_report(Launch *launch, const Failure *failure) {
-    char *text = NULL;
     fprintf(stderr, "%s: %s\n", failure->step, failure->text);
-    if (launch->notify < 0 && notify_connect(&launch->notify) < 0)
-        return;
-    if (text_format(&text, "STATUS=%s: %s\nERRNO=%d", failure->step, failure->text, failure->error) == 0)
-        (void)notify_send(launch->notify, text);
-    free(text);
+    if (launch->notify >= 0 || notify_connect(&launch->notify) >= 0)
+        (void)notify_failure(launch->notify, failure);
 }
 
 int main(int argc, char **argv) {
@@ -111,6 +106,7 @@ int main(int argc, char **argv) {
     /* Pod processes see us from the clone on; without this, /proc/<pid>/root of ours is the host's. */
     (void)prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
     (void)umask(0); /* modes below are meant as written; the app gets its own */
+    (void)signal(SIGPIPE, SIG_IGN); /* the app's process may die while we talk to it */
     if (argc != 2) {
         fprintf(stderr, "usage: gantry-stage1 PLAN\n");
         return EXIT_STATUS_CONFIG;

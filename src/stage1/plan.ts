@@ -6,8 +6,9 @@ const Capabilities = z.array(z.string().regex(/^CAP_[A-Z_]+$/));
 
 const Rlimit = z.strictObject({
   type: z.string().regex(/^RLIMIT_[A-Z]+$/),
-  soft: z.int().nonnegative(),
-  hard: z.int().nonnegative(),
+  /** -1: unlimited. */
+  soft: z.int().min(-1),
+  hard: z.int().min(-1),
 });
 
 const Process = z.strictObject({
