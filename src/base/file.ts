@@ -1,9 +1,9 @@
 /** Files that survive a crash: whole or absent, never torn (docs/on-disk-format.md). */
-import { randomBytes } from "node:crypto";
 import { constants } from "node:fs";
 import { type FileHandle, lstat, open, readdir, readlink, rename, symlink, unlink } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { errnoOf, GantryError } from "./errors.ts";
+import { randomHex } from "./random.ts";
 import { quoted } from "./text.ts";
 
 export type WriteOptions = {
@@ -52,7 +52,7 @@ export async function writeSymlinkDurably(
 
 function temporaryFor(path: string, scratch = dirname(path)): string {
   // The name itself may be as long as a name can be, so only a part of it is repeated.
-  return join(scratch, `.${basename(path).slice(0, 64)}.${randomBytes(6).toString("hex")}`);
+  return join(scratch, `.${basename(path).slice(0, 64)}.${randomHex(6)}`);
 }
 
 async function writeSynced(path: string, content: string | Uint8Array, mode: number): Promise<void> {

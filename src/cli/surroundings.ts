@@ -1,6 +1,6 @@
 /** The process around a verb, read in one place. */
 import { writeSync } from "node:fs";
-import { isatty } from "node:tty";
+import { createRequire } from "node:module";
 import { errnoOf } from "../base/errors.ts";
 import type { Paths } from "../config/paths.ts";
 import type { Context } from "./verb.ts";
@@ -20,14 +20,20 @@ export function makeContext({ environment, uid }: Surroundings, paths: Paths): C
     uid,
     environment,
     get stdinTerminal() {
-      return isatty(0);
+      return isTerminal(0);
     },
     get stdoutTerminal() {
-      return isatty(1);
+      return isTerminal(1);
     },
     out: (text) => write(1, text),
     err: (text) => write(2, text),
   };
+}
+
+/** node:tty brings all of node:net with it, which only some verbs need. */
+function isTerminal(fd: number): boolean {
+  const { isatty } = createRequire("/")("node:tty") as typeof import("node:tty");
+  return isatty(fd);
 }
 
 /** Synchronous and without process.stdout, whose set-up takes longer than most verbs. */

@@ -30,6 +30,10 @@ export type Collection = {
   readonly removed: readonly Removal[];
   /** Exited pods within their grace period. */
   readonly kept: readonly string[];
+  /** What left the store with them. */
+  readonly layers?: number;
+  readonly blobs?: number;
+  readonly operations?: number;
 };
 
 /** A preparation whose process has not even said who it is gets this long, in milliseconds. */

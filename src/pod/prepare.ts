@@ -2,16 +2,15 @@
  * Prepares a pod: everything lies in `.preparing-<uuid>` until one rename makes it a pod. What a crash leaves is
  * told from a preparation in progress by the link `owner`, and removed by garbage collection.
  */
-import { randomBytes } from "node:crypto";
 import { constants } from "node:fs";
 import { chmod, chown, mkdir, open, realpath, rename, stat, symlink, unlink } from "node:fs/promises";
 import { join } from "node:path";
 import { errnoOf, GantryError } from "../base/errors.ts";
 import { storeError, syncDirectory } from "../base/file.ts";
+import { randomHex } from "../base/random.ts";
 import { quoted } from "../base/text.ts";
 import { type Paths, podDirectory, podsDirectory } from "../config/paths.ts";
 import type { IdRange } from "../stage1/words.ts";
-import { removeTree } from "../store/tree.ts";
 import { type Decision, decidePod } from "./decide.ts";
 import type { PodDraft } from "./draft.ts";
 import { claimIds, releaseIds } from "./ids.ts";
@@ -42,7 +41,7 @@ type PodFile = { readonly path: string; readonly content: string; readonly mode:
  * nothing is left then.
  */
 export async function preparePod(paths: Paths, preparation: Preparation): Promise<PreparedPod> {
-  const uuid = randomBytes(16).toString("hex");
+  const uuid = randomHex(16);
   // Decided once before anything is written, so that a wrong manifest costs nothing.
   const { volumes } = decidePod({ ...preparation, uuid, userns: { mode: "host" }, paths });
   await checkHostVolumes(volumes);
@@ -80,6 +79,7 @@ async function claimRange(paths: Paths, uuid: string, manifest: PodManifest): Pr
 }
 
 async function withdraw({ paths, uuid, name, userns }: Claims): Promise<void> {
+  const { removeTree } = await import("../store/tree.ts");
   await removeTree(preparingDirectory(paths, uuid));
   if (name !== undefined) await releaseName(paths, name, uuid);
   await releaseIds(paths, uuid, userns);

@@ -2,11 +2,11 @@
  * An operation that writes to the store: its directory in the inbox, where everything unfinished lies, and what it
  * relies on. The directory's name tells whether the process behind it still lives.
  */
-import { randomBytes } from "node:crypto";
 import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { storeError, writeFileDurably } from "../base/file.ts";
 import { bootId, processStartTime } from "../base/process.ts";
+import { randomHex } from "../base/random.ts";
 import { inboxDirectory, type Store } from "./store.ts";
 import { removeTree } from "./tree.ts";
 
@@ -43,7 +43,8 @@ export async function beginOperation(store: Store): Promise<Operation> {
       for (const name of names) relied.add(name);
       await writeFileDurably(join(directory, REFERENCES), [...relied].join("\n"));
     },
-    [Symbol.asyncDispose]: () => removeTree(directory),
+    // What can't be removed now is a dead operation's later, and no reason to fail what was done.
+    [Symbol.asyncDispose]: () => removeTree(directory).catch(() => {}),
   };
 }
 
@@ -51,7 +52,7 @@ export async function beginOperation(store: Store): Promise<Operation> {
 export async function newOperationId(): Promise<string> {
   const start = (await processStartTime(process.pid)) ?? 0;
   const boot = (await bootId()).slice(0, 8);
-  return `${process.pid}-${start}-${boot}-${randomBytes(6).toString("hex")}`;
+  return `${process.pid}-${start}-${boot}-${randomHex(6)}`;
 }
 
 async function makeDirectory(path: string): Promise<string> {

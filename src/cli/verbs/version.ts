@@ -1,6 +1,7 @@
 /** `gantry version` */
-import type { Verb } from "../verb.ts";
+
 import { VERSION } from "../../base/version.ts";
+import type { Verb } from "../verb.ts";
 
 export const verb: Verb = {
   name: "version",

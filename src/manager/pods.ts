@@ -1,0 +1,146 @@
+/** Pods that exist: looking at them, and ending them. */
+import { constants } from "node:os";
+import { join } from "node:path";
+import { GantryError } from "../base/errors.ts";
+import { quoted } from "../base/text.ts";
+import { forgetUnits, killPod, podName, removePod, stopPod } from "../pod/end.ts";
+import { findPod } from "../pod/find.ts";
+import { collectPods } from "../pod/gc.ts";
+import { podEntries, readDocument } from "../pod/layout.ts";
+import { PodManifest } from "../pod/manifest.ts";
+import { isAlive } from "../pod/state.ts";
+import { type PodStatus, podStatuses, requirePod, type StoredPod } from "../pod/status.ts";
+import { parseSignal } from "../pod/words.ts";
+import { collectGarbage } from "../store/gc.ts";
+import { stopUnpackers } from "../store/unpack-unit.ts";
+import type { Local } from "./local.ts";
+import type { Collection, GcOptions, LaunchablePod, WaitFor } from "./manager.ts";
+import { launchable } from "./prepare.ts";
+
+/** How often a waiter looks, in milliseconds. */
+const POLL = 50;
+
+/** See PodManager.listPods. */
+export async function listPods(local: Local): Promise<PodStatus[]> {
+  return await podStatuses(await podEntries(local.paths), local.bus);
+}
+
+/** See PodManager.collectPods. The store follows: what the pods gave up may be unused now. */
+export async function collect(local: Local, options: GcOptions): Promise<Collection> {
+  const collection = await collectPods(local.paths, local.bus, options);
+  if (options.dryRun) return collection;
+  const stopOperation = async (id: string) => stopUnpackers(await local.bus(), id);
+  const { layers, blobs, operations } = await collectGarbage(
+    { directory: local.paths.data },
+    { stopOperation },
+  );
+  return { ...collection, layers, blobs, operations };
+}
+
+/** See PodManager.launchablePod. */
+export async function launchablePod(local: Local, word: string, again: boolean): Promise<LaunchablePod> {
+  const { pod, status } = await lookUp(local, word);
+  if (isAlive(status.state)) {
+    throw new GantryError("PodBusy", `pod ${quoted(podName(pod))} is ${status.state}`);
+  }
+  if (!again && status.state !== "prepared") {
+    throw new GantryError("PodBusy", `pod ${quoted(podName(pod))} is not prepared, it has ${status.state}`, {
+      hint: `gantry start ${podName(pod)} runs it again`,
+    });
+  }
+  if (pod.facts.started !== undefined) await resetUnits(local, pod);
+  const { uuid, directory } = pod.entry;
+  return launchable({ uuid, directory, record: pod.record }, []);
+}
+
+/** A failed unit of the last run would take the name of the new one. */
+async function resetUnits(local: Local, pod: StoredPod): Promise<void> {
+  await forgetUnits(await local.bus(), pod);
+}
+
+type Found = { readonly pod: StoredPod; readonly status: PodStatus };
+
+async function lookUp(local: Local, word: string): Promise<Found> {
+  const entry = await findPod(local.paths, word);
+  const pod = await requirePod(entry);
+  const [status] = await podStatuses([entry], local.bus);
+  if (status === undefined) throw new GantryError("NoSuchPod", `there is no pod ${quoted(word)}`);
+  return { pod, status };
+}
+
+/** See PodManager.podStatus. */
+export async function podStatus(local: Local, word: string): Promise<PodStatus> {
+  return (await lookUp(local, word)).status;
+}
+
+export type Waiting = { readonly word: string; readonly what: WaitFor; readonly timeout: number | undefined };
+
+/** See PodManager.waitPod. */
+export async function waitPod(
+  local: Local,
+  { word, what, timeout }: Waiting,
+): Promise<PodStatus | undefined> {
+  const { uuid } = await findPod(local.paths, word);
+  const end = timeout === undefined ? Number.POSITIVE_INFINITY : Date.now() + timeout;
+  for (;;) {
+    const status = await podStatus(local, uuid);
+    if (isReached(status, what)) return status;
+    if (Date.now() >= end) return undefined;
+    await new Promise((resolve) => setTimeout(resolve, Math.min(POLL, Math.max(1, end - Date.now()))));
+  }
+}
+
+/** A pod that has ended will never be ready, and whoever waits for that wants to know. */
+function isReached(status: PodStatus, what: WaitFor): boolean {
+  if (status.state === "exited") return true;
+  if (what === "exited" || status.state !== "running") return false;
+  return status.apps.every((app) => app.state !== "prepared" && app.started !== undefined);
+}
+
+/** See PodManager.podManifest. */
+export async function podManifest(local: Local, word: string): Promise<PodManifest> {
+  const { directory } = await findPod(local.paths, word);
+  const manifest = await readDocument(join(directory, "manifest.json"), PodManifest);
+  if (manifest === undefined) throw new GantryError("StoreCorrupt", `pod ${quoted(word)} has no manifest`);
+  return manifest as PodManifest;
+}
+
+/** See PodManager.stopPod. */
+export async function stop(
+  local: Local,
+  word: string,
+  force: boolean,
+): Promise<{ uuid: string; stopped: boolean }> {
+  const { pod, status } = await lookUp(local, word);
+  const { uuid } = pod.record;
+  if (status.state === "prepared")
+    throw new GantryError("PodNotRunning", `pod ${quoted(podName(pod))} was not started`);
+  if (!isAlive(status.state)) return { uuid, stopped: false };
+  await stopPod(await local.bus(), pod, { force });
+  return { uuid, stopped: true };
+}
+
+/** See PodManager.killPod. */
+export async function signal(
+  local: Local,
+  word: string,
+  kill: { app?: string; signal: string },
+): Promise<void> {
+  const number = parseSignal(kill.signal, constants.signals);
+  if (number === undefined) throw new GantryError("Usage", `${quoted(kill.signal)} is not a signal`);
+  const { pod, status } = await lookUp(local, word);
+  if (!isAlive(status.state)) {
+    throw new GantryError("PodNotRunning", `pod ${quoted(podName(pod))} is not running`);
+  }
+  await killPod(await local.bus(), pod, { app: kill.app, signal: number });
+}
+
+/** See PodManager.removePod. */
+export async function remove(local: Local, word: string, force: boolean): Promise<string> {
+  const { pod, status } = await lookUp(local, word);
+  const busy = isAlive(status.state);
+  if (busy && force) await stopPod(await local.bus(), pod, { force: true });
+  const now = busy && force ? await lookUp(local, pod.record.uuid) : { pod, status };
+  await removePod(local.paths, now.pod, { status: now.status, bus: local.bus });
+  return pod.record.uuid;
+}

@@ -1,0 +1,105 @@
+/** Preparing a pod: the one errand every `run` waits for, so nothing is loaded here that it does not need. */
+import { GantryError } from "../base/errors.ts";
+import { quoted } from "../base/text.ts";
+import type { ImageRecord } from "../image/record.ts";
+import { parseImageReference } from "../image/reference.ts";
+import { checkValue, parseDocument } from "../pod/check.ts";
+import { PodManifest } from "../pod/manifest.ts";
+import { preparePod } from "../pod/prepare.ts";
+import type { PodRecord } from "../pod/record.ts";
+import { type Images, manifestOfRequest, reifyManifest } from "../pod/reify.ts";
+import { PodRequest } from "../pod/request.ts";
+import { findRecord } from "../store/images.ts";
+import { openStore } from "../store/store.ts";
+import { INSECURE_OPTIONS, type InsecureOption } from "../trust/verdict.ts";
+import type { Local } from "./local.ts";
+import type { LaunchablePod, PrepareOptions } from "./manager.ts";
+
+/** See PodManager.preparePod. */
+export async function prepareRequest(
+  local: Local,
+  given: unknown,
+  options: PrepareOptions,
+): Promise<LaunchablePod> {
+  const request = checkValue(PodRequest, given, { name: "the pod", kind: "Usage" });
+  const names = request.apps.map((app) => app.image);
+  const images = await resolveImages(local, names, options);
+  return await prepare(local, manifestOfRequest(request, images), images);
+}
+
+export type Written = { readonly text: string; readonly origin: string };
+
+/** See PodManager.prepareManifest. */
+export async function prepareManifest(
+  local: Local,
+  { text, origin }: Written,
+  options: PrepareOptions,
+): Promise<LaunchablePod> {
+  const manifest = parseDocument(PodManifest, text, { name: quoted(origin), kind: "BadManifest" });
+  const names = manifest.apps.map((app) => app.image.id);
+  const images = await resolveImages(local, names, options);
+  return await prepare(local, reifyManifest(manifest, images), images);
+}
+
+/** By the names they were asked for and by their ids. */
+async function resolveImages(
+  local: Local,
+  names: readonly string[],
+  options: PrepareOptions,
+): Promise<Images> {
+  const images = new Map<string, ImageRecord>();
+  for (const source of new Set(names)) {
+    const request = {
+      source,
+      insecureOptions: checkInsecure(options.insecureOptions),
+      uid: options.uid ?? local.uid,
+    };
+    const record = await imageOf(local, request);
+    images.set(source, record).set(record.id, record);
+  }
+  return images;
+}
+
+/** Only an image that has to be imported needs the importers. */
+async function imageOf(local: Local, request: Ask): Promise<ImageRecord> {
+  const reference = parseImageReference(request.source);
+  if (reference.kind === "id" || reference.kind === "name" || reference.kind === "registry") {
+    return await findRecord({ directory: local.paths.data }, reference, request.source);
+  }
+  const { ensureImage } = await import("./images.ts");
+  return await ensureImage(local, request);
+}
+
+type Ask = {
+  readonly source: string;
+  readonly insecureOptions: readonly InsecureOption[];
+  readonly uid: number;
+};
+
+function checkInsecure(words: readonly string[]): InsecureOption[] {
+  return words.map((word) => {
+    const option = INSECURE_OPTIONS.find((known) => known === word);
+    if (option !== undefined) return option;
+    throw new GantryError(
+      "Usage",
+      `${quoted(word)} is no insecure option; there is: ${INSECURE_OPTIONS.join(", ")}`,
+    );
+  });
+}
+
+async function prepare(local: Local, manifest: PodManifest, images: Images): Promise<LaunchablePod> {
+  await openStore(local.paths.data);
+  const pod = await preparePod(local.paths, { manifest, images });
+  return launchable(pod, pod.warnings);
+}
+
+type Launched = { readonly uuid: string; readonly directory: string; readonly record: PodRecord };
+
+/** What the launcher has to know of a prepared pod. */
+export function launchable(
+  { uuid, directory, record }: Launched,
+  warnings: readonly string[],
+): LaunchablePod {
+  const { terminal, stdin } = record;
+  return { uuid, name: record.name ?? "", directory, terminal, stdin: stdin || terminal, warnings };
+}
