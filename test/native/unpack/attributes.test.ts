@@ -150,7 +150,7 @@ test("times before 1970, after 2038 and to the nanosecond", (t) => {
     { name: "late", mtime: 5_000_000_000n },
     { name: "exact", pax: { mtime: "1700000000.123456789" } },
     { name: "link", type: "2", linkname: "x", pax: { mtime: "12.5" } },
-    { name: "dir/", type: "5", pax: { mtime: "-3" } },
+    { name: "dir/", type: "5", pax: { mtime: "-3.25" } },
     { name: "dir/child" },
   ]);
   const times = ["old", "late", "exact", "link", "dir"].map(
@@ -161,7 +161,7 @@ test("times before 1970, after 2038 and to the nanosecond", (t) => {
     5_000_000_000_000_000_000n,
     1_700_000_000_123_456_789n,
     12_500_000_000n,
-    -3_000_000_000n,
+    -3_250_000_000n,
   ]);
   const listed = list.slice(0, 5).map((line) => BigInt(line.split(" ")[5] ?? ""));
   assert.deepEqual(listed, times);
