@@ -116,17 +116,15 @@ static int names_resolve(Resolution *resolution, Failure *failure) {
     return r < 0 ? failure_set(failure, EXIT_STATUS_GROUP, -r, "groups of \"%s\"", user) : 0;
 }
 
-static int groups_add_plan(Resolution *resolution, Failure *failure) {
-    const UserPlan *user = &resolution->plan->process.user;
-    Credentials *result = &resolution->result;
-    if (user->n_additional_gids == 0)
+static int groups_add(Credentials *result, const gid_t *groups, size_t count, Failure *failure) {
+    if (count == 0)
         return 0;
-    gid_t *longer = realloc(result->groups, (result->n_groups + user->n_additional_gids) * sizeof *longer);
+    gid_t *longer = realloc(result->groups, (result->n_groups + count) * sizeof *longer);
     if (!longer)
         return failure_set(failure, EXIT_STATUS_GROUP, ENOMEM, "supplementary groups");
-    memcpy(longer + result->n_groups, user->additional_gids, user->n_additional_gids * sizeof *longer);
+    memcpy(longer + result->n_groups, groups, count * sizeof *longer);
     result->groups = longer;
-    result->n_groups += user->n_additional_gids;
+    result->n_groups += count;
     return 0;
 }
 
@@ -161,12 +159,15 @@ static int resolution_run(Resolution *resolution, Failure *failure) {
         return r;
     if (resolution->plan->has_user) {
         r = names_resolve(resolution, failure);
+        /* The primary group among them, too: a setgid program must not shed it (CVE-2022-36109). */
+        if (r >= 0)
+            r = groups_add(&resolution->result, &resolution->result.gid, 1, failure);
     } else {
         resolution->result.uid = user->uid;
         resolution->result.gid = user->gid;
         resolution->known = database_find_user(&resolution->users, NULL, user->uid, &resolution->entry);
     }
-    if (r < 0 || (r = groups_add_plan(resolution, failure)) < 0 || (r = ids_check(resolution, failure)) < 0)
+    if (r < 0 || (r = groups_add(&resolution->result, user->additional_gids, user->n_additional_gids, failure)) < 0 || (r = ids_check(resolution, failure)) < 0)
         return r;
     return home_set(resolution, failure);
 }
