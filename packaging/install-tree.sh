@@ -1,16 +1,21 @@
 #!/bin/sh
-# Lays out build/root as a package would install it; test hosts boot with it as a lower layer of their root.
+# install-tree.sh [ROOT [NATIVE]]
+# Lays out build/root, or ROOT, as a package installs it; test hosts boot with it as a lower layer of their root.
+# NATIVE is the build directory of the native programs.
 set -eu
 cd "$(dirname "$0")/.."
-root=$PWD/build/root
+root=$(realpath -m "${1:-build/root}")
+native=${2:-build/native}
 
 # Unchanged files stay as they are: a running test host may have them open.
 put() {
   install -D -C -m 0644 "$1" "$root/$2"
 }
 
-DESTDIR=$root meson install -C build/native --no-rebuild --only-changed --quiet
+DESTDIR=$root meson install -C "$native" --no-rebuild --only-changed --quiet
 put build/bundle/cli.cjs usr/lib/gantry/cli.cjs
+put build/bundle/cli-code.cjs usr/lib/gantry/cli-code.cjs
+put build/bundle/cli-code.cache usr/lib/gantry/cli-code.cache
 put build/bundle/agent.cjs usr/lib/gantry/agent.cjs
 put build/bundle/journal_send.node usr/lib/gantry/journal_send.node
 for unit in units/*; do
@@ -25,3 +30,7 @@ put packaging/polkit/org.gantry1.policy usr/share/polkit-1/actions/org.gantry1.p
 put packaging/polkit/50-gantry-web.rules usr/share/doc/gantry/examples/50-gantry-web.rules
 # What `systemctl enable` would make of the unit's Alias=, as a package's vendor link: activation works from the start.
 ln -sfn gantry-agent.service "$root/usr/lib/systemd/system/dbus-org.gantry1.service"
+# The same for the timer: a vendor link needs nothing in /etc, and `systemctl mask` takes it away.
+mkdir -p "$root/usr/lib/systemd/system/timers.target.wants"
+ln -sfn ../gantry-gc.timer "$root/usr/lib/systemd/system/timers.target.wants/gantry-gc.timer"
+put packaging/tmpfiles.d/gantry.conf usr/lib/tmpfiles.d/gantry.conf
