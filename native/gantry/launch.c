@@ -33,6 +33,7 @@ static void pod_settle(PodLaunch *pod);
 static void pod_reset(PodLaunch *pod);
 static void pod_done(PodLaunch *pod, PodPhase phase);
 static int launch_status(const Launch *launch);
+static int launch_foreground_status(const Launch *launch);
 static void launch_done(Launch *launch);
 
 int launch_run(const LaunchOrder *order) {
@@ -260,11 +261,22 @@ static void pod_done(PodLaunch *pod, PodPhase phase) {
 
 static int launch_status(const Launch *launch) {
     if (launch->foreground)
-        return launch->pods[0].phase == POD_UP ? foreground_status(launch->foreground) : launch->pods[0].status;
+        return launch_foreground_status(launch);
     for (size_t i = 0; i < launch->n_pods; i++)
         if (launch->pods[i].phase != POD_UP)
             return 1;
     return 0;
+}
+
+/* The caller hears of a failed app by the status, so no failed unit is left for the host to complain of. */
+static int launch_foreground_status(const Launch *launch) {
+    PodLaunch *pod = &launch->pods[0];
+    if (pod->phase != POD_UP)
+        return pod->status;
+    int status = foreground_status(launch->foreground);
+    if (status)
+        pod_reset(pod);
+    return status;
 }
 
 static void launch_done(Launch *launch) {

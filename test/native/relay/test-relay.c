@@ -1,0 +1,477 @@
+/* The relay with real pipes, terminals and sockets; the journal is a socket pair that sees who a message is from. */
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <pty.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "basic/cleanup.h"
+#include "relay/relay.h"
+
+#define TURN_MS 20
+
+static int failures;
+
+#define CHECK(condition)                                                                                       \
+    do {                                                                                                       \
+        if (!(condition)) {                                                                                    \
+            fprintf(stderr, "%s:%d: %s\n", __func__, __LINE__, #condition);                                    \
+            failures++;                                                                                        \
+        }                                                                                                      \
+    } while (0)
+
+typedef struct Fixture {
+    Relay *relay;
+    int epoll;
+    int listener;
+    char path[64];
+} Fixture;
+
+/* One app's far ends. */
+typedef struct Ends {
+    int out, err;          /* what the app writes to */
+    int input;             /* what the app reads from */
+    int out_log, err_log;  /* what the journal reads */
+} Ends;
+
+static Fixture fixture_open(bool hold, uid_t owner) {
+    Fixture fixture = { .relay = calloc(1, sizeof(Relay)), .epoll = epoll_create1(EPOLL_CLOEXEC) };
+    struct sockaddr_un address = { .sun_family = AF_UNIX };
+    snprintf(fixture.path, sizeof fixture.path, "/tmp/test-relay-%d", getpid());
+    strcpy(address.sun_path, fixture.path);
+    unlink(fixture.path);
+    fixture.listener = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    if (!fixture.relay || bind(fixture.listener, (struct sockaddr *)&address, sizeof address) < 0 ||
+        listen(fixture.listener, 8) < 0 ||
+        relay_start(fixture.relay, fixture.epoll, fixture.listener, owner, hold) < 0)
+        abort();
+    return fixture;
+}
+
+static void fixture_close(Fixture *fixture) {
+    relay_finish(fixture->relay);
+    for (unsigned i = 0; i < RELAY_CLIENTS_MAX; i++)
+        if (fixture->relay->client[i].role != CLIENT_FREE)
+            close(fixture->relay->client[i].fd);
+    close(fixture->epoll);
+    close(fixture->listener);
+    unlink(fixture->path);
+    free(fixture->relay);
+}
+
+/* Turns the loop until nothing has happened for a while. */
+static void turn(Fixture *fixture) {
+    struct epoll_event events[8];
+    int count;
+    while ((count = epoll_wait(fixture->epoll, events, 8, TURN_MS)) > 0)
+        for (int i = 0; i < count; i++)
+            relay_dispatch(fixture->relay, events[i].data.u64, events[i].events);
+    relay_expire(fixture->relay);
+}
+
+static int client_open(const Fixture *fixture) {
+    int fd = packet_connect(fixture->path);
+    if (fd < 0)
+        abort();
+    fcntl(fd, F_SETFL, O_RDWR | O_NONBLOCK);
+    return fd;
+}
+
+static void register_send(int client, const char *name, pid_t pid, const int *fds, unsigned count) {
+    char body[128], control[CMSG_SPACE(5 * sizeof(int))] = { 0 };
+    int length = snprintf(body, sizeof body, "%s%c%s%c%d", name, 0, name, 0, (int)pid);
+    PacketHead head = { PACKET_REGISTER, 0, 0, (uint32_t)length };
+    struct iovec parts[] = { { &head, sizeof head }, { body, (size_t)length } };
+    struct msghdr message = { .msg_iov = parts, .msg_iovlen = 2 };
+    message.msg_control = control;
+    message.msg_controllen = CMSG_SPACE(count * sizeof(int));
+    struct cmsghdr *c = CMSG_FIRSTHDR(&message);
+    c->cmsg_level = SOL_SOCKET;
+    c->cmsg_type = SCM_RIGHTS;
+    c->cmsg_len = CMSG_LEN(count * sizeof(int));
+    memcpy(CMSG_DATA(c), fds, count * sizeof(int));
+    if (sendmsg(client, &message, 0) < 0)
+        abort();
+}
+
+/* Registers an app with pipes; returns stage1's connection, still open. */
+static int app_open(const Fixture *fixture, const char *name, pid_t pid, Ends *ret) {
+    int out[2], err[2], input[2], out_log[2], err_log[2], yes = 1;
+    if (pipe2(out, O_CLOEXEC) < 0 || pipe2(err, O_CLOEXEC) < 0 || pipe2(input, O_CLOEXEC) < 0 ||
+        socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, out_log) < 0 ||
+        socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, err_log) < 0)
+        abort();
+    setsockopt(out_log[0], SOL_SOCKET, SO_PASSCRED, &yes, sizeof yes);
+    int client = client_open(fixture);
+    int fds[] = { out[0], err[0], out_log[1], err_log[1], input[1] };
+    register_send(client, name, pid, fds, 5);
+    for (unsigned i = 0; i < 5; i++)
+        close(fds[i]);
+    *ret = (Ends){ out[1], err[1], input[0], out_log[0], err_log[0] };
+    return client;
+}
+
+static void ends_close(Ends *ends) {
+    fd_close(&ends->out);
+    fd_close(&ends->err);
+    fd_close(&ends->input);
+    fd_close(&ends->out_log);
+    fd_close(&ends->err_log);
+}
+
+static bool heard(int client, PacketType type, unsigned stream, const char *body) {
+    static Packet packet;
+    int r = packet_receive(client, &packet, NULL);
+    if (r == 1 && packet.head.type == type && packet.head.stream == stream && packet.head.length == strlen(body) &&
+        memcmp(packet.body, body, packet.head.length) == 0)
+        return true;
+    fprintf(stderr, "  heard %d: type %d, stream %d, \"%.*s\"\n", r, packet.head.type, packet.head.stream,
+            r == 1 ? (int)packet.head.length : 0, (char *)packet.body);
+    return false;
+}
+
+/* What the journal got, and the pid it came from. */
+static int journal_read(int log, char *text, size_t size, pid_t *ret_pid) {
+    char control[CMSG_SPACE(sizeof(struct ucred))];
+    struct iovec part = { text, size - 1 };
+    struct msghdr message = { .msg_iov = &part, .msg_iovlen = 1, .msg_control = control, .msg_controllen = sizeof control };
+    ssize_t got = recvmsg(log, &message, MSG_DONTWAIT);
+    text[got > 0 ? got : 0] = '\0';
+    struct cmsghdr *c = got > 0 ? CMSG_FIRSTHDR(&message) : NULL;
+    if (c && c->cmsg_type == SCM_CREDENTIALS)
+        memcpy(ret_pid, CMSG_DATA(c), sizeof *ret_pid);
+    return (int)got;
+}
+
+static pid_t child_sleeping(void) {
+    pid_t pid = fork();
+    if (pid == 0) {
+        pause();
+        _exit(0);
+    }
+    return pid;
+}
+
+static pid_t pid_gone(void) {
+    pid_t pid = fork();
+    if (pid == 0)
+        _exit(0);
+    waitpid(pid, NULL, 0);
+    return pid;
+}
+
+static void output_is_journaled_in_the_apps_name(void) {
+    Fixture fixture = fixture_open(false, getuid());
+    Ends ends;
+    char text[64];
+    pid_t app = child_sleeping(), from = 0;
+    int stage1 = app_open(&fixture, "front", app, &ends);
+    turn(&fixture);
+    CHECK(heard(stage1, PACKET_OK, 0, ""));
+    CHECK(write(ends.out, "hello\n", 6) == 6);
+    CHECK(write(ends.err, "oops\n", 5) == 5);
+    turn(&fixture);
+    CHECK(journal_read(ends.out_log, text, sizeof text, &from) == 6 && strcmp(text, "hello\n") == 0);
+    CHECK(from == app);
+    CHECK(journal_read(ends.err_log, text, sizeof text, &from) == 5 && strcmp(text, "oops\n") == 0);
+    kill(app, SIGKILL);
+    waitpid(app, NULL, 0);
+    close(stage1);
+    ends_close(&ends);
+    fixture_close(&fixture);
+}
+
+static void clients_get_copies_and_the_end(void) {
+    Fixture fixture = fixture_open(false, getuid());
+    Ends ends;
+    int early = client_open(&fixture), named = client_open(&fixture);
+    CHECK(packet_send(early, PACKET_ATTACH, 0, 0, NULL, 0) == 0);
+    CHECK(packet_send(named, PACKET_ATTACH, 0, 0, "other", 5) == 0);
+    turn(&fixture);
+    int stage1 = app_open(&fixture, "front", getpid(), &ends);
+    turn(&fixture);
+    CHECK(heard(early, PACKET_APP, 0, "front"));
+    CHECK(write(ends.out, "a", 1) == 1);
+    fd_close(&ends.out);
+    turn(&fixture);
+    CHECK(heard(early, PACKET_DATA, STREAM_STDOUT, "a"));
+    CHECK(heard(early, PACKET_EOF, STREAM_STDOUT, ""));
+    int late = client_open(&fixture);
+    CHECK(packet_send(late, PACKET_ATTACH, 0, 0, "front", 5) == 0);
+    turn(&fixture);
+    CHECK(heard(late, PACKET_APP, 0, "front"));
+    CHECK(heard(late, PACKET_EOF, STREAM_STDOUT, ""));
+    Packet packet;
+    CHECK(packet_receive(named, &packet, NULL) == -EAGAIN);
+    close(stage1);
+    close(early);
+    close(named);
+    close(late);
+    ends_close(&ends);
+    fixture_close(&fixture);
+}
+
+static void a_hold_ends_with_the_first_client(void) {
+    Fixture fixture = fixture_open(true, getuid());
+    Ends ends;
+    Packet packet;
+    int stage1 = app_open(&fixture, "front", getpid(), &ends);
+    turn(&fixture);
+    CHECK(packet_receive(stage1, &packet, NULL) == -EAGAIN);
+    CHECK(relay_timeout(fixture.relay) > 0);
+    int client = client_open(&fixture);
+    CHECK(packet_send(client, PACKET_ATTACH, 0, 0, NULL, 0) == 0);
+    turn(&fixture);
+    CHECK(heard(client, PACKET_APP, 0, "front"));
+    CHECK(heard(stage1, PACKET_OK, 0, ""));
+    CHECK(relay_timeout(fixture.relay) == -1);
+    close(stage1);
+    close(client);
+    ends_close(&ends);
+    fixture_close(&fixture);
+}
+
+static void output_of_a_process_that_is_gone_waits_for_the_drain(void) {
+    Fixture fixture = fixture_open(false, getuid());
+    Ends ends;
+    char text[64];
+    pid_t from = 0;
+    int stage1 = app_open(&fixture, "front", pid_gone(), &ends), client = client_open(&fixture);
+    CHECK(packet_send(client, PACKET_ATTACH, 0, 0, NULL, 0) == 0);
+    turn(&fixture);
+    CHECK(write(ends.out, "last", 4) == 4);
+    turn(&fixture);
+    CHECK(write(ends.out, " words", 6) == 6);
+    CHECK(write(ends.err, "!", 1) == 1);
+    fd_close(&ends.out);
+    fd_close(&ends.err);
+    turn(&fixture);
+    CHECK(journal_read(ends.out_log, text, sizeof text, &from) == -1);
+    int record = client_open(&fixture);
+    CHECK(packet_send(record, PACKET_DRAIN, 0, 0, "front", 5) == 0);
+    turn(&fixture);
+    CHECK(heard(record, PACKET_DATA, STREAM_STDOUT, "last"));
+    CHECK(heard(record, PACKET_DATA, STREAM_STDOUT, " words"));
+    CHECK(heard(record, PACKET_DATA, STREAM_STDERR, "!"));
+    CHECK(heard(record, PACKET_OK, 0, ""));
+    CHECK(journal_read(ends.out_log, text, sizeof text, &from) == 0); /* the relay has closed its end */
+    CHECK(heard(client, PACKET_APP, 0, "front"));
+    CHECK(heard(client, PACKET_DATA, STREAM_STDOUT, "last"));
+    CHECK(heard(client, PACKET_DATA, STREAM_STDOUT, " words"));
+    CHECK(heard(client, PACKET_EOF, STREAM_STDOUT, ""));
+    CHECK(heard(client, PACKET_DATA, STREAM_STDERR, "!"));
+    CHECK(heard(client, PACKET_EOF, STREAM_STDERR, ""));
+    CHECK(heard(client, PACKET_ENDED, 0, ""));
+    close(stage1);
+    close(client);
+    close(record);
+    ends_close(&ends);
+    fixture_close(&fixture);
+}
+
+static void what_nobody_drains_is_journaled_at_the_end(void) {
+    Fixture fixture = fixture_open(false, getuid());
+    Ends ends;
+    char text[64];
+    pid_t from = 0;
+    int stage1 = app_open(&fixture, "front", pid_gone(), &ends);
+    turn(&fixture);
+    CHECK(write(ends.out, "first ", 6) == 6);
+    turn(&fixture);
+    CHECK(write(ends.out, "rest", 4) == 4);
+    relay_finish(fixture.relay);
+    CHECK(journal_read(ends.out_log, text, sizeof text, &from) == 10 && strcmp(text, "first rest") == 0);
+    CHECK(from == getpid());
+    close(stage1);
+    ends_close(&ends);
+    fixture_close(&fixture);
+}
+
+static void a_slow_client_slows_the_app_and_loses_nothing(void) {
+    static uint8_t pattern[4 << 20];
+    static Packet packet;
+    Fixture fixture = fixture_open(false, getuid());
+    Ends ends;
+    size_t written = 0, seen = 0;
+    char text[65536];
+    pid_t from;
+    int stage1 = app_open(&fixture, "front", getpid(), &ends), client = client_open(&fixture);
+    for (size_t i = 0; i < sizeof pattern; i++)
+        pattern[i] = (uint8_t)(i * 31 + i / 4096);
+    CHECK(packet_send(client, PACKET_ATTACH, 0, 0, NULL, 0) == 0);
+    fcntl(ends.out, F_SETFL, O_WRONLY | O_NONBLOCK);
+    turn(&fixture);
+    for (ssize_t n; (n = write(ends.out, pattern + written, sizeof pattern - written)) > 0; turn(&fixture)) {
+        written += (size_t)n;
+        while (journal_read(ends.out_log, text, sizeof text, &from) > 0)
+            ;
+    }
+    CHECK(written > 65536 && written < sizeof pattern); /* it stopped: the client reads nothing */
+    while (seen < sizeof pattern) {
+        int r = packet_receive(client, &packet, NULL);
+        if (r == 1 && packet.head.type == PACKET_DATA) {
+            CHECK(memcmp(packet.body, pattern + seen, packet.head.length) == 0);
+            seen += packet.head.length;
+        }
+        if (r == -EAGAIN) {
+            ssize_t n = write(ends.out, pattern + written, sizeof pattern - written);
+            written += n > 0 ? (size_t)n : 0;
+            while (journal_read(ends.out_log, text, sizeof text, &from) > 0)
+                ;
+            turn(&fixture);
+        }
+        if (r == 0)
+            break;
+    }
+    CHECK(seen == sizeof pattern);
+    close(stage1);
+    close(client);
+    ends_close(&ends);
+    fixture_close(&fixture);
+}
+
+static void input_reaches_the_app_and_waits_while_it_does_not_read(void) {
+    static uint8_t chunk[PACKET_BODY_MAX], back[PACKET_BODY_MAX];
+    Fixture fixture = fixture_open(false, getuid());
+    Ends ends;
+    size_t sent = 0, got = 0;
+    int stage1 = app_open(&fixture, "front", getpid(), &ends), client = client_open(&fixture);
+    CHECK(packet_send(client, PACKET_ATTACH, 0, 0, NULL, 0) == 0);
+    turn(&fixture);
+    CHECK(heard(client, PACKET_APP, 0, "front"));
+    fcntl(ends.input, F_SETFL, O_RDONLY | O_NONBLOCK);
+    for (; sent < 64 && packet_send(client, PACKET_DATA, STREAM_STDIN, 0, chunk, sizeof chunk) == 0; sent++)
+        turn(&fixture);
+    CHECK(sent < 64);
+    CHECK(packet_send(client, PACKET_EOF, STREAM_STDIN, 0, NULL, 0) == -EAGAIN);
+    ssize_t n;
+    while ((n = read(ends.input, back, sizeof back)) > 0) {
+        got += (size_t)n;
+        turn(&fixture);
+    }
+    CHECK(got == sent * sizeof chunk);
+    CHECK(packet_send(client, PACKET_EOF, STREAM_STDIN, 0, NULL, 0) == 0);
+    turn(&fixture);
+    CHECK(read(ends.input, back, sizeof back) == 0);
+    close(stage1);
+    close(client);
+    ends_close(&ends);
+    fixture_close(&fixture);
+}
+
+static void a_terminal_is_relayed_both_ways_and_resized(void) {
+    Fixture fixture = fixture_open(false, getuid());
+    int master, slave, log[2], client = client_open(&fixture), stage1 = client_open(&fixture);
+    char text[64];
+    pid_t from;
+    struct winsize size;
+    uint16_t wanted[] = { 50, 132 };
+    CHECK(openpty(&master, &slave, NULL, NULL, NULL) == 0);
+    CHECK(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, log) == 0);
+    register_send(stage1, "front", getpid(), (int[]){ master, log[1] }, 2);
+    CHECK(packet_send(client, PACKET_ATTACH, 0, 0, NULL, 0) == 0);
+    turn(&fixture);
+    CHECK(heard(client, PACKET_APP, 0, "front"));
+    CHECK(packet_send(client, PACKET_RESIZE, STREAM_TERMINAL, 0, wanted, sizeof wanted) == 0);
+    CHECK(packet_send(client, PACKET_DATA, STREAM_TERMINAL, 0, "yes\n", 4) == 0);
+    turn(&fixture);
+    CHECK(ioctl(slave, TIOCGWINSZ, &size) == 0 && size.ws_row == 50 && size.ws_col == 132);
+    CHECK(read(slave, text, sizeof text) == 4 && memcmp(text, "yes\n", 4) == 0);
+    CHECK(heard(client, PACKET_DATA, STREAM_TERMINAL, "yes\r\n"));
+    CHECK(journal_read(log[0], text, sizeof text, &from) == 5);
+    close(slave);
+    close(master);
+    turn(&fixture);
+    CHECK(heard(client, PACKET_EOF, STREAM_TERMINAL, ""));
+    close(log[0]);
+    close(log[1]);
+    close(client);
+    close(stage1);
+    fixture_close(&fixture);
+}
+
+static void nonsense_is_answered_and_dropped(void) {
+    static Packet packet;
+    Fixture fixture = fixture_open(false, getuid());
+    const char *sentence = "that is no request the sandbox knows";
+    int client = client_open(&fixture);
+    CHECK(packet_send(client, PACKET_DATA, STREAM_STDIN, 0, "x", 1) == 0);
+    turn(&fixture);
+    CHECK(heard(client, PACKET_ERROR, 0, sentence));
+    CHECK(packet_receive(client, &packet, NULL) == 0);
+    close(client);
+    client = client_open(&fixture);
+    CHECK(send(client, "\2\0\0\0\xff\0\0\0", 8, 0) == 8); /* a length that is not the packet's */
+    turn(&fixture);
+    CHECK(packet_receive(client, &packet, NULL) == 0);
+    close(client);
+    client = client_open(&fixture);
+    CHECK(packet_send(client, PACKET_REGISTER, 0, 0, "front\0front\0" "12", 14) == 0); /* without descriptors */
+    turn(&fixture);
+    CHECK(heard(client, PACKET_ERROR, 0, sentence));
+    close(client);
+    fixture_close(&fixture);
+}
+
+static void only_the_owner_may_connect(void) {
+    static Packet packet;
+    Fixture fixture = fixture_open(false, getuid() + 1);
+    int client = client_open(&fixture);
+    (void)packet_send(client, PACKET_ATTACH, 0, 0, NULL, 0);
+    turn(&fixture);
+    int r = packet_receive(client, &packet, NULL);
+    CHECK(r == 0 || r == -ECONNRESET); /* ours was not even read */
+    close(client);
+    fixture_close(&fixture);
+}
+
+static void a_restarted_app_takes_its_old_place(void) {
+    Fixture fixture = fixture_open(false, getuid());
+    Ends first, second;
+    int client = client_open(&fixture);
+    CHECK(packet_send(client, PACKET_ATTACH, 0, 0, "front", 5) == 0);
+    turn(&fixture);
+    int one = app_open(&fixture, "front", getpid(), &first);
+    turn(&fixture);
+    int two = app_open(&fixture, "front", getpid(), &second);
+    turn(&fixture);
+    CHECK(heard(client, PACKET_APP, 0, "front"));
+    CHECK(heard(client, PACKET_EOF, STREAM_STDOUT, ""));
+    CHECK(heard(client, PACKET_EOF, STREAM_STDERR, ""));
+    CHECK(heard(client, PACKET_ENDED, 0, ""));
+    CHECK(heard(client, PACKET_APP, 0, "front"));
+    CHECK(write(second.out, "again", 5) == 5);
+    turn(&fixture);
+    CHECK(heard(client, PACKET_DATA, STREAM_STDOUT, "again"));
+    close(one);
+    close(two);
+    close(client);
+    ends_close(&first);
+    ends_close(&second);
+    fixture_close(&fixture);
+}
+
+int main(void) {
+    signal(SIGPIPE, SIG_IGN);
+    output_is_journaled_in_the_apps_name();
+    clients_get_copies_and_the_end();
+    a_hold_ends_with_the_first_client();
+    output_of_a_process_that_is_gone_waits_for_the_drain();
+    what_nobody_drains_is_journaled_at_the_end();
+    a_slow_client_slows_the_app_and_loses_nothing();
+    input_reaches_the_app_and_waits_while_it_does_not_read();
+    a_terminal_is_relayed_both_ways_and_resized();
+    nonsense_is_answered_and_dropped();
+    only_the_owner_may_connect();
+    a_restarted_app_takes_its_old_place();
+    return failures > 0;
+}
