@@ -14,11 +14,11 @@ export async function measureCommands(setting: Setting): Promise<Row[]> {
 
 async function measureRun(setting: Setting): Promise<Row[]> {
   const { busybox } = setting.images;
-  const id = await pull(setting, busybox);
+  const [own, id] = [await fetch(setting, busybox), await pull(setting, busybox)];
   const samples = await timeCommands(setting, [
     {
       name: "gantry",
-      command: `gantry run --insecure-options=image --net=none ${busybox} -- true`,
+      command: `gantry run --insecure-options=image --net=none ${own} -- true`,
       after: "gantry gc --grace-period=0s",
     },
     { name: "podman", command: `podman run --rm --network none ${id} true` },
@@ -87,11 +87,14 @@ async function measureStop(setting: Setting): Promise<Row[]> {
 
 async function measureFetch(setting: Setting): Promise<Row[]> {
   const { debian } = setting.images;
-  const fetch = `gantry fetch --insecure-options=image ${debian}`;
-  const id = await must(setting.host, `${fetch} | tail -n1`);
+  const id = await fetch(setting, debian);
   await must(setting.host, `gantry image rm ${id}`);
   const samples = await timeCommands(setting, [
-    { name: "gantry", command: fetch, after: `gantry image rm ${id}` },
+    {
+      name: "gantry",
+      command: `gantry fetch --insecure-options=image ${debian}`,
+      after: `gantry image rm ${id}`,
+    },
     { name: "podman", command: `podman pull -q ${debian}`, after: `podman rmi -f ${debianName(debian)}` },
   ]);
   return [row("fetch oci: of Debian minbase", samples)];
@@ -110,6 +113,10 @@ function row(name: string, samples: ReadonlyMap<string, Samples>, target?: Row["
     peer: { name: "podman", samples: samplesOf(samples, "podman") },
     ...(target === undefined ? {} : { target }),
   };
+}
+
+async function fetch({ host }: Setting, image: string): Promise<string> {
+  return await must(host, `gantry fetch --insecure-options=image ${image}`);
 }
 
 async function pull({ host }: Setting, image: string): Promise<string> {
