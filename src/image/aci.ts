@@ -88,22 +88,23 @@ export function parseImageManifest(text: string, what: string): ImageManifest {
   return manifest;
 }
 
-/** A syntax error is told with line and column, as people write these manifests by hand. */
+/** A syntax error is told with its place, as people write these manifests by hand. */
 function manifestJson(text: string, what: string): unknown {
   try {
     return JSON.parse(text);
   } catch (cause) {
-    const where = cause instanceof SyntaxError ? positionOf(cause, text) : "";
-    throw new GantryError("BadImage", `image manifest of ${what} is not valid JSON${where}`, { cause });
+    const why = cause instanceof SyntaxError ? `${cause.message}${placeOf(cause, text)}` : String(cause);
+    throw new GantryError("BadImage", `image manifest of ${what} is not valid JSON: ${why}`, { cause });
   }
 }
 
-function positionOf(error: SyntaxError, text: string): string {
+/** V8 tells either a position or, where it has none, the text around the fault. */
+function placeOf(error: SyntaxError, text: string): string {
   const at = /position (\d+)/.exec(error.message)?.[1];
   if (at === undefined) return "";
   const before = text.slice(0, Number(at)).split("\n");
-  const column = (before.at(-1)?.length ?? 0) + 1;
-  return ` at line ${before.length}, column ${column}: ${quoted(text.split("\n")[before.length - 1] ?? "", 80)}`;
+  const line = text.split("\n")[before.length - 1] ?? "";
+  return ` (line ${before.length}, column ${(before.at(-1)?.length ?? 0) + 1}: ${quoted(line, 80)})`;
 }
 
 function faultOf({ acVersion, labels, annotations, app }: ImageManifest): string | undefined {

@@ -86,6 +86,8 @@ async function indexOf(path: string, shown: string): Promise<Map<string, Entry>>
   const tar = extract();
   tar.on("entry", (header, stream, next) => {
     const failure = addEntry(entries, header, { path, shown });
+    // A torn archive destroys the entry's stream as well as the tar, whose own error is the one that is told.
+    stream.on("error", () => {});
     stream.on("end", () => next());
     stream.resume();
     if (failure !== undefined) next(failure);

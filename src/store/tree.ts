@@ -22,6 +22,7 @@ export async function removeTree(path: string): Promise<void> {
 }
 
 function textOf(cause: unknown): string {
-  const stderr = (cause as { readonly stderr?: unknown }).stderr;
+  const { stderr, signal } = cause as { readonly stderr?: unknown; readonly signal?: unknown };
+  if (typeof signal === "string") return `rm was ended by ${signal}`;
   return typeof stderr === "string" ? (stderr.trim().split("\n")[0] ?? "") : String(cause);
 }

@@ -1,5 +1,5 @@
 /** gantry-unpack as a child process: for a store that no systemd serves. */
-import { spawn } from "node:child_process";
+import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { GantryError } from "../base/errors.ts";
 import { openRegular } from "../base/file.ts";
@@ -8,23 +8,25 @@ import { type UnpackEnd, type Unpacker, type UnpackRequest, unpackArguments } fr
 /** Runs `program` with the caller's own privileges. */
 export function processUnpacker(program: string): Unpacker {
   return async (request) => {
-    request.signal?.throwIfAborted();
     await using archive = await openRegular(request.archive.path);
     const child = spawn(program, await unpackArguments(request), {
       env: {},
       stdio: [archive.fd, "ignore", "inherit"],
-      ...(request.signal === undefined ? {} : { signal: request.signal, killSignal: "SIGKILL" as const }),
     });
     return await endOf(child, request);
   };
 }
 
-async function endOf(child: ReturnType<typeof spawn>, request: UnpackRequest): Promise<UnpackEnd> {
+async function endOf(child: ChildProcess, { signal }: UnpackRequest): Promise<UnpackEnd> {
+  const kill = () => child.kill("SIGKILL");
+  signal?.addEventListener("abort", kill);
+  if (signal?.aborted) kill();
   try {
-    const [status, signal] = (await once(child, "close")) as [number | null, NodeJS.Signals | null];
-    return status === null ? { killed: String(signal) } : { status };
-  } catch (cause) {
-    if (request.signal?.aborted) throw new GantryError("Cancelled", "the import was cancelled", { cause });
-    throw cause;
+    // Waited for even when aborted: whoever removes the directory must be alone in it.
+    const [status, killed] = (await once(child, "close")) as [number | null, NodeJS.Signals | null];
+    if (signal?.aborted) throw new GantryError("Cancelled", "the import was cancelled");
+    return status === null ? { killed: String(killed) } : { status };
+  } finally {
+    signal?.removeEventListener("abort", kill);
   }
 }

@@ -1,5 +1,5 @@
 /** gantry-unpack as the store sees it (docs/unpacker.md): a request, and the report it ends with. */
-import { stat } from "node:fs/promises";
+import { stat, statfs } from "node:fs/promises";
 import { join } from "node:path";
 import * as z from "zod";
 import { GantryError } from "../base/errors.ts";
@@ -24,7 +24,7 @@ export type UnpackRequest = {
 /** How a run of gantry-unpack ended: its exit status, or what systemd or the kernel did to it. */
 export type UnpackEnd = { readonly status: number } | { readonly killed: string };
 
-/** Runs gantry-unpack to its end. Throws Cancelled; what gantry-unpack found is in its report. */
+/** Runs gantry-unpack to its end, which an aborted signal brings nearer. What it found is in its report. */
 export type Unpacker = (request: UnpackRequest) => Promise<UnpackEnd>;
 
 const Hex256 = z.string().regex(/^[0-9a-f]{64}$/);
@@ -65,7 +65,7 @@ export async function unpack(
   request: UnpackRequest,
   what: string,
 ): Promise<UnpackReport> {
-  const end = await unpacker(request);
+  const end = await runToEnd(unpacker, request, what);
   const bytes = await unlessMissing(readBounded(join(request.into, "report"), REPORT_LIMIT));
   if ("killed" in end)
     throw new GantryError("Internal", `the unpacker of ${what} was stopped: ${end.killed}`);
@@ -75,6 +75,17 @@ export async function unpack(
   if (report.ok) throw new GantryError("Internal", `the unpacker of ${what} ended with status ${end.status}`);
   const where = report.kind === "StoreFull" ? `no space is left in ${quoted(request.into)}: ` : "";
   throw new GantryError(report.kind, `${where}${what}: ${report.text}`);
+}
+
+async function runToEnd(unpacker: Unpacker, request: UnpackRequest, what: string): Promise<UnpackEnd> {
+  const cancelled = (cause?: unknown) =>
+    new GantryError("Cancelled", `the import of ${what} was cancelled`, { cause });
+  if (request.signal?.aborted) throw cancelled();
+  try {
+    return await unpacker(request);
+  } catch (error) {
+    throw request.signal?.aborted ? cancelled(error) : error;
+  }
 }
 
 /** The arguments that mean `request`. */
@@ -101,7 +112,6 @@ function parseReport(bytes: Buffer, what: string): z.infer<typeof Report> {
 
 /** A report needs a few bytes of disk; on a disk without them the directory's own write is the evidence. */
 async function noReport(request: UnpackRequest, status: number, what: string): Promise<GantryError> {
-  const { statfs } = await import("node:fs/promises");
   const { bavail, ffree } = await statfs(request.into);
   if (bavail === 0 || ffree === 0)
     return new GantryError("StoreFull", `no space is left in ${quoted(request.into)}`);
