@@ -79,9 +79,13 @@ async function talkToPod(place: Place): Promise<void> {
 async function endPod(place: Place): Promise<void> {
   title("A clean stop, and what is known afterwards");
   await show(place, "time gantry stop web");
-  await show(place, "gantry status web", { matches: [/exited/, /worker.*\b7\b/] });
-  await show(place, "systemctl list-units --no-legend --all 'gantry-web*'", { matches: [/^$/] });
+  await show(place, "gantry status web", { matches: [/exited/, /app-worker=7/, /app-http=143/] });
+  await show(place, "systemctl --no-pager --no-legend --failed list-units 'gantry-web*'", {
+    matches: [/worker/],
+  });
   await show(place, "gantry rm web");
+  const units = await show(place, "systemctl --no-pager --no-legend --all list-units 'gantry-web*'");
+  check("systemd knows no unit of the pod any more", units === "");
   await show(place, "gantry list");
 }
 
