@@ -36,8 +36,10 @@ type Issue = z.core.$ZodIssue;
 function sentenceOf(issues: readonly Issue[]): string {
   const issue = issues[0];
   if (issue === undefined) return "not valid";
-  if (issue.code === "invalid_union")
+  // Without branches it is about the key that chooses one.
+  if (issue.code === "invalid_union" && issue.errors.length > 0) {
     return sentenceOf(closest(issue.errors).map((one) => within(issue, one)));
+  }
   const where = pathOf(issue.path);
   if (issue.code === "unrecognized_keys") {
     return `${where === "" ? "" : `${where}: `}unknown key ${issue.keys.map((key) => quoted(key)).join(", ")}`;

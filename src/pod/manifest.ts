@@ -80,11 +80,11 @@ const EventHandler = z.strictObject({ name: z.enum(["pre-start", "post-stop"]), 
 
 /** appc's `app`: how an app runs. */
 export const App = z.strictObject({
-  exec: list(z.string()),
+  exec: list(z.string().regex(/^[^\0]*$/, "holds a NUL byte")),
   user: z.string(),
   group: z.string(),
   supplementaryGIDs: list(z.int().nonnegative()),
-  workingDirectory: z.string().default("/"),
+  workingDirectory: AbsolutePath.default("/"),
   environment: list(Variable),
   eventHandlers: list(EventHandler),
   mountPoints: list(MountPoint),

@@ -2,6 +2,7 @@
  * A request and the records of its images become a reified pod manifest (appc section 6): every app says itself how it
  * runs, every image is an id. Pure.
  */
+import { posix } from "node:path";
 import { GantryError } from "../base/errors.ts";
 import { quoted } from "../base/text.ts";
 import type { ImageApp, ImageRecord } from "../image/record.ts";
@@ -89,7 +90,7 @@ function overriddenApp(request: PodRequest, app: AppRequest, image: ImageRecord)
     user: app.user ?? base.user,
     group,
     supplementaryGIDs: [...(app.supplementaryGids ?? base.supplementaryGIDs)],
-    workingDirectory: app.workingDirectory ?? base.workingDirectory,
+    workingDirectory: posix.resolve("/", app.workingDirectory ?? base.workingDirectory),
     environment: mergeVariables(
       request.inherited,
       terminal,
@@ -137,9 +138,7 @@ function appOfImage(image: ImageRecord, words: Words): App {
     group: app.group,
     supplementaryGIDs: app.supplementaryGids,
     // An OCI image may say nothing, or a path without the leading slash (oci-and-docker: taken from /).
-    workingDirectory: app.workingDirectory.startsWith("/")
-      ? app.workingDirectory
-      : `/${app.workingDirectory}`,
+    workingDirectory: posix.resolve("/", app.workingDirectory),
     environment: app.environment,
     eventHandlers: [],
     mountPoints: app.mountPoints,

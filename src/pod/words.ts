@@ -21,12 +21,9 @@ function article(what: string): string {
 
 /** An ACName made of the last component of an image's name: `registry.example/a/My_App:1` gives `my-app`. */
 export function nameOfImage(image: string): string {
-  const last =
-    image
-      .replace(/[:@,].*$/s, "")
-      .split("/")
-      .pop() ?? "";
+  const last = image.replace(/@.*$/s, "").split("/").pop() ?? "";
   const name = last
+    .replace(/[:,].*$/s, "")
     .toLowerCase()
     .replace(/[^a-z0-9]+/g, "-")
     .replace(/^-+|-+$/g, "")

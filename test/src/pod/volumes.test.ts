@@ -1,0 +1,92 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import type { ImageApp } from "../../../src/image/record.ts";
+import { manifestOfRequest } from "../../../src/pod/reify.ts";
+import type { PodRequestInput } from "../../../src/pod/request.ts";
+import { resolveVolumes } from "../../../src/pod/volumes.ts";
+import { imageRecord, podRequest } from "../../fixtures/pods.ts";
+import { refusal } from "../../fixtures/refusal.ts";
+
+function resolve(request: Partial<PodRequestInput>, image: Partial<ImageApp> = {}) {
+  const images = new Map([["front", imageRecord(image)]]);
+  return resolveVolumes(manifestOfRequest(podRequest(request), images), "/pods/u");
+}
+
+const HOST = { name: "data", kind: "host", source: "/srv" } as const;
+const EMPTY = { name: "tmp", kind: "empty" } as const;
+
+test("host and empty volumes, outer targets first", () => {
+  const mounts = [
+    { volume: "tmp", path: "/data/inner/" },
+    { volume: "data", path: "//data" },
+  ];
+  const { byApp, empty, host, implicit } = resolve({ volumes: [HOST, EMPTY], mounts });
+  assert.deepEqual(byApp.get("front"), [
+    { path: "/data", source: "/srv", readOnly: false, recursive: true },
+    { path: "/data/inner", source: "/pods/u/volumes/tmp", readOnly: false, recursive: false },
+  ]);
+  assert.deepEqual(host, [{ name: "data", source: "/srv" }]);
+  assert.deepEqual(
+    empty.map(({ name, directory, mode }) => [name, directory, mode]),
+    [["tmp", "volumes/tmp", "0755"]],
+  );
+  assert.deepEqual(implicit, []);
+});
+
+test("read-only: the volume's word, else the mount point's", () => {
+  const point = { name: "data", path: "/data", readOnly: true };
+  const of = (volume: object) =>
+    resolve({ volumes: [{ ...HOST, ...volume }] }, { mountPoints: [point] }).byApp.get("front")?.[0]
+      ?.readOnly;
+  assert.equal(of({}), true);
+  assert.equal(of({ readOnly: false }), false);
+  const own = { volumes: [{ ...HOST, name: "x" }], mounts: [{ volume: "x", path: "/data" }] };
+  assert.equal(resolve(own, { mountPoints: [point] }).byApp.get("front")?.[0]?.readOnly, true);
+});
+
+test("a mount point without a volume gets an empty one of the app's own", () => {
+  const mountPoints = [{ name: "db", path: "/var/db", readOnly: false }];
+  const apps = [{ image: "front" }, { image: "front", name: "b" }];
+  const { byApp, empty, implicit } = resolve({ apps }, { mountPoints });
+  assert.equal(byApp.get("front")?.[0]?.source, "/pods/u/volumes/front.db");
+  assert.equal(byApp.get("b")?.[0]?.source, "/pods/u/volumes/b.db");
+  assert.equal(empty.length, 2);
+  assert.deepEqual(implicit, [
+    { app: "front", path: "/var/db" },
+    { app: "b", path: "/var/db" },
+  ]);
+});
+
+test("apps share a volume by its name", () => {
+  const apps = [{ image: "front" }, { image: "front", name: "b" }];
+  const { byApp, empty } = resolve({ apps, volumes: [EMPTY], mounts: [{ volume: "tmp", path: "/t" }] });
+  assert.equal(byApp.get("front")?.[0]?.source, byApp.get("b")?.[0]?.source);
+  assert.equal(empty.length, 1);
+});
+
+const mount = (path: string, volume = "tmp") => ({ volume, path });
+const BAD: readonly (readonly [what: string, request: Partial<PodRequestInput>, texts: string[]])[] = [
+  [
+    "a mount without its volume",
+    { mounts: [mount("/x", "nope")] },
+    ['volume "nope" not found', "--volume nope,kind=empty"],
+  ],
+  ["a name twice", { volumes: [EMPTY, EMPTY] }, ['duplicate volume name "tmp"']],
+  [
+    "a target twice",
+    { volumes: [EMPTY, HOST], mounts: [mount("/x"), mount("/x/", "data")] },
+    ['two volumes at "/x"'],
+  ],
+  ["the root as target", { volumes: [EMPTY], mounts: [mount("//")] }, ["cannot replace the root"]],
+  [
+    "a target that climbs",
+    { volumes: [EMPTY], mounts: [mount("/a/../b")] },
+    ['"/a/../b"', 'must not contain ".."'],
+  ],
+];
+
+for (const [what, request, texts] of BAD) {
+  test(`refuses ${what}`, () => {
+    assert.throws(() => resolve(request), refusal("BadVolume", 1, ...texts));
+  });
+}
