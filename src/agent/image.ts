@@ -1,12 +1,10 @@
 /** org.gantry1.Image. */
 import { type Collection, implement } from "../bus/objects.ts";
 import { IMAGE } from "../interface/image.ts";
-import { type findImage, inspectImage, listImages } from "../manager/images.ts";
+import { type ImageRecord, inspectImage, listImages } from "../manager/images.ts";
 import type { Agent } from "./agent.ts";
 import { remove } from "./image-verbs.ts";
 import { IMAGES } from "./paths.ts";
-
-export type ImageRecord = Awaited<ReturnType<typeof findImage>>;
 
 export type ImageEntity = { readonly agent: Agent; readonly image: ImageRecord };
 

@@ -3,10 +3,10 @@ import { BusError } from "../bus/errors.ts";
 import { type Call, type Errand, type FixedObject, implement } from "../bus/objects.ts";
 import { MANAGER } from "../interface/manager.ts";
 import { ROOT_PATH } from "../interface/tables.ts";
-import { findImage, inspectImage, listImages } from "../manager/images.ts";
+import { findImage, type ImageRecord, imageManifest, inspectImage, listImages } from "../manager/images.ts";
 import type { PodStatus } from "../manager/manager.ts";
 import { type Agent, beginOperation } from "./agent.ts";
-import { type ImageRecord, unpackedSize } from "./image.ts";
+import { unpackedSize } from "./image.ts";
 import { fetch, remove } from "./image-verbs.ts";
 import type { Operation, Operations } from "./operations.ts";
 import { imagePath, operationPath, podPath } from "./paths.ts";
@@ -21,6 +21,7 @@ const managerFace = implement<typeof MANAGER, Agent>(MANAGER, {
     ListPods: async ({ pods }) => (await pods.listPods()).map(podRow),
     GetPod: async ({ pods }, { pod }) => podPath((await pods.podStatus(pod)).uuid),
     DescribePods: async ({ pods }) => JSON.stringify(await pods.listPods()),
+    DescribePod: async ({ pods }, { pod }) => JSON.stringify(await pods.podStatus(pod)),
     PreparePod: (agent, { request, options }, call) =>
       newPod(agent, call, { request, insecure: options.insecure ?? [], start: false }),
     RunPod: (agent, { request, options }, call) =>
@@ -37,6 +38,7 @@ const managerFace = implement<typeof MANAGER, Agent>(MANAGER, {
     GetImage: async ({ images }, { image }) => imagePath((await findImage(images, image)).id),
     DescribeImages: async ({ images }) => JSON.stringify(await listImages(images)),
     InspectImage: async ({ images }, { image }) => JSON.stringify(await inspectImage(images, image)),
+    GetImageManifest: async ({ images }, { image }) => JSON.stringify(await imageManifest(images, image)),
     FetchImage: (agent, { source, options }, call) =>
       fetch(agent, call, { source, insecure: options.insecure ?? [] }),
     RemoveImage: async (agent, { image }, call) => remove(agent, call, await findImage(agent.images, image)),

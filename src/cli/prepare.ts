@@ -1,20 +1,38 @@
 /** What `prepare` and `run` share. */
-import type { LaunchablePod } from "../manager/manager.ts";
+import type { LaunchablePod, PodManager, PodRequest, PrepareOptions } from "../manager/manager.ts";
 import type { PodWords } from "./pod-grammar.ts";
 import { insecureOptions, manifestFile, podRequest, readText } from "./pod-options.ts";
 import type { Context } from "./verb.ts";
 
 /** Prepares the pod that the words describe, and tells its warnings. */
 export async function preparePodWords(context: Context, words: PodWords): Promise<LaunchablePod> {
+  const { openManager } = await import("../manager/open.ts");
+  await using manager = await openManager(context);
+  return await submitWords(context, words, manager);
+}
+
+/** Has the agent run the pod that the words describe, and tells its warnings. */
+export async function runPodWords(context: Context, words: PodWords): Promise<LaunchablePod> {
+  const { refuseForeignDirectory } = await import("../manager/open.ts");
+  refuseForeignDirectory(context);
+  const { remoteManager } = await import("../manager/remote.ts");
+  await using manager = remoteManager();
+  return await submitWords(context, words, {
+    preparePod: manager.runPod,
+    prepareManifest: (text, _, options) => manager.runManifest(text, options),
+  });
+}
+
+type Taker = Pick<PodManager, "preparePod" | "prepareManifest">;
+
+async function submitWords(context: Context, words: PodWords, taker: Taker): Promise<LaunchablePod> {
   const file = manifestFile(words);
-  const options = { insecureOptions: insecureOptions(words.options) };
-  const request = file === undefined ? podRequest(words, context) : undefined;
-  const { localManager } = await import("../manager/local.ts");
-  await using manager = localManager(context);
+  const options: PrepareOptions = { insecureOptions: insecureOptions(words.options) };
+  const request: PodRequest | undefined = file === undefined ? podRequest(words, context) : undefined;
   const pod =
     request === undefined
-      ? await manager.prepareManifest(readText("pod-manifest", file ?? ""), file ?? "", options)
-      : await manager.preparePod(request, options);
+      ? await taker.prepareManifest(readText("pod-manifest", file ?? ""), file ?? "", options)
+      : await taker.preparePod(request, options);
   if (!words.options.flag("quiet")) for (const warning of pod.warnings) context.err(`gantry: ${warning}\n`);
   return pod;
 }

@@ -26,6 +26,12 @@ export const MANAGER = defineInterface({
       in: [],
       out: [["s", "json"]],
     },
+    DescribePod: {
+      doc: "One pod, given as for GetPod, in the JSON of `gantry status`.",
+      since: SINCE,
+      in: [["s", "pod"]],
+      out: [["s", "json"]],
+    },
     PreparePod: {
       doc: 'Prepares a pod without starting it. The request is JSON: a pod manifest, or what to make one of, such as {"name":"web","apps":[{"image":"busybox","args":["httpd","-f"]}]}. The operation\'s result is the pod\'s id.',
       since: SINCE,
@@ -115,6 +121,12 @@ export const MANAGER = defineInterface({
     },
     InspectImage: {
       doc: "Everything that is known of an image, in the JSON of `gantry image inspect`.",
+      since: SINCE,
+      in: [["s", "image"]],
+      out: [["s", "json"]],
+    },
+    GetImageManifest: {
+      doc: "The image manifest in appc's form, as JSON.",
       since: SINCE,
       in: [["s", "image"]],
       out: [["s", "json"]],

@@ -26,6 +26,7 @@ import { podsUsing } from "../store/uses.ts";
 import { connectSystemd, type Systemd } from "../systemd/systemd.ts";
 import { type InsecureOption, judgeUnsigned } from "../trust/verdict.ts";
 
+export type { ImageRecord } from "../image/record.ts";
 export type { Progress } from "../store/import.ts";
 export { type InsecureOption, parseInsecureOptions } from "../trust/verdict.ts";
 

@@ -16,6 +16,7 @@ import { stopUnpackers } from "../store/unpack-unit.ts";
 import type { Local } from "./local.ts";
 import type { Collection, GcOptions, LaunchablePod, WaitFor } from "./manager.ts";
 import { launchable } from "./prepare.ts";
+import { waitForPod } from "./wait.ts";
 
 /** How often a waiter looks, in milliseconds. */
 const POLL = 50;
@@ -81,20 +82,7 @@ export async function waitPod(
   { word, what, timeout }: Waiting,
 ): Promise<PodStatus | undefined> {
   const { uuid } = await findPod(local.paths, word);
-  const end = timeout === undefined ? Number.POSITIVE_INFINITY : Date.now() + timeout;
-  for (;;) {
-    const status = await podStatus(local, uuid);
-    if (isReached(status, what)) return status;
-    if (Date.now() >= end) return undefined;
-    await new Promise((resolve) => setTimeout(resolve, Math.min(POLL, Math.max(1, end - Date.now()))));
-  }
-}
-
-/** A pod that has ended will never be ready, and whoever waits for that wants to know. */
-function isReached(status: PodStatus, what: WaitFor): boolean {
-  if (status.state === "exited") return true;
-  if (what === "exited" || status.state !== "running") return false;
-  return status.apps.every((app) => app.state !== "prepared" && app.started !== undefined);
+  return await waitForPod({ what, timeout, every: POLL, look: () => podStatus(local, uuid) });
 }
 
 /** See PodManager.podManifest. */

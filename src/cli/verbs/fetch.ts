@@ -1,5 +1,6 @@
 /** gantry fetch IMAGE…: takes images into the store. */
-import { fetchImage, parseInsecureOptions } from "../../manager/images.ts";
+import { parseInsecureOptions } from "../../manager/images.ts";
+import { openImages } from "../../manager/open-images.ts";
 import { listenForInterrupt } from "../interrupt.ts";
 import { progressLine } from "../progress.ts";
 import type { Option, Verb } from "../verb.ts";
@@ -20,16 +21,16 @@ export const verb: Verb = {
     "file, another archive or a layout. Prints the id of each image.",
   options: [INSECURE],
   operands: { min: 1, max: 1000 },
-  root: true,
   async run(context, { options, operands }) {
     const insecureOptions = parseInsecureOptions(options.value("insecure-options") ?? "");
+    await using images = await openImages(context);
     using interrupt = listenForInterrupt();
     for (const source of operands) {
       using progress = progressLine(context, source);
       const request = { source, insecureOptions, uid: context.uid, signal: interrupt.signal };
-      const record = await fetchImage(context, { ...request, progress: progress.show });
+      const id = await images.fetch({ ...request, progress: progress.show });
       progress[Symbol.dispose]();
-      context.out(`${record.id}\n`);
+      context.out(`${id}\n`);
     }
     return 0;
   },

@@ -1,5 +1,5 @@
 /** gantry image cat-manifest IMAGE: the appc image manifest. */
-import { imageManifest } from "../../manager/images.ts";
+import { openImages } from "../../manager/open-images.ts";
 import type { Verb } from "../verb.ts";
 
 export const verb: Verb = {
@@ -9,9 +9,9 @@ export const verb: Verb = {
   details: "For OCI and Docker images: what their configuration means in appc's words.",
   options: [],
   operands: { min: 1, max: 1 },
-  root: true,
   async run(context, { operands }) {
-    context.out(`${JSON.stringify(await imageManifest(context, operands[0] ?? ""), null, 2)}\n`);
+    await using images = await openImages(context);
+    context.out(`${JSON.stringify(await images.manifest(operands[0] ?? ""), null, 2)}\n`);
     return 0;
   },
 };

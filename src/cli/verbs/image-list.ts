@@ -1,5 +1,5 @@
 /** gantry image list: the images in the store. */
-import { listImages } from "../../manager/images.ts";
+import { openImages } from "../../manager/open-images.ts";
 import { ageText, sizeText, table } from "../table.ts";
 import { FORMAT, type Verb } from "../verb.ts";
 
@@ -9,9 +9,9 @@ export const verb: Verb = {
   summary: "List the images in the store, the newest first",
   details: "With --format=json: an array of image records, as gantry-on-disk(5) describes them.",
   options: [FORMAT, { name: "full", help: "whole ids" }, { name: "no-legend", help: "no line of titles" }],
-  root: true,
   async run(context, { options }) {
-    const images = await listImages(context);
+    await using manager = await openImages(context);
+    const images = await manager.list();
     if (options.value("format") === "json") {
       context.out(`${JSON.stringify(images, null, 2)}\n`);
       return 0;

@@ -1,5 +1,5 @@
 /** gantry image rm IMAGE…: removes images and the layers only they used. */
-import { removeImage } from "../../manager/images.ts";
+import { openImages } from "../../manager/open-images.ts";
 import type { Verb } from "../verb.ts";
 
 export const verb: Verb = {
@@ -9,9 +9,9 @@ export const verb: Verb = {
   details: "Prints the id of each removed image. Needs no free space on the disk.",
   options: [],
   operands: { min: 1, max: 1000 },
-  root: true,
   async run(context, { operands }) {
-    for (const image of operands) context.out(`${(await removeImage(context, image)).id}\n`);
+    await using images = await openImages(context);
+    for (const image of operands) context.out(`${await images.remove(image)}\n`);
     return 0;
   },
 };

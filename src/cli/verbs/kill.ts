@@ -10,10 +10,9 @@ export const verb: Verb = {
     { name: "app", value: "NAME", help: "this app only" },
   ],
   operands: { min: 1, max: 1 },
-  root: true,
   run: async (context, { options, operands: [word = ""] }) => {
-    const { localManager } = await import("../../manager/local.ts");
-    await using manager = localManager(context);
+    const { openManager } = await import("../../manager/open.ts");
+    await using manager = await openManager(context);
     const app = options.value("app");
     const signal = options.value("signal") ?? "SIGTERM";
     await manager.killPod(word, app === undefined ? { signal } : { app, signal });

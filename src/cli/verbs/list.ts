@@ -12,8 +12,8 @@ export const verb: Verb = {
   summary: "list the pods",
   options: [FORMAT, { name: "full", help: "whole UUIDs, image ids and times" }],
   run: async (context, { options }) => {
-    const { localManager } = await import("../../manager/local.ts");
-    await using manager = localManager(context);
+    const { openManager } = await import("../../manager/open.ts");
+    await using manager = await openManager(context);
     const pods = await manager.listPods();
     const full = options.flag("full");
     show(context, options.value("format"), { table: () => podTable(pods, full), json: () => pods });

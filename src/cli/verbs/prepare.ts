@@ -12,7 +12,6 @@ export const verb: Verb = {
   summary: "prepare a pod to be run later; prints its UUID",
   options: TABLE,
   details: "See gantry run --help for the options that follow an image.",
-  root: true,
   raw: true,
   run: async (context, { operands }) => {
     const words = parsePodWords(operands, { pod: TABLE, app: APP_OPTIONS });

@@ -8,10 +8,9 @@ export const verb: Verb = {
   summary: "remove pods with everything they wrote",
   options: [{ name: "force", help: "also a pod that runs: it is killed first" }],
   operands: { min: 1, max: Number.POSITIVE_INFINITY },
-  root: true,
   run: async (context, { options, operands }) => {
-    const { localManager } = await import("../../manager/local.ts");
-    await using manager = localManager(context);
+    const { openManager } = await import("../../manager/open.ts");
+    await using manager = await openManager(context);
     return await forEachPod(context, operands, async (word) => {
       context.out(`${await manager.removePod(word, { force: options.flag("force") })}\n`);
     });

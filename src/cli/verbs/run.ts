@@ -5,6 +5,7 @@ import { checkFront, orderLaunch, saveUuid } from "../launch.ts";
 import { parsePodWords } from "../pod-grammar.ts";
 import { APP_OPTIONS, POD_OPTIONS } from "../pod-options.ts";
 import { preparePodWords } from "../prepare.ts";
+import { runThroughAgent } from "../through-agent.ts";
 import type { Option, Verb } from "../verb.ts";
 
 const TABLE: readonly Option[] = [
@@ -27,7 +28,6 @@ Options that follow an image:
 ${optionLines(APP_OPTIONS)}`;
   },
   options: TABLE,
-  root: true,
   raw: true,
   run: async (context, { operands }) => {
     const words = parsePodWords(operands, { pod: TABLE, app: APP_OPTIONS });
@@ -35,6 +35,7 @@ ${optionLines(APP_OPTIONS)}`;
     if (detach && words.options.flag("interactive")) {
       throw new GantryError("Usage", "--detach and --interactive exclude each other");
     }
+    if (context.uid !== 0) return await runThroughAgent(context, words);
     checkFront("run");
     const pod = await preparePodWords(context, words);
     saveUuid(words.options.value("uuid-file-save"), pod.uuid);

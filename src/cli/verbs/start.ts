@@ -1,5 +1,6 @@
 /** `gantry start POD…`: launches prepared pods, and those that have ended once more, in the background. */
 import { checkFront, orderLaunch } from "../launch.ts";
+import { startThroughAgent } from "../through-agent.ts";
 import type { Verb } from "../verb.ts";
 
 export const verb: Verb = {
@@ -8,8 +9,8 @@ export const verb: Verb = {
   summary: "start prepared pods, or those that have ended again, in the background",
   options: [],
   operands: { min: 1, max: Number.POSITIVE_INFINITY },
-  root: true,
   run: async (context, { operands }) => {
+    if (context.uid !== 0) return await startThroughAgent(context, operands);
     checkFront("start");
     const { localManager } = await import("../../manager/local.ts");
     await using manager = localManager(context);

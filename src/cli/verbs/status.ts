@@ -23,8 +23,8 @@ export const verb: Verb = {
   ],
   operands: { min: 1, max: 1 },
   run: async (context, { options, operands: [word = ""] }) => {
-    const { localManager } = await import("../../manager/local.ts");
-    await using manager = localManager(context);
+    const { openManager } = await import("../../manager/open.ts");
+    await using manager = await openManager(context);
     const status = await waitedStatus(manager, word, options);
     show(context, options.value("format"), { table: () => lines(status), json: () => status });
     return 0;

@@ -8,10 +8,9 @@ export const verb: Verb = {
   summary: "stop pods: their apps get their stop signal, and SIGKILL when they take too long",
   options: [{ name: "force", help: "SIGKILL at once" }],
   operands: { min: 1, max: Number.POSITIVE_INFINITY },
-  root: true,
   run: async (context, { options, operands }) => {
-    const { localManager } = await import("../../manager/local.ts");
-    await using manager = localManager(context);
+    const { openManager } = await import("../../manager/open.ts");
+    await using manager = await openManager(context);
     return await forEachPod(context, operands, async (word) => {
       const { uuid, stopped } = await manager.stopPod(word, { force: options.flag("force") });
       context.out(stopped ? `${uuid}\n` : `pod ${uuid} has ended already\n`);

@@ -76,8 +76,10 @@ test("interface: every method that changes something has an action", () => {
 test("interface: the unit, its alias and the activation file agree", () => {
   const unit = readFileSync("units/gantry-agent.service", "utf8");
   const activation = readFileSync(`packaging/dbus/${BUS_NAME}.service`, "utf8");
-  const alias = /^Alias=(.*)$/m.exec(unit)?.[1];
-  assert.equal(/^SystemdService=(.*)$/m.exec(activation)?.[1], alias);
+  const installation = readFileSync("packaging/install-tree.sh", "utf8");
+  const alias = /^SystemdService=(.*)$/m.exec(activation)?.[1];
+  assert.equal(alias, `dbus-${BUS_NAME}.service`);
+  assert.match(installation, /^ln -sfn gantry-agent\.service ".*\/dbus-org\.gantry1\.service"$/m);
   assert.equal(/^BusName=(.*)$/m.exec(unit)?.[1], BUS_NAME);
   assert.equal(/^Name=(.*)$/m.exec(activation)?.[1], BUS_NAME);
 });

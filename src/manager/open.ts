@@ -1,0 +1,20 @@
+/** Who does the work for a command line: this process for root, the agent for everybody else. */
+import { GantryError } from "../base/errors.ts";
+import { quoted } from "../base/text.ts";
+import { DEFAULT_PATHS, type Paths } from "../config/paths.ts";
+import type { PodManager } from "./manager.ts";
+
+export type Caller = { readonly paths: Paths; readonly uid: number };
+
+/** Opens the manager of a caller. Throws AccessDenied for a data directory that the agent does not work on. */
+export async function openManager(caller: Caller): Promise<PodManager> {
+  if (caller.uid === 0) return (await import("./local.ts")).localManager(caller);
+  refuseForeignDirectory(caller);
+  return (await import("./remote.ts")).remoteManager();
+}
+
+/** The agent has one data directory; who could name it another one could have it read and write anywhere. */
+export function refuseForeignDirectory({ paths }: Caller): void {
+  if (paths.data === DEFAULT_PATHS.data) return;
+  throw new GantryError("AccessDenied", `only root may work on ${quoted(paths.data)}`);
+}

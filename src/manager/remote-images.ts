@@ -1,0 +1,29 @@
+/** Images on the other side of the bus. */
+import { callMethod, type Peer } from "../bus/client.ts";
+import { MANAGER } from "../interface/manager.ts";
+import { openAgentLink } from "./agent-link.ts";
+import { work } from "./agent-operation.ts";
+import type { ImageVerbs } from "./open-images.ts";
+import { absoluteSource } from "./remote.ts";
+
+/** Reading is free; polkit decides about the rest. */
+export function remoteImages(): ImageVerbs {
+  const agent = openAgentLink();
+  return {
+    fetch: ({ source, insecureOptions, signal }) => {
+      const options = insecureOptions.length > 0 ? { insecure: insecureOptions } : {};
+      const args = { source: absoluteSource(source), options };
+      const begin = (manager: Peer) => callMethod(manager, [MANAGER, "FetchImage"], args);
+      return work(agent, begin, signal === undefined ? {} : { signal });
+    },
+    list: async () =>
+      JSON.parse(await agent.ask((manager) => callMethod(manager, [MANAGER, "DescribeImages"], {}))),
+    inspect: async (image) =>
+      JSON.parse(await agent.ask((manager) => callMethod(manager, [MANAGER, "InspectImage"], { image }))),
+    manifest: async (image) =>
+      JSON.parse(await agent.ask((manager) => callMethod(manager, [MANAGER, "GetImageManifest"], { image }))),
+    remove: (image) =>
+      work(agent, (manager) => callMethod(manager, [MANAGER, "RemoveImage"], { image, options: {} })),
+    [Symbol.asyncDispose]: () => agent.close(),
+  };
+}
