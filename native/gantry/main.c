@@ -1,6 +1,7 @@
 /*
  * gantry: the front. Hot verbs run here; everything else, and every decision, is the TypeScript half's
  * (/usr/lib/gantry/cli.cjs), which hands back a launch order when there are pods to start.
+ * Under the name gantry-agent it is the agent: a unit can't choose between a runtime of our own and the distribution's.
  */
 #include <errno.h>
 #include <linux/close_range.h>
@@ -23,6 +24,7 @@ typedef struct Words {
     char **rest;
 } Words;
 
+static bool is_agent(const char *name);
 static Words words_read(char **arguments);
 static bool wants_help(char **arguments);
 static bool launches(char **arguments);
@@ -31,6 +33,8 @@ static int node_missing(int error);
 
 int main(int argc, char **argv) {
     char **arguments = argv + (argc > 0);
+    if (argc == 1 && is_agent(argv[0]))
+        return node_missing(node_execute_agent());
     Words words = words_read(arguments);
     (void)close_range(3, ~0U, CLOSE_RANGE_CLOEXEC);
     if (words.verb && strcmp(words.verb, "version") == 0 && !*words.rest) {
@@ -40,6 +44,11 @@ int main(int argc, char **argv) {
     if (words.verb && (strcmp(words.verb, "exec") == 0 || strcmp(words.verb, "enter") == 0) && !wants_help(words.rest))
         return exec_verb(words.state, words.rest, argv);
     return launches(arguments) ? launch_verb(arguments) : node_missing(node_execute(arguments));
+}
+
+static bool is_agent(const char *name) {
+    const char *slash = strrchr(name, '/');
+    return strcmp(slash ? slash + 1 : name, "gantry-agent") == 0;
 }
 
 /* Finds the verb behind the global options that matter here. */

@@ -24,26 +24,20 @@ static const char *const unsafe_variables[] = {
     "NODE_ICU_DATA", "OPENSSL_CONF", "SSL_CERT_FILE", "SSL_CERT_DIR",
 };
 
+static int runtime_execute(const char *const *head, size_t n_head, char **arguments);
 static int line_read(int fd, char **ret_line, size_t *ret_size);
 
 int node_execute(char **arguments) {
     static const char *const head[] = { "node", "--disable-proto=delete", GANTRY_LIBEXECDIR "/cli.cjs" };
-    size_t count = 0, n_head = sizeof head / sizeof *head;
-    while (arguments[count])
-        count++;
-    _cleanup_free_ const char **argv = calloc(n_head + count + 1, sizeof *argv);
-    if (!argv)
-        return -ENOMEM;
-    memcpy(argv, head, sizeof head);
-    memcpy(argv + n_head, arguments, count * sizeof *argv);
-    for (size_t i = 0; i < sizeof unsafe_variables / sizeof *unsafe_variables; i++)
-        (void)unsetenv(unsafe_variables[i]);
-    for (size_t i = 0; i < sizeof runtimes / sizeof *runtimes; i++) {
-        execv(runtimes[i], (char *const *)argv);
-        if (errno != ENOENT)
-            return -errno;
-    }
-    return -ENOENT;
+    return runtime_execute(head, sizeof head / sizeof *head, arguments);
+}
+
+int node_execute_agent(void) {
+    /* A heap that grows beyond this is a leak or an attack. */
+    static const char *const head[] = { "node", "--disable-proto=delete", "--max-old-space-size=128",
+                                        GANTRY_LIBEXECDIR "/agent.cjs" };
+    static char *none[] = { NULL };
+    return runtime_execute(head, sizeof head / sizeof *head, none);
 }
 
 int node_ask(char **arguments, pid_t *ret_pid, char **ret_line, size_t *ret_size) {
@@ -81,6 +75,25 @@ int node_wait(pid_t pid) {
         if (errno != EINTR)
             return 125;
     return WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
+}
+
+static int runtime_execute(const char *const *head, size_t n_head, char **arguments) {
+    size_t count = 0;
+    while (arguments[count])
+        count++;
+    _cleanup_free_ const char **argv = calloc(n_head + count + 1, sizeof *argv);
+    if (!argv)
+        return -ENOMEM;
+    memcpy(argv, head, n_head * sizeof *argv);
+    memcpy(argv + n_head, arguments, count * sizeof *argv);
+    for (size_t i = 0; i < sizeof unsafe_variables / sizeof *unsafe_variables; i++)
+        (void)unsetenv(unsafe_variables[i]);
+    for (size_t i = 0; i < sizeof runtimes / sizeof *runtimes; i++) {
+        execv(runtimes[i], (char *const *)argv);
+        if (errno != ENOENT)
+            return -errno;
+    }
+    return -ENOENT;
 }
 
 /* To the newline, not to the end: the launch goes on while Node still tears itself down. */

@@ -6,6 +6,9 @@
 /* Replaces this process. Returns only on failure, -errno; -ENOENT: there is no Node. */
 int node_execute(char **arguments);
 
+/* The same for the agent, which takes no arguments. */
+int node_execute_agent(void);
+
 /*
  * Starts the TypeScript half with the write end of a pipe as fd 3 and reads what it writes there, up to a newline or
  * the end. *ret_line (caller frees) has no newline and may be empty.
