@@ -35,6 +35,8 @@ export type HostOptions = {
   readonly root?: string;
   /** Laid over the root, so that Gantry appears installed; build/root unless told, "" for none. */
   readonly tree?: string;
+  /** Whether the machine's Node is put into a root that has none; so it is unless told. */
+  readonly node?: boolean;
   /** Environment of the host's PID 1 and of what enters it. */
   readonly env?: Readonly<Record<string, string>>;
 };
@@ -115,7 +117,7 @@ function stageEnvironment(
     HOST_DATA: typeof options.data === "object" ? `${options.data.ext4MiB}M` : "tmpfs",
     HOST_ROOT: options.root ?? "/",
     HOST_TREE: options.tree ?? (existsSync(built) ? built : ""),
-    HOST_NODE: process.execPath,
+    HOST_NODE: options.node === false ? "" : process.execPath,
     HOST_ENV: bootEnvironment(options),
   };
 }

@@ -106,7 +106,7 @@ mount_data() {
   mkdir -p "$journal" "$HOST_DIRECTORY/journal"
   mount --bind "$HOST_DIRECTORY/journal" "$journal"
   mount --bind "$HOST_DIRECTORY/disk/data" "$R/var/lib/gantry"
-  if [ ! -x "$R$HOST_NODE" ]; then
+  if [ -n "$HOST_NODE" ] && [ ! -x "$R$HOST_NODE" ]; then
     mkdir -p "$R/usr/local/bin"
     touch "$R/usr/local/bin/node"
     mount -o bind,ro "$HOST_NODE" "$R/usr/local/bin/node"
