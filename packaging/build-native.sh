@@ -1,6 +1,9 @@
 #!/bin/sh
-# Builds the native programs (build/native).
+# build-native.sh [DIRECTORY [MESON OPTION…]]
+# Builds the native programs in build/native, or DIRECTORY.
 set -eu
 cd "$(dirname "$0")/.."
-[ -f build/native/build.ninja ] || meson setup build/native native --prefix=/usr --libexecdir=lib/gantry
-ninja -C build/native --quiet
+directory=${1:-build/native}
+[ $# = 0 ] || shift
+[ -f "$directory/build.ninja" ] || meson setup "$directory" native --prefix=/usr --libexecdir=lib/gantry "$@"
+ninja -C "$directory" --quiet

@@ -13,6 +13,7 @@ put() {
 }
 
 DESTDIR=$root meson install -C "$native" --no-rebuild --only-changed --quiet
+ln -sfn ../../bin/gantry "$root/usr/lib/gantry/gantry-agent"
 put build/bundle/cli.cjs usr/lib/gantry/cli.cjs
 put build/bundle/cli-code.cjs usr/lib/gantry/cli-code.cjs
 put build/bundle/cli-code.cache usr/lib/gantry/cli-code.cache
@@ -28,9 +29,8 @@ for interface in packaging/dbus/interfaces/*.xml; do
 done
 put packaging/polkit/org.gantry1.policy usr/share/polkit-1/actions/org.gantry1.policy
 put packaging/polkit/50-gantry-web.rules usr/share/doc/gantry/examples/50-gantry-web.rules
-# What `systemctl enable` would make of the unit's Alias=, as a package's vendor link: activation works from the start.
+# Links of the vendor instead of [Install] sections: they need nothing in /etc, and `systemctl mask` governs both units.
 ln -sfn gantry-agent.service "$root/usr/lib/systemd/system/dbus-org.gantry1.service"
-# The same for the timer: a vendor link needs nothing in /etc, and `systemctl mask` takes it away.
 mkdir -p "$root/usr/lib/systemd/system/timers.target.wants"
 ln -sfn ../gantry-gc.timer "$root/usr/lib/systemd/system/timers.target.wants/gantry-gc.timer"
 put packaging/tmpfiles.d/gantry.conf usr/lib/tmpfiles.d/gantry.conf

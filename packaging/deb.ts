@@ -1,0 +1,121 @@
+/** The Debian packages: a tree, control files, and what dpkg-shlibdeps computes. */
+import { createHash } from "node:crypto";
+import { chmod, copyFile, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join, relative } from "node:path";
+import { output } from "./command.ts";
+import { writeDocuments } from "./documents.ts";
+import { programs } from "./elf.ts";
+import { stage } from "./staging.ts";
+
+export type Flavour = {
+  readonly package: string;
+  readonly runtime: boolean;
+  readonly depends: readonly string[];
+  readonly relations: readonly string[];
+  readonly description: string;
+};
+
+export type Build = { readonly version: string; readonly directory: string };
+
+/** The programs are started by systemd, and talk to it and to polkit over the system bus. */
+const DEPENDS = ["default-dbus-system-bus | dbus-system-bus", "systemd (>= 252)"];
+
+export const FLAVOURS: readonly Flavour[] = [
+  {
+    package: "gantry",
+    runtime: false,
+    depends: ["nodejs (>= 20)", ...DEPENDS],
+    relations: ["Conflicts: gantry-bundled", "Replaces: gantry-bundled"],
+    description: "This package uses the distribution's Node.js.",
+  },
+  {
+    package: "gantry-bundled",
+    runtime: true,
+    depends: DEPENDS,
+    relations: ["Provides: gantry (= @VERSION@)", "Conflicts: gantry", "Replaces: gantry"],
+    description: "This package carries a Node.js of its own, for hosts that have none or an older one.",
+  },
+];
+
+const SCRIPTS = ["postinst", "prerm", "postrm"];
+
+/** Builds the package and returns its path. */
+export async function buildDeb(flavour: Flavour, { version, directory }: Build): Promise<string> {
+  await using staging = await stage({ native: "build/native", runtime: flavour.runtime });
+  const { tree } = staging;
+  const architecture = (await output(["dpkg", "--print-architecture"])).trim();
+  await writeDocuments(join(tree, "usr/share/doc", flavour.package), { ...flavour, version });
+  await writeControl(tree, flavour, {
+    "@VERSION@": version,
+    "@ARCHITECTURE@": architecture,
+    "@DEPENDS@": [...flavour.depends, ...(await libraryPackages(tree))].join(", "),
+  });
+  const file = join(directory, `${flavour.package}_${version}_${architecture}.deb`);
+  await output(["dpkg-deb", "--root-owner-group", "-Zzstd", "-z12", "--build", tree, file]);
+  return file;
+}
+
+/** What the shared libraries of the programs are packaged as. */
+async function libraryPackages(tree: string): Promise<string[]> {
+  const source = await mkdtemp(join(tmpdir(), "gantry-shlibdeps-"));
+  try {
+    await mkdir(join(source, "debian"));
+    const control = "Source: gantry\n\nPackage: gantry\nArchitecture: any\n";
+    await writeFile(join(source, "debian/control"), control);
+    const dynamic = (await programs(tree)).flatMap((path) => ["-e", path]);
+    // Warning 1 only is off: an addon's symbols are its loader's.
+    const answer = await output(["dpkg-shlibdeps", "-O", "--warnings=6", ...dynamic], { cwd: source });
+    return answer
+      .trim()
+      .replace(/^shlibs:Depends=/, "")
+      .split(", ");
+  } finally {
+    await rm(source, { recursive: true });
+  }
+}
+
+async function writeControl(
+  tree: string,
+  flavour: Flavour,
+  values: Readonly<Record<string, string>>,
+): Promise<void> {
+  const control = join(tree, "DEBIAN");
+  const sums = await checksums(tree);
+  const size = await output(["du", "--summarize", "--apparent-size", "--block-size=1024", tree]);
+  await mkdir(control);
+  await writeFile(join(control, "md5sums"), sums);
+  const template = await readFile("packaging/debian/control", "utf8");
+  const filled = fill(template, {
+    "@PACKAGE@": flavour.package,
+    "@RELATIONS@": flavour.relations.join("\n"),
+    "@FLAVOUR@": flavour.description,
+    "@INSTALLED_SIZE@": size.split("\t")[0] ?? "0",
+    ...values,
+  });
+  await writeFile(join(control, "control"), filled);
+  for (const script of SCRIPTS) {
+    await copyFile(`packaging/debian/${script}`, join(control, script));
+    await chmod(join(control, script), 0o755);
+  }
+}
+
+/** Values may name further ones. */
+function fill(template: string, values: Readonly<Record<string, string>>): string {
+  return Object.entries(values).reduce((text, [mark, value]) => text.replaceAll(mark, value), template);
+}
+
+/** For `dpkg --verify`: the md5sums of deb-md5sums(5). */
+async function checksums(tree: string): Promise<string> {
+  const entries = await readdir(tree, { recursive: true, withFileTypes: true });
+  const paths = entries.filter((entry) => entry.isFile()).map((entry) => join(entry.parentPath, entry.name));
+  const lines = await Promise.all(
+    paths.sort().map(async (path) => {
+      const sum = createHash("md5")
+        .update(await readFile(path))
+        .digest("hex");
+      return `${sum}  ${relative(tree, path)}\n`;
+    }),
+  );
+  return lines.join("");
+}

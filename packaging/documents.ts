@@ -1,0 +1,71 @@
+/** /usr/share/doc/<package>: the changelog as Debian wants it, and every licence of what is in the package. */
+import { mkdir, readdir, readFile, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { constants, gzipSync } from "node:zlib";
+import { runtimeLicence } from "./runtime.ts";
+
+export type Subject = { readonly package: string; readonly version: string; readonly runtime: boolean };
+
+export async function writeDocuments(directory: string, subject: Subject): Promise<void> {
+  await mkdir(directory, { recursive: true });
+  await writeFile(join(directory, "changelog.gz"), compress(changelog(subject)));
+  await writeFile(join(directory, "copyright"), await copyright(subject));
+}
+
+/** gzip as `gzip -9n` makes it: without name and time. */
+export function compress(text: string): Buffer {
+  return gzipSync(text, { level: constants.Z_BEST_COMPRESSION });
+}
+
+function changelog(subject: Subject): string {
+  const date = new Date(Number(process.env["SOURCE_DATE_EPOCH"]) * 1000)
+    .toUTCString()
+    .replace("GMT", "+0000");
+  return `${subject.package} (${subject.version}) stable; urgency=medium
+
+  * Release ${subject.version}; CHANGELOG.md of the sources tells what is new.
+
+ -- Gantry developers <developers@gantry.example>  ${date}
+`;
+}
+
+/** Gantry's licence, then that of each package inside of the scripts, then the runtime's. */
+async function copyright({ runtime }: Subject): Promise<string> {
+  const parts = [
+    `Gantry\n\n${APACHE}`,
+    ...(await Promise.all((await bundledPackages()).map(packageLicence))),
+    ...(runtime ? [`Node.js ${process.version}, /usr/lib/gantry/node\n\n${await runtimeLicence()}`] : []),
+  ];
+  return `${parts.map((part) => part.trim()).join(`\n\n${"-".repeat(72)}\n\n`)}\n`;
+}
+
+const APACHE = `Licensed under the Apache License, Version 2.0. On Debian systems its text is in
+/usr/share/common-licenses/Apache-2.0.`;
+
+/** Names of the packages that the bundles' source maps tell of. */
+async function bundledPackages(): Promise<string[]> {
+  const maps = (await readdir("build/bundle")).filter((name) => name.endsWith(".map"));
+  const sources = await Promise.all(maps.map((name) => sourcesOf(join("build/bundle", name))));
+  const names = sources
+    .flat()
+    .flatMap((path) => /node_modules\/((?:@[^/]+\/)?[^/]+)\//.exec(path)?.[1] ?? []);
+  return [...new Set(names)].sort();
+}
+
+async function sourcesOf(map: string): Promise<string[]> {
+  const { sources } = JSON.parse(await readFile(map, "utf8")) as { readonly sources: string[] };
+  return sources;
+}
+
+/** Some packages have no file of their own for it: then what their package.json says must do. */
+async function packageLicence(name: string): Promise<string> {
+  const directory = join("node_modules", name);
+  const manifest: unknown = JSON.parse(await readFile(join(directory, "package.json"), "utf8"));
+  const { version, license } = manifest as { readonly version: string; readonly license?: string };
+  const texts = await Promise.all(
+    ["LICENSE", "LICENSE.md", "LICENSE.txt", "LICENCE", "license"].map((file) =>
+      readFile(join(directory, file), "utf8").catch(() => ""),
+    ),
+  );
+  return `${name} ${version}, inside of /usr/lib/gantry/*.cjs\n\n${texts.find((text) => text !== "") ?? license ?? ""}`;
+}
