@@ -73,7 +73,7 @@ function writeSmallLayout(directory: string, layers: readonly Buffer[]): void {
 for (const [call, fewest] of [
   ["mkdir", 3],
   ["rename", 9],
-  ["fsync", 14],
+  ["fsync", 11],
   ["symlink", 1],
 ] as const) {
   test(`an import that is killed at any ${call} leaves nothing that gc can't clean`, async (t) => {
