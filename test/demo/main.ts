@@ -87,6 +87,7 @@ async function endPod(place: Place): Promise<void> {
   const units = await show(place, "systemctl --no-pager --no-legend --all list-units 'gantry-web*'");
   check("systemd knows no unit of the pod any more", units === "");
   await show(place, "gantry list");
+  await show(place, "gantry image rm localhost/web:1.0 localhost/debian.oci:bookworm");
 }
 
 const begin = Date.now();

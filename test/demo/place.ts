@@ -1,9 +1,9 @@
 /** Where the demo runs: this host, if systemd is its PID 1, else a test host of its own. */
 import { execFile } from "node:child_process";
-import { cp, readFile, rm } from "node:fs/promises";
+import { existsSync } from "node:fs";
+import { cp, readdir, readFile, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { promisify } from "node:util";
-import { files } from "../dist/tree.ts";
 import { bootHost } from "../host/host.ts";
 import { BUILD } from "../host/machine.ts";
 
@@ -33,21 +33,26 @@ async function useTestHost(): Promise<Place> {
   };
 }
 
-/** A file that was there before is not ours to remove: then Gantry is installed, and that is what is shown. */
+/** An installed Gantry is what is shown; else build/root is laid over this host, and whatever that adds goes again. */
 async function useThisHost(): Promise<Place> {
+  if (existsSync("/usr/bin/gantry")) {
+    const nothing = async (): Promise<void> => {};
+    return {
+      description: "this host, with the Gantry it has",
+      exec: execHere,
+      [Symbol.asyncDispose]: nothing,
+    };
+  }
   const root = join(BUILD, "root");
-  const installed = (await execHere(["test", "-e", "/usr/bin/gantry"])).status === 0;
-  if (!installed) await cp(root, "/", { recursive: true, preserveTimestamps: true });
-  if (!installed) await execHere(["systemctl", "daemon-reload"]);
+  const paths = (await readdir(root, { recursive: true })).map((path) => `/${path}`);
+  const added = [...paths, "/var/lib/gantry"].filter((path) => !existsSync(path)).sort();
+  await cp(root, "/", { recursive: true, preserveTimestamps: true, verbatimSymlinks: true });
+  await execHere(["systemctl", "daemon-reload"]);
   return {
-    description: installed
-      ? "this host, with the installed Gantry"
-      : "this host; build/root is installed meanwhile",
+    description: "this host; build/root is installed meanwhile",
     exec: execHere,
     [Symbol.asyncDispose]: async () => {
-      if (installed) return;
-      for (const file of await files(root)) await rm(file.slice(root.length), { force: true });
-      await rm("/usr/lib/gantry", { recursive: true, force: true });
+      for (const path of added.reverse()) await rm(path, { recursive: true, force: true });
       await execHere(["systemctl", "daemon-reload"]);
     },
   };
