@@ -14,6 +14,7 @@
 static void client_receive(Relay *relay, unsigned index);
 static int request_handle(Relay *relay, unsigned index, PacketFds *fds);
 static int register_handle(Relay *relay, unsigned index, PacketFds *fds);
+static int notify_handle(Relay *relay, unsigned index, PacketFds *fds);
 static int attach_handle(Relay *relay, unsigned index);
 static int drain_handle(Relay *relay, unsigned index);
 static int attached_handle(Relay *relay, unsigned index);
@@ -120,6 +121,8 @@ static int request_handle(Relay *relay, unsigned index, PacketFds *fds) {
     switch (relay->packet.head.type) {
     case PACKET_REGISTER:
         return register_handle(relay, index, fds);
+    case PACKET_NOTIFY:
+        return notify_handle(relay, index, fds);
     case PACKET_ATTACH:
         return attach_handle(relay, index);
     case PACKET_DRAIN:
@@ -152,6 +155,24 @@ static int register_handle(Relay *relay, unsigned index, PacketFds *fds) {
     return 0;
 }
 
+/* Body: <app name> NUL <pid>. */
+static int notify_handle(Relay *relay, unsigned index, PacketFds *fds) {
+    Client *client = &relay->client[index];
+    const char *body = (const char *)relay->packet.body, *end = body + relay->packet.head.length;
+    const char *pid_text = memchr(body, '\0', (size_t)(end - body));
+    pid_t pid;
+    if (!pid_text || pid_parse(pid_text + 1, (size_t)(end - pid_text - 1), &pid) < 0)
+        return -EBADMSG;
+    int r = name_copy(client->name, relay->packet.body, (size_t)(pid_text - body));
+    if (r >= 0)
+        r = notifier_register(relay, client->name, pid, fds);
+    if (r < 0)
+        return r;
+    (void)packet_send(client->fd, PACKET_OK, 0, 0, NULL, 0);
+    client_close(relay, index);
+    return 0;
+}
+
 static int attach_handle(Relay *relay, unsigned index) {
     Client *client = &relay->client[index];
     client->every = relay->packet.head.length == 0;
@@ -172,6 +193,7 @@ static int drain_handle(Relay *relay, unsigned index) {
     int r = name_copy(client->name, relay->packet.body, relay->packet.head.length);
     if (r < 0)
         return r;
+    notifier_end(relay, client->name);
     App *app = app_find(relay, client->name);
     if (app && app->end == APP_DRAINS)
         return -EBUSY;

@@ -58,5 +58,10 @@ int input_take(Relay *relay, App *app, const void *bytes, size_t length);
 void input_flush(Relay *relay, App *app);
 void input_close(Relay *relay, App *app);
 
+/* notifier.c */
+int notifier_register(Relay *relay, const char *name, pid_t pid, PacketFds *fds);
+void notifier_relay(Relay *relay, Notifier *notifier);
+void notifier_end(Relay *relay, const char *name);
+
 /* journal.c */
 int journal_write(int fd, pid_t pid, const void *bytes, size_t length);

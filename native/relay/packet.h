@@ -19,6 +19,7 @@ typedef enum PacketType {
     PACKET_ERROR = 8,    /* sandbox → client */
     PACKET_OK = 9,       /* sandbox → client */
     PACKET_ENDED = 10,   /* sandbox → client */
+    PACKET_NOTIFY = 11,  /* stage1 → sandbox */
 } PacketType;
 
 typedef enum PacketStream {

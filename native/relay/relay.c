@@ -43,6 +43,9 @@ void relay_dispatch(Relay *relay, uint64_t tag, uint32_t events) {
         if (app->used)
             app_settle(relay, app);
         return;
+    case RELAY_NOTIFY:
+        notifier_relay(relay, &relay->notifier[index % RELAY_APPS_MAX]);
+        return;
     default:
         return;
     }

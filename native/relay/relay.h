@@ -21,6 +21,7 @@ typedef enum RelayTag {
     RELAY_CLIENT = 2,
     RELAY_STREAM = 3,
     RELAY_JOURNAL = 4,
+    RELAY_NOTIFY = 5,
 } RelayTag;
 
 /*
@@ -54,6 +55,15 @@ typedef struct App {
     Stream stream[STREAM_COUNT];
 } App;
 
+/* An app's own notify socket, and the connection to systemd on which its messages go on in its name. */
+typedef struct Notifier {
+    bool used;
+    int socket;
+    int systemd;
+    pid_t pid; /* in the pod's pid namespace */
+    char name[RELAY_NAME_MAX + 1];
+} Notifier;
+
 typedef enum ClientRole {
     CLIENT_FREE,
     CLIENT_NEW,      /* connected, no request yet */
@@ -81,6 +91,7 @@ typedef struct Relay {
     uint8_t chunk[PACKET_BODY_MAX]; /* the one being relayed */
     Client client[RELAY_CLIENTS_MAX];
     App app[RELAY_APPS_MAX];
+    Notifier notifier[RELAY_APPS_MAX];
 } Relay;
 
 /*

@@ -25,7 +25,8 @@ static int filter_step(Launch *launch, Failure *failure) {
 
 static int program_step(Launch *launch, Failure *failure) {
     const ProcessPlan *process = &launch->plan->process;
-    char **environment = environment_make(&process->env, launch->confinement.credentials.home, NULL);
+    char **environment = environment_make(&process->env, launch->confinement.credentials.home,
+                                          launch->plan->ready == READY_APP ? "NOTIFY_SOCKET=" APP_NOTIFY_PATH : NULL);
     if (!environment)
         return failure_set(failure, 0, ENOMEM, "environment");
     return program_execute(&process->args, environment, failure);

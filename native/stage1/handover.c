@@ -131,6 +131,8 @@ int handover_finish(Launch *launch, Failure *failure) {
     if (r >= 0)
         r = relay_register(launch, report.pid, failure);
     if (r >= 0)
+        r = relay_notify(launch, report.pid, failure);
+    if (r >= 0)
         r = status_write_started(launch, failure);
     if (r < 0)
         return r;

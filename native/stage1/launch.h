@@ -10,6 +10,9 @@
 #include "confine/confine.h"
 #include "plan/plan.h"
 
+/* Where the app finds its notify socket. */
+#define APP_NOTIFY_PATH "/dev/gantry-notify"
+
 /* The app's descriptors 0, 1, 2 and what the sandbox gets to relay them. -1: leave systemd's, or nothing. */
 typedef struct Streams {
     int app[3];
@@ -27,7 +30,9 @@ typedef struct Launch {
     int status;          /* the app's status directory */
     int sandbox;         /* pidfd of the pod's init */
     int userns;          /* its user namespace, -1 in a pod without one */
-    int relay;           /* connected to the sandbox's socket, -1 when nothing is relayed */
+    int relay;           /* connected to the sandbox for the standard streams, -1 when they are not relayed */
+    int notify_relay;    /* the same for the app's notify socket */
+    int app_notify;      /* the socket behind the app's NOTIFY_SOCKET, -1 without */
     int scratch;         /* private tmpfs: layers, an empty directory, a null device */
     int null;            /* that device, open for reading and writing */
     int root;            /* the app's root */
@@ -68,6 +73,8 @@ int rootfs_make_cwd(Launch *launch, Failure *failure);
 int rootfs_pivot(Launch *launch, Failure *failure);
 /* mask.c: masked and read-only paths. */
 int mask_apply(Launch *launch, Failure *failure);
+/* notify.c: a socket for the app's own readiness. */
+int notify_bind(Launch *launch, Failure *failure);
 /* stdio.c: pipes, pty, null; at last the app's 0, 1 and 2. */
 int stdio_open(Launch *launch, Failure *failure);
 int stdio_install(Launch *launch, Failure *failure);
@@ -77,6 +84,7 @@ int status_write_started(Launch *launch, Failure *failure);
 /* relay.c: hands pipes or pty to the sandbox. */
 int relay_connect(Launch *launch, Failure *failure);
 int relay_register(Launch *launch, pid_t pid_in_pod, Failure *failure);
+int relay_notify(Launch *launch, pid_t pid_in_pod, Failure *failure);
 /* app.c: the app's process, up to and including its execve; never returns. */
 _Noreturn void app_run(Launch *launch);
 /* handover.c: clones the app's process and gives it to systemd. */

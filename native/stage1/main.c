@@ -74,6 +74,7 @@ static const Step launcher_steps[] = {
     { "user", confinement_step, EXIT_STATUS_USER },
     { "working directory", rootfs_make_cwd, EXIT_STATUS_CHDIR },
     { "standard streams", stdio_open, EXIT_STATUS_STDOUT },
+    { "notify socket", notify_bind, EXIT_STATUS_NAMESPACE },
     { "pod namespaces", sandbox_join, EXIT_STATUS_NAMESPACE },
     { "app process", handover_clone, EXIT_STATUS_NAMESPACE },
     { "hand-over", handover_finish, EXIT_STATUS_NAMESPACE },
@@ -112,7 +113,7 @@ int main(int argc, char **argv) {
         return EXIT_STATUS_CONFIG;
     }
     Launch launch = {
-        .argv = argv, .notify = -1, .status = -1, .sandbox = -1, .userns = -1, .relay = -1, .scratch = -1, .null = -1, .root = -1,
+        .argv = argv, .notify = -1, .status = -1, .sandbox = -1, .userns = -1, .relay = -1, .notify_relay = -1, .app_notify = -1, .scratch = -1, .null = -1, .root = -1,
         .channel = -1,
         .streams = { { -1, -1, -1 }, -1, { -1, -1, -1 }, { -1, -1, -1 } },
     };

@@ -2,6 +2,7 @@
 #include "relay/packet.h"
 
 #include <errno.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -12,14 +13,20 @@ static bool relay_wanted(const LaunchPlan *plan) {
     return plan->process.terminal || plan->log == LOG_PIPE;
 }
 
-int relay_connect(Launch *launch, Failure *failure) {
-    if (!relay_wanted(launch->plan))
-        return 0;
+/* The socket takes one request per connection. */
+static int socket_connect(const Launch *launch, int *ret_fd, Failure *failure) {
     int fd = packet_connect(launch->plan->socket);
     if (fd < 0)
         return failure_set(failure, 0, -fd, "%s", launch->plan->socket);
-    launch->relay = fd;
+    *ret_fd = fd;
     return 0;
+}
+
+int relay_connect(Launch *launch, Failure *failure) {
+    int r = relay_wanted(launch->plan) ? socket_connect(launch, &launch->relay, failure) : 0;
+    if (r >= 0 && launch->plan->ready == READY_APP)
+        r = socket_connect(launch, &launch->notify_relay, failure);
+    return r;
 }
 
 /* The order of docs/launch-plan.md. */
@@ -40,15 +47,10 @@ static unsigned fds_collect(const Launch *launch, int ret[PACKET_FDS_MAX]) {
     return count;
 }
 
-static int register_send(const Launch *launch, pid_t pid) {
-    int fds[PACKET_FDS_MAX];
-    unsigned count = fds_collect(launch, fds);
-    char body[600], control[CMSG_SPACE(sizeof fds)] = { 0 };
-    int length = snprintf(body, sizeof body, "%s%c%s%c%d", launch->plan->app, 0, launch->plan->app, 0, (int)pid);
-    if (length < 0 || (size_t)length >= sizeof body)
-        return -E2BIG;
-    PacketHead head = { .type = PACKET_REGISTER, .length = (uint32_t)length };
-    struct iovec vectors[] = { { &head, sizeof head }, { body, (size_t)length } };
+static int request_send(int socket, PacketType type, const void *body, size_t length, const int *fds, unsigned count) {
+    char control[CMSG_SPACE(PACKET_FDS_MAX * sizeof *fds)] = { 0 };
+    PacketHead head = { .type = (uint8_t)type, .length = (uint32_t)length };
+    struct iovec vectors[] = { { &head, sizeof head }, { (void *)(uintptr_t)body, length } };
     struct msghdr message = {
         .msg_iov = vectors, .msg_iovlen = 2, .msg_control = control, .msg_controllen = CMSG_SPACE(count * sizeof *fds),
     };
@@ -57,16 +59,13 @@ static int register_send(const Launch *launch, pid_t pid) {
     header->cmsg_type = SCM_RIGHTS;
     header->cmsg_len = CMSG_LEN(count * sizeof *fds);
     memcpy(CMSG_DATA(header), fds, count * sizeof *fds);
-    return sendmsg(launch->relay, &message, MSG_NOSIGNAL) < 0 ? -errno : 0;
+    return sendmsg(socket, &message, MSG_NOSIGNAL) < 0 ? -errno : 0;
 }
 
-int relay_register(Launch *launch, pid_t pid_in_pod, Failure *failure) {
+/* The sandbox answers OK, or with a sentence. */
+static int answer_await(const Launch *launch, int socket, Failure *failure) {
     static Packet answer; /* 16 KiB do not belong on the stack */
-    if (launch->relay < 0)
-        return 0;
-    int r = register_send(launch, pid_in_pod);
-    if (r >= 0)
-        r = packet_receive(launch->relay, &answer, NULL);
+    int r = packet_receive(socket, &answer, NULL);
     if (r < 0)
         return failure_set(failure, EXIT_STATUS_STDOUT, -r, "%s", launch->plan->socket);
     if (r == 1 && answer.head.type == PACKET_ERROR)
@@ -74,4 +73,29 @@ int relay_register(Launch *launch, pid_t pid_in_pod, Failure *failure) {
     if (r == 0 || answer.head.type != PACKET_OK)
         return failure_set(failure, EXIT_STATUS_STDOUT, EPROTO, "%s", launch->plan->socket);
     return 0;
+}
+
+int relay_register(Launch *launch, pid_t pid_in_pod, Failure *failure) {
+    int fds[PACKET_FDS_MAX];
+    char body[600];
+    if (!relay_wanted(launch->plan))
+        return 0;
+    unsigned count = fds_collect(launch, fds);
+    int length = snprintf(body, sizeof body, "%s%c%s%c%d", launch->plan->app, 0, launch->plan->app, 0, (int)pid_in_pod);
+    int r = request_send(launch->relay, PACKET_REGISTER, body, (size_t)length, fds, count);
+    if (r < 0)
+        return failure_set(failure, EXIT_STATUS_STDOUT, -r, "%s", launch->plan->socket);
+    return answer_await(launch, launch->relay, failure);
+}
+
+int relay_notify(Launch *launch, pid_t pid_in_pod, Failure *failure) {
+    char body[300];
+    if (launch->app_notify < 0)
+        return 0;
+    const int fds[] = { launch->app_notify, launch->notify };
+    int length = snprintf(body, sizeof body, "%s%c%d", launch->plan->app, 0, (int)pid_in_pod);
+    int r = request_send(launch->notify_relay, PACKET_NOTIFY, body, (size_t)length, fds, 2);
+    if (r < 0)
+        return failure_set(failure, EXIT_STATUS_STDOUT, -r, "%s", launch->plan->socket);
+    return answer_await(launch, launch->notify_relay, failure);
 }

@@ -1,0 +1,87 @@
+/** An app that says itself when it is ready, and can say nothing else. */
+import assert from "node:assert/strict";
+import { after, before, describe, test } from "node:test";
+import { bootHost, type TestHost } from "../../host/host.ts";
+import { type Change, makeLayer, type Pod, startPod } from "./pod.ts";
+
+const readyByApp: Change = (plan) => {
+  plan.gantry.ready = "app";
+};
+
+for (const userns of ["pod", "host"] as const) {
+  describe(`readiness by the app, user namespace ${userns}`, () => {
+    let host: TestHost;
+    let pod: Pod;
+    before(async () => {
+      host = await bootHost({ name: `notify-${userns}` });
+      await makeLayer(host);
+      pod = await startPod(host, { userns });
+    });
+    after(async () => {
+      await host[Symbol.asyncDispose]();
+    });
+
+    test("the start job ends when the app says so", async () => {
+      const job = await pod.start(
+        "ready",
+        ["sh", "-c", "sleep 0.5; exec notify-client 'READY=1\\nSTATUS=serving' -- sleep 60"],
+        readyByApp,
+      );
+      assert.equal(job.status, 0, job.stderr);
+      const now = await pod.facts("ready");
+      assert.equal(now["ActiveState"], "active");
+      assert.equal(now["StatusText"], "serving");
+    });
+
+    test("an app that never says so is not started", async () => {
+      const end = await pod.finish("never", ["sleep", "60"], readyByApp, ["TimeoutStartSec=1"]);
+      assert.equal(end["Job"], "1");
+      assert.equal(end["Result"], "timeout");
+    });
+
+    test("a user's child may say so, and a barrier is answered", async () => {
+      const end = await pod.finish(
+        "child",
+        ["sh", "-c", "notify-client READY=1 barrier && echo passed; sleep 0.3"],
+        (plan) => {
+          readyByApp(plan);
+          plan.process.user = { uid: 33, gid: 34, umask: 0o22, additionalGids: [] };
+          plan.process.capabilities = {
+            bounding: [],
+            effective: [],
+            permitted: [],
+            inheritable: [],
+            ambient: [],
+          };
+        },
+      );
+      assert.equal(end["Job"], "0");
+      assert.equal((await pod.log("child")).trim(), "passed");
+    });
+
+    test("it cannot make another process its main process", async () => {
+      const victim = await host.exec([
+        "sh",
+        "-c",
+        "systemd-run -q --unit=victim sleep 1000; systemctl show -P MainPID victim",
+      ]);
+      const pid = victim.stdout.trim();
+      const script = `notify-client 'MAINPID=${pid}\\nREADY=1' 'MAINPID=${pid}' 'FDSTORE=1' 'NOTIFYACCESS=all' 'STATUS=asked'; exec sleep 60`;
+      const job = await pod.start("greedy", ["sh", "-c", script], readyByApp);
+      assert.equal(job.status, 0, job.stderr);
+      await new Promise((resolve) => setTimeout(resolve, 300));
+      const now = await pod.facts("greedy");
+      assert.equal(now["StatusText"], "asked");
+      assert.notEqual(now["MainPID"], pid);
+      await host.exec(["systemctl", "stop", pod.unit.replace(".service", ".greedy.service")]);
+      assert.equal((await host.exec(["kill", "-0", pid])).status, 0);
+    });
+
+    test("a program that cannot run still fails the start job with its sentence", async () => {
+      const end = await pod.finish("missing", ["/bin/missing"], readyByApp);
+      assert.equal(end["Job"], "1");
+      assert.equal(end["ExecMainStatus"], "203");
+      assert.match(end["StatusText"] ?? "", /\/bin\/missing: not found/);
+    });
+  });
+}
