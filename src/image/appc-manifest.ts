@@ -1,6 +1,7 @@
 /** OCI and Docker images in appc's words (the mapping docker2aci established, with its faults mended). */
 import { APPC_ARCHITECTURES } from "./aci.ts";
 import { isIdentifier } from "./app-name.ts";
+import type { UserGroups } from "./passwd.ts";
 import type { ImageApp, ImageRecord } from "./record.ts";
 import { parseRepository } from "./repository.ts";
 
@@ -10,14 +11,17 @@ type Pair = { readonly name: string; readonly value: string };
 
 const VERSION = "0.8.11";
 
-/** The appc image manifest that means `record`, which is of kind oci or docker. */
-export function imageManifestOf(record: ImageRecord): AppcImageManifest {
+/**
+ * The appc image manifest that means `record`, which is of kind oci or docker. `groups` are those its user has in
+ * the image's own passwd, which appc wants spelled out and Docker leaves to the start.
+ */
+export function imageManifestOf(record: ImageRecord, groups?: UserGroups): AppcImageManifest {
   return {
     acKind: "ImageManifest",
     acVersion: VERSION,
     name: appcName(record),
     labels: labelsOf(record),
-    app: appOf(record.app, record.labels),
+    app: { ...appOf(record.app, groups), userLabels: record.labels },
     annotations: annotationsOf(record),
   };
 }
@@ -50,18 +54,18 @@ function appcArchitecture({ architecture, variant }: ImageRecord["platform"]): s
   return known?.[0] ?? architecture;
 }
 
-function appOf(app: ImageApp, userLabels: Readonly<Record<string, string>>): Record<string, unknown> {
-  const [user = "", group] = app.user.split(":");
+function appOf(app: ImageApp, groups: UserGroups | undefined): Record<string, unknown> {
+  const [user = "", group = groups?.group] = app.user.split(":");
+  const supplementary = app.user.includes(":") ? [] : (groups?.supplementaryGids ?? []);
   return {
     exec: [...app.entrypoint, ...app.cmd],
     user: user === "" ? "0" : user,
-    // appc demands a group; without one Docker takes the user's primary group, which only the image's passwd knows.
-    group: group ?? (user === "" ? "0" : ""),
+    group: group === undefined || group === "" ? "0" : group,
+    ...(supplementary.length === 0 ? {} : { supplementaryGIDs: supplementary }),
     workingDirectory: app.workingDirectory,
     environment: app.environment.filter(({ name }) => /^[A-Za-z_][A-Za-z_0-9.-]*$/.test(name)),
     mountPoints: app.mountPoints,
     ports: app.ports,
-    userLabels,
   };
 }
 

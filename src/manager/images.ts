@@ -4,6 +4,7 @@ import { GantryError } from "../base/errors.ts";
 import { quoted } from "../base/text.ts";
 import type { Paths } from "../config/paths.ts";
 import { type AppcImageManifest, imageManifestOf } from "../image/appc-manifest.ts";
+import { groupsOf, type UserGroups } from "../image/passwd.ts";
 import { hostPlatform } from "../image/platform.ts";
 import type { ImageRecord } from "../image/record.ts";
 import {
@@ -16,6 +17,7 @@ import { logEvent } from "../journal/journal.ts";
 import { readStoredBlob } from "../store/blobs.ts";
 import { findRecord, listRecords } from "../store/images.ts";
 import type { Progress } from "../store/import.ts";
+import { readImageFile } from "../store/layer-file.ts";
 import { beginOperation } from "../store/operation.ts";
 import { removeImageRecord } from "../store/remove.ts";
 import { importReference } from "../store/source.ts";
@@ -120,9 +122,19 @@ export async function removeImage(manager: ImageManager, argument: string): Prom
 /** The appc image manifest: an ACI's own, or what an OCI or Docker configuration means in appc's words. */
 export async function imageManifest(manager: ImageManager, argument: string): Promise<AppcImageManifest> {
   const record = await findImage(manager, argument);
-  if (record.kind !== "appc") return imageManifestOf(record);
-  const bytes = await readStoredBlob(storeOf(manager), record.configDigest);
-  return JSON.parse(bytes.toString());
+  const store = storeOf(manager);
+  if (record.kind !== "appc") return imageManifestOf(record, await userGroups(store, record));
+  return JSON.parse((await readStoredBlob(store, record.configDigest)).toString());
+}
+
+async function userGroups(store: Store, record: ImageRecord): Promise<UserGroups | undefined> {
+  const { user } = record.app;
+  if (user === "" || user.includes(":")) return undefined;
+  const [passwd, group] = await Promise.all([
+    readImageFile(store, record, "etc/passwd"),
+    readImageFile(store, record, "etc/group"),
+  ]);
+  return groupsOf(user, { passwd, group });
 }
 
 function storeOf(manager: ImageManager): Store {

@@ -103,6 +103,25 @@ test("an .aci with all of busybox", async () => {
   );
 });
 
+test("the appc manifest of an OCI image names the user's groups from the image's own passwd", async () => {
+  const below = await tarOf([{ name: "etc/passwd", body: "web:x:1:1::/:/bin/sh\n" }]);
+  const cases: readonly (readonly [user: string, group: string, gids: readonly number[] | undefined])[] = [
+    ["web", "2000", [4000, 4001]],
+    ["1000", "2000", undefined],
+    ["4711", "0", undefined],
+    ["web:logs", "logs", undefined],
+    ["", "0", undefined],
+  ];
+  for (const [User, group, supplementaryGIDs] of cases) {
+    using store = newStore();
+    const layout = join(store.directory, "layout");
+    writeOciLayout(layout, { layers: [below, ...busybox.layers], config: { User } });
+    const { id } = await fetch(store, `oci:${layout}`);
+    const app = (await imageManifest(store.manager, id))["app"] as Record<string, unknown>;
+    assert.deepEqual([app["group"], app["supplementaryGIDs"]], [group, supplementaryGIDs], User);
+  }
+});
+
 test("the record tells source, verdict and time; inspection adds pods and size", async () => {
   using store = newStore();
   const layout = join(store.directory, "layout");
