@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -14,7 +15,7 @@
 int notify_bind(Launch *launch, Failure *failure) {
     if (launch->plan->ready != READY_APP)
         return 0;
-    const char *name = APP_NOTIFY_PATH + sizeof "/dev";
+    const char *name = strrchr(APP_NOTIFY_PATH, '/') + 1;
     struct sockaddr_un address = { .sun_family = AF_UNIX };
     _cleanup_fd_ int directory = -1;
     int r = rootfs_target(launch, "/dev", true, &directory, failure);
