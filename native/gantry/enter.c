@@ -16,6 +16,7 @@
 #include "basic/cleanup.h"
 #include "basic/io.h"
 #include "confine/program.h"
+#include "limits.h"
 
 #define JOINED (CLONE_NEWNS | CLONE_NEWNET | CLONE_NEWIPC | CLONE_NEWUTS | CLONE_NEWCGROUP)
 
@@ -105,8 +106,12 @@ static int child_enter(const Enter *enter, Failure *failure) {
     if (setns(enter->target->pidfd, JOINED) < 0)
         return failure_set(failure, EXIT_STATUS_NAMESPACE, errno, "the app's namespaces");
     int r = stdio_install(enter, failure);
-    if (r >= 0)
-        r = confinement_enter(enter->confinement, failure);
+    if (r < 0)
+        return r;
+    r = limits_set(enter->target->limits); /* the app's are its unit's, the caller's may be anything */
+    if (r < 0)
+        return failure_set(failure, EXIT_STATUS_LIMITS, -r, "the app's resource limits");
+    r = confinement_enter(enter->confinement, failure);
     if (r < 0)
         return r;
     char **environment = environment_make(&plan->process.env, enter->confinement->credentials.home, enter->term);

@@ -111,6 +111,8 @@ static int bus_prepare(Launch *launch) {
     int r = sd_event_default(&launch->event);
     if (r >= 0)
         r = manager_connect(&launch->bus);
+    if (r >= 0) /* the loop's end is not yet the last call's */
+        r = sd_bus_set_close_on_exit(launch->bus, 0);
     if (r >= 0)
         r = sd_bus_attach_event(launch->bus, launch->event, SD_EVENT_PRIORITY_NORMAL);
     if (r >= 0)

@@ -18,6 +18,7 @@
 #include "basic/io.h"
 #include "basic/text.h"
 #include "json.h"
+#include "limits.h"
 
 #define CGROUP_FILE_MAX 65536
 #define STARTED_MAX 4096
@@ -41,6 +42,8 @@ int target_find(const LaunchPlan *plan, const char *unit, Target *ret, Failure *
         r = target.userns = process_open(target.pid, "ns/user", O_RDONLY);
     if (r >= 0)
         r = cgroups_open(&target);
+    if (r >= 0)
+        r = limits_read(target.pid, target.limits);
     struct pollfd dead = { .fd = target.pidfd, .events = POLLIN };
     if (r >= 0 && poll(&dead, 1, 0) != 0) /* what was opened by pid is the pinned process's only if that still lives */
         r = -ESRCH;

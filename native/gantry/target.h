@@ -1,6 +1,7 @@
 /* A running app as exec needs it: its main process, pinned, and where its control groups are. */
 #pragma once
 
+#include <sys/resource.h>
 #include <sys/types.h>
 
 #include "basic/failure.h"
@@ -16,6 +17,7 @@ typedef struct Target {
     int unified; /* directory of its cgroup2, -1 where only v1 hierarchies exist */
     int procs[HIERARCHIES_MAX]; /* cgroup.procs of its v1 control groups, where they are not the caller's */
     size_t n_procs;
+    struct rlimit limits[RLIM_NLIMITS];
 } Target;
 
 /*

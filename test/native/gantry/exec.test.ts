@@ -1,0 +1,120 @@
+/** A command in a running app is confined as the app is, and its streams and status are the caller's. */
+import assert from "node:assert/strict";
+import { after, before, describe, test } from "node:test";
+import { openPlace, type Place, seen } from "./place.ts";
+
+/** What the kernel says about a process's confinement, and the namespaces it is in. */
+const FACTS = `grep -E '^(Cap|NoNewPrivs|Seccomp:|Groups|Uid|Gid)' /proc/PID/status; cat /proc/PID/cgroup /proc/PID/limits
+for ns in cgroup ipc mnt net pid user uts; do readlink /proc/PID/ns/$ns; done; cat /proc/PID/oom_score_adj`;
+
+for (const userns of ["pod", "host"] as const) {
+  describe(`gantry exec, userns=${userns}`, () => {
+    let place: Place;
+    before(async () => {
+      place = await openPlace({ name: `exec-${userns}` });
+      await place.sleeper("web", [`--userns=${userns}`]);
+    });
+    after(async () => {
+      await place[Symbol.asyncDispose]();
+    });
+
+    test("a command is where the app is, and may do what the app may", async () => {
+      const app = (await place.shell("systemctl show -P MainPID gantry-web.app.service")).stdout.trim();
+      const expected = await place.shell(FACTS.replaceAll("PID", app));
+      const command = await place.host.spawn(["gantry", "exec", "web", "sleep", "543"]);
+      await place.shell("until pgrep -xf 'sleep 543' >/dev/null; do sleep 0.02; done");
+      const actual = await place.shell(FACTS.replaceAll("PID", "$(pgrep -xf 'sleep 543')"));
+      assert.equal(actual.stdout, expected.stdout);
+      await place.shell("pkill -xf 'sleep 543'");
+      assert.equal((await command.ended).status, 143);
+    });
+
+    test("output, status and signals are the command's", async () => {
+      const ended = await place.exec(["web", "sh", "-c", "echo out; echo err >&2; exit 7"]);
+      assert.deepEqual([ended.stdout, ended.stderr, ended.status], ["out\n", "err\n", 7]);
+      assert.equal((await place.exec(["web", "sh", "-c", "kill -9 $$"])).status, 137);
+    });
+
+    test("what can't be executed is 126, what is missing 127", async () => {
+      const missing = await place.exec(["web", "no-such-program"]);
+      assert.equal(missing.status, 127);
+      assert.match(missing.stderr, /^gantry: pod "web", app "app": no-such-program: /);
+      const wrong = await place.exec(["web", "/etc"]);
+      assert.equal(wrong.status, 126);
+      assert.match(wrong.stderr, /"app": \/etc/);
+    });
+
+    test("input is given only when it is asked for", async () => {
+      const input = "y".repeat(200_000);
+      assert.equal((await place.exec(["-i", "web", "wc", "-c"], { input })).stdout.trim(), "200000");
+      assert.equal((await place.exec(["web", "wc", "-c"], { input })).stdout.trim(), "0");
+    });
+
+    test("a terminal is one of the app's own, with the caller's size", async () => {
+      const command = `stty rows 33 cols 99; gantry exec web sh -c "tty; stty size; ls -ln \\$(tty); exit 6"`;
+      const ended = await place.host.exec(["script", "-qec", command, "/dev/null"], { input: "" });
+      assert.match(seen(ended), /^\/dev\/pts\/\d+\r\n33 99\r\ncrw--w---- +1 0 +5 /m);
+      assert.equal(ended.status, 6);
+    });
+
+    test("another user is looked up in the image", async () => {
+      assert.match((await place.exec(["--user=nobody", "web", "id", "-u"])).stdout, /^65534\n$/);
+      const unknown = await place.exec(["--user=nosuchuser", "web", "true"]);
+      assert.equal(unknown.status, 125);
+      assert.match(unknown.stderr, /nosuchuser/);
+    });
+
+    test("the app's end takes the command with it", async () => {
+      await place.sleeper("short", [`--userns=${userns}`]);
+      const command = await place.host.spawn(["gantry", "exec", "short", "sleep", "300"]);
+      await place.shell(
+        "until pgrep -xf 'sleep 300' >/dev/null; do sleep 0.02; done; systemctl stop gantry-short.service",
+      );
+      assert.equal((await command.ended).status, 137); // KillMode=mixed: TERM is for the main process alone
+    });
+  });
+}
+
+describe("gantry exec, refusals", () => {
+  let place: Place;
+  before(async () => {
+    place = await openPlace({ name: "exec-no" });
+  });
+  after(async () => {
+    await place[Symbol.asyncDispose]();
+  });
+
+  test("no pod is usage, an unknown pod or app 4, an ended pod 3", async () => {
+    const none = await place.exec([]);
+    assert.deepEqual([none.status, /which pod\?/.test(none.stderr)], [2, true]);
+    const unknown = await place.exec(["nowhere", "true"]);
+    assert.deepEqual([unknown.status, unknown.stderr], [4, 'gantry: no such pod: "nowhere"\n']);
+    await place.run("true", ["--name=done"]);
+    const ended = await place.exec(["done", "true"]);
+    assert.deepEqual([ended.status, ended.stderr], [3, 'gantry: pod "done", app "app": not running\n']);
+    const app = await place.exec(["--app=other", "done", "true"]);
+    assert.deepEqual([app.status, app.stderr], [4, 'gantry: pod "done" has no app "other"\n']);
+    const option = await place.exec(["--frobnicate", "done", "true"]);
+    assert.deepEqual([option.status, option.stderr], [2, 'gantry: exec: unknown option "--frobnicate"\n']);
+  });
+
+  test("who is not root is told so", async () => {
+    const refused = await place.host.user(["gantry", "exec", "done", "true"]);
+    assert.equal(refused.status, 6);
+    assert.match(refused.stderr, /exec needs root/);
+  });
+
+  test("of several apps one must be chosen; the beginning of a UUID will do for the pod", async () => {
+    const words = ["gantry", "run", "--insecure-options=image", "--net=none", "--detach", "--name=two"];
+    const app = (name: string) => [place.image, `--name=${name}`, "--exec=/bin/sleep", "--", "600"];
+    const started = await place.host.exec([...words, ...app("left"), "---", ...app("right")]);
+    assert.equal(started.status, 0, started.stderr);
+    const several = await place.exec(["two", "true"]);
+    assert.deepEqual(
+      [several.status, several.stderr],
+      [2, 'gantry: pod "two" has several apps: left, right; choose one with --app=NAME\n'],
+    );
+    const chosen = await place.exec(["--app=right", started.stdout.slice(0, 10), "cat", "/proc/self/cgroup"]);
+    assert.equal(chosen.status, 0, chosen.stderr);
+  });
+});

@@ -1,0 +1,142 @@
+/** A pod in the foreground is like a program: its output, its input, its signals, its status. */
+import assert from "node:assert/strict";
+import { after, before, describe, test } from "node:test";
+import { delay, openPlace, type Place, seen } from "./place.ts";
+
+describe("gantry run in the foreground", () => {
+  let place: Place;
+  before(async () => {
+    place = await openPlace({ name: "run" });
+  });
+  after(async () => {
+    await place[Symbol.asyncDispose]();
+  });
+
+  test("stdout and stderr stay apart, the app's status is the command's", async () => {
+    const ended = await place.run("echo out; echo err >&2; exit 5");
+    assert.equal(ended.stdout, "out\n");
+    assert.equal(ended.stderr, "err\n");
+    assert.equal(ended.status, 5);
+  });
+
+  test("an app killed by a signal is 128 and its number", async () => {
+    assert.equal((await place.run("kill -SEGV $$")).status, 139);
+  });
+
+  test("a missing program is 127, one that can't be executed 126, and the sentence names it", async () => {
+    const run = ["gantry", "run", "--insecure-options=image", "--net=none", place.image, "--name=app"];
+    const missing = await place.host.exec([...run, "--exec=/bin/missing"]);
+    assert.equal(missing.status, 127);
+    assert.match(missing.stderr, /^gantry: pod "[0-9a-f]{32}", app "app": .*\/bin\/missing/m);
+    const wrong = await place.host.exec([...run, "--exec=/etc"]);
+    assert.equal(wrong.status, 126);
+    assert.match(wrong.stderr, /app "app": .*\/etc/);
+  });
+
+  test("not a byte of a short life is lost, here or in the journal", async () => {
+    for (let round = 0; round < 15; round++) {
+      const ended = await place.run(`echo first ${round}; seq 1 2000; echo last ${round}`);
+      assert.equal(ended.status, 0, ended.stderr);
+      const lines = ended.stdout.trimEnd().split("\n");
+      assert.equal(lines[0], `first ${round}`);
+      assert.equal(lines.length, 2002);
+      assert.equal(lines.at(-1), `last ${round}`);
+    }
+    await place.shell("journalctl --sync");
+    const journal = await place.shell(
+      "journalctl -o cat GANTRY_APP=app SYSLOG_IDENTIFIER=app | grep -E '^(first|last) '",
+    );
+    const expected = Array.from({ length: 15 }, (_, round) => [`first ${round}`, `last ${round}`]).flat();
+    assert.deepEqual(journal.stdout.trimEnd().split("\n"), expected);
+  });
+
+  test("a line is journaled for the app's own process and unit", async () => {
+    await place.run("echo attributed $$", ["--name=who"]);
+    await place.shell("journalctl --sync");
+    const { stdout } = await place.shell(
+      "journalctl -o json GANTRY_POD=who SYSLOG_IDENTIFIER=app | grep attributed",
+    );
+    const entry = JSON.parse(stdout);
+    assert.equal(entry._SYSTEMD_UNIT, "gantry-who.app.service");
+    assert.notEqual(entry._COMM, "gantry-sandbox");
+  });
+
+  test("standard input reaches the app, and so does its end", async () => {
+    const input = "x".repeat(300_000);
+    const ended = await place.run("wc -c", ["--interactive"], { input });
+    assert.equal(ended.stdout.trim(), "300000");
+    assert.equal(ended.status, 0);
+  });
+
+  test("SIGTERM reaches the app", async () => {
+    const running = await place.host.spawn(
+      [
+        "gantry",
+        "run",
+        "--insecure-options=image",
+        "--net=none",
+        "--name=term",
+        place.image,
+        "--name=app",
+      ].concat([
+        "--exec=/bin/sh",
+        "--",
+        "-c",
+        "trap 'echo got it; exit 9' TERM; echo ready; while :; do sleep 0.05; done",
+      ]),
+    );
+    await place.shell("until journalctl -q GANTRY_POD=term | grep -q ready; do sleep 0.05; done");
+    await place.shell("kill -TERM $(pidof gantry)");
+    const ended = await running.ended;
+    assert.equal(ended.stdout, "ready\ngot it\n");
+    assert.equal(ended.status, 9);
+  });
+
+  test("a front that is killed leaves the pod running", async () => {
+    const running = await place.host.spawn(
+      [
+        "gantry",
+        "run",
+        "--insecure-options=image",
+        "--net=none",
+        "--name=left",
+        place.image,
+        "--name=app",
+      ].concat(["--exec=/bin/sh", "--", "-c", "while :; do echo again; sleep 0.05; done"]),
+    );
+    await place.shell(
+      "until systemctl -q is-active gantry-left.app.service; do sleep 0.05; done; kill -KILL $(pidof gantry)",
+    );
+    await running.ended;
+    await delay(500);
+    assert.equal((await place.shell("systemctl is-active gantry-left.app.service")).stdout.trim(), "active");
+    const stopped = await place.shell("systemctl stop gantry-left.service");
+    assert.equal(stopped.status, 0, stopped.stderr);
+  });
+
+  test("a terminal is the app's: size, input, status", async () => {
+    const command = `stty rows 44 cols 132; gantry run --insecure-options=image --net=none --interactive ${place.image} --exec=/bin/sh -- -c "tty; stty size; exit 4"`;
+    const ended = await place.host.exec(["script", "-qec", command, "/dev/null"], { input: "" });
+    assert.match(seen(ended), /\/dev\/pts\/\d+\r\n44 132\r\n/);
+    assert.equal(ended.status, 4);
+  });
+
+  test("nothing is left: no unit, no runtime directory, and the facts are on disk", async () => {
+    assert.equal(
+      (await place.shell("systemctl list-units --all --no-legend 'gantry-*.slice' 'gantry-*.*.service'"))
+        .stdout,
+      "",
+    );
+    assert.equal((await place.shell("ls /run/gantry/pods")).stdout, "");
+    const { stdout } = await place.shell(
+      "cat /var/lib/gantry/names/who/ended /var/lib/gantry/names/who/apps/app/status/exit",
+    );
+    const [pod, app] = stdout
+      .trim()
+      .split("\n")
+      .map((line) => JSON.parse(line));
+    assert.equal(pod.result, "success");
+    assert.deepEqual([app.result, app.code, app.status], ["success", "exited", 0]);
+    assert.match(app.boot, /^[0-9a-f]{32}$/);
+  });
+});
