@@ -49,6 +49,8 @@ export type TestHost = AsyncDisposable & {
   readonly directory: string;
   /** Milliseconds from the call of bootHost to "running". */
   readonly bootMs: number;
+  /** D-Bus address of its system bus, for clients in this process; root to it, and new after each boot. */
+  readonly busAddress: () => string;
   /** Runs a command as root, outside of any unit. */
   readonly exec: (argv: readonly string[], options?: CommandOptions) => Promise<Result>;
   /** Runs a command as root in a transient service; 255 if a signal killed it. */
@@ -149,6 +151,7 @@ function describeHost(machine: Machine, { bootMs, env }: Details): TestHost {
     name,
     directory,
     bootMs,
+    busAddress: () => `unix:path=/proc/${inside().pid}/root/run/dbus/system_bus_socket`,
     exec: async (argv, options = {}) => runThrough(inside(), argv, withEnv(options)),
     run: async (argv, options = {}) => runInUnit(inside(), argv, withEnv({ ...options, properties: [] })),
     user: async (argv, options = {}) =>
