@@ -1,0 +1,116 @@
+/** pid 1 of a pod: what it is, what it may do, and what its end means. */
+import assert from "node:assert/strict";
+import { after, before, describe, test } from "node:test";
+import { openPlace, type Place } from "../gantry/place.ts";
+
+const KILL_AND_SYS_ADMIN = "0000000000200020";
+
+describe("the sandbox", () => {
+  let place: Place;
+  before(async () => {
+    place = await openPlace({ name: "sandbox" });
+  });
+  after(async () => {
+    await place[Symbol.asyncDispose]();
+  });
+
+  const pidOf = async (pod: string): Promise<string> =>
+    (await place.shell(`systemctl show -P MainPID gantry-${pod}.service`)).stdout.trim();
+
+  test("it is pid 1 of the pod, systemd's child, and holds two capabilities and no file", async () => {
+    await place.sleeper("look");
+    const pid = await pidOf("look");
+    const { stdout } = await place.shell(`cat /proc/${pid}/status; readlink /proc/${pid}/fd/*`);
+    assert.match(stdout, /^PPid:\t1$/m);
+    assert.match(stdout, /^NSpid:\t\d+\t1$/m);
+    for (const set of ["CapPrm", "CapEff", "CapBnd"])
+      assert.match(stdout, new RegExp(`^${set}:\t${KILL_AND_SYS_ADMIN}$`, "m"));
+    assert.match(stdout, /^NoNewPrivs:\t1$/m);
+    assert.match(stdout, /^Seccomp:\t2$/m);
+    assert.match(stdout, /^anon_inode:\[signalfd\]$/m);
+    assert.doesNotMatch(stdout, /^\//m);
+  });
+
+  test("an app finds nothing behind /proc/1", async () => {
+    const ended = await place.run(
+      "ls /proc/1/root/; cat /proc/1/environ; readlink /proc/1/fd/0; readlink /proc/1/exe; true",
+      ["--userns=host"],
+    );
+    assert.equal(ended.stdout, "");
+    assert.equal(
+      ended.stderr.split("\n").filter((line) => /[Pp]ermission denied/.test(line)).length,
+      2,
+      ended.stderr,
+    );
+  });
+
+  test("it has the pod's name and a loopback interface, and no other", async () => {
+    const ended = await place.run("hostname; ls /sys/class/net; grep -c . /proc/net/if_inet6", [
+      "--name=names",
+      "--hostname=called",
+    ]);
+    assert.equal(ended.stdout, "called\nlo\n1\n");
+  });
+
+  test("a process of the pod can't end it, and orphans leave no zombies", async () => {
+    const script =
+      "kill -TERM 1; kill -KILL 1; (sleep 0.05 &); (sleep 0.05 &); sleep 0.3; ps -o stat | grep -c Z; echo alive";
+    assert.equal((await place.run(script)).stdout, "0\nalive\n");
+  });
+
+  test("without its pod's pid 1 an app is killed, and both ends are on disk", async () => {
+    await place.sleeper("lost");
+    await place.shell(
+      `kill -KILL ${await pidOf("lost")}; until ! systemctl -q is-active gantry-lost.app.service; do sleep 0.02; done`,
+    );
+    await place.shell("until [ -e /var/lib/gantry/names/lost/ended ]; do sleep 0.02; done");
+    const { stdout } = await place.shell(
+      "cat /var/lib/gantry/names/lost/ended /var/lib/gantry/names/lost/apps/app/status/exit",
+    );
+    const [pod, app] = stdout
+      .trim()
+      .split("\n")
+      .map((line) => JSON.parse(line));
+    assert.equal(pod.result, "signal");
+    assert.deepEqual([app.code, app.status], ["killed", 9]);
+  });
+
+  test("a forced stop ends an app that ignores TERM", async () => {
+    const started = await place.run("trap '' TERM; echo up; while :; do sleep 0.05; done", [
+      "--detach",
+      "--name=deaf",
+    ]);
+    assert.equal(started.status, 0, started.stderr);
+    const stopped = await place.shell("gantry stop --force deaf; systemctl is-active gantry-deaf.service");
+    assert.match(stopped.stdout, /inactive|failed/);
+  });
+
+  test("ten idle pods take less than 200 kB each", async () => {
+    const pods = Array.from({ length: 10 }, (_, index) => `idle${index}`);
+    for (const pod of pods) await place.sleeper(pod);
+    const sizes = await Promise.all(
+      pods.map(
+        async (pod) =>
+          (await place.shell(`awk '/^Pss:/ {print $2}' /proc/${await pidOf(pod)}/smaps_rollup`)).stdout,
+      ),
+    );
+    const mean = sizes.map(Number).reduce((sum, size) => sum + size, 0) / pods.length;
+    assert.ok(mean > 0 && mean < 200, `${mean} kB`);
+  });
+
+  test("a plan it does not understand is refused with 78 and a sentence that names the key", async () => {
+    await place.host.put("/root/sandbox.json", '{"version": 1, "unheard": true}', 0o600);
+    const words = [
+      "systemd-run",
+      "--unit=refused",
+      "-p",
+      "Type=notify",
+      "/usr/lib/gantry/gantry-sandbox",
+      "/root/sandbox.json",
+    ];
+    assert.notEqual((await place.host.exec(words)).status, 0);
+    const shown = await place.shell("systemctl show refused -p ExecMainStatus -p StatusText");
+    assert.match(shown.stdout, /^ExecMainStatus=78$/m);
+    assert.match(shown.stdout, /^StatusText=sandbox: \/root\/sandbox\.json: unheard/m);
+  });
+});
