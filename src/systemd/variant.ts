@@ -50,7 +50,7 @@ function completeTypeEnd(signature: string, start: number): number {
 }
 
 function list(name: string, value: PropertyValue): readonly PropertyValue[] {
-  if (typeof value === "object") return value;
+  if (Array.isArray(value)) return value;
   throw misshapen(name);
 }
 

@@ -1,0 +1,156 @@
+/** The TypeScript half as a process: statuses, texts, help. */
+import assert from "node:assert/strict";
+import { spawnSync } from "node:child_process";
+import { chmodSync, mkdtempSync, readdirSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { test } from "node:test";
+import { build } from "esbuild";
+import { verbHelp } from "../../../src/cli/help.ts";
+import { findVerb, VERBS } from "../../../src/cli/verbs.ts";
+import { refusal } from "../../fixtures/refusal.ts";
+
+type Answer = { readonly status: number | null; readonly stdout: string; readonly stderr: string };
+
+const directory = mkdtempSync(join(tmpdir(), "gantry-main-"));
+chmodSync(directory, 0o755);
+const BUNDLE = join(directory, "cli.cjs");
+process.on("exit", () => rmSync(directory, { recursive: true, force: true }));
+
+await build({
+  entryPoints: ["src/cli/main.ts"],
+  outfile: BUNDLE,
+  bundle: true,
+  platform: "node",
+  target: "node20",
+  format: "cjs",
+  external: ["x11", "*.node"],
+  logLevel: "silent",
+});
+
+function gantry(words: readonly string[], options: { user?: number; front?: boolean } = {}): Answer {
+  const asUser = options.user === undefined ? [] : ["setpriv", `--reuid=${options.user}`, "--clear-groups"];
+  // As the front does it: the write end of a pipe is descriptor 3.
+  const behindPipe = options.front ? ["bash", "-c", '"$@" 3> >(cat)', "bash"] : [];
+  const [command = "", ...rest] = [...behindPipe, ...asUser, process.execPath, BUNDLE, ...words];
+  const { status, stdout, stderr } = spawnSync(command, rest, { encoding: "utf8" });
+  return { status, stdout, stderr };
+}
+
+test("no verb, an unknown one, and one that may be several are usage errors", () => {
+  const cases: [string[], RegExp][] = [
+    [[], /^gantry: which verb\?\nhint: gantry help\n$/],
+    [["frobnicate"], /^gantry: unknown verb "frobnicate"\n/],
+    [["r"], /^gantry: "r" may mean rm, run, run-prepared\n$/],
+    [["image"], /^gantry: gantry image what\?\nhint: there is: /],
+    [["image", "frob"], /^gantry: unknown verb "image frob"\n/],
+    [["evil\u001b[2J\n"], /^gantry: unknown verb "evil\\x1b\[2J\\x0a"\n/],
+    [["--nope", "list"], /^gantry: unknown option "--nope"\n/],
+    [["list", "extra"], /^gantry: "extra" is too much\nhint: usage: gantry list /],
+    [["status"], /^gantry: gantry status wants more than that\n/],
+    [["list", "--format=xml"], /^gantry: --format=xml is none of table, json\n/],
+    [["list", "--full", "--format=json", "--format=json"], /^gantry: --format is given twice\n/],
+  ];
+  for (const [words, text] of cases) {
+    const { status, stdout, stderr } = gantry(words);
+    assert.deepEqual([status, stdout], [2, ""], JSON.stringify(words));
+    assert.match(stderr, text);
+  }
+});
+
+test("what only root may do says so to everybody else", () => {
+  const cases: [string[], RegExp][] = [
+    [["run", "x"], /^gantry: only root runs a pod in the foreground\nhint: gantry run --detach /],
+    [
+      ["run-prepared", "x"],
+      /^gantry: only root runs a pod in the foreground\nhint: gantry run-prepared --detach /,
+    ],
+    [["gc"], /^gantry: gantry gc needs root\nhint: sudo gantry gc /],
+    [["--dir=/elsewhere", "list"], /^gantry: only root may work on "\/elsewhere"\n$/],
+  ];
+  for (const [words, text] of cases) {
+    const { status, stdout, stderr } = gantry(words, { user: 65_534 });
+    assert.match(stderr, text);
+    assert.deepEqual([status, stdout], [6, ""], words.join(" "));
+  }
+});
+
+test("help and version need nobody", () => {
+  const help = gantry(["help"], { user: 65_534 });
+  assert.equal(help.status, 0);
+  for (const name of [...Object.keys(VERBS), "exec"])
+    assert.match(help.stdout, new RegExp(`^  ${name} `, "m"));
+  assert.equal(gantry(["--help"]).stdout, help.stdout);
+  assert.match(gantry(["--version"]).stdout, /^gantry \d+\.\d+\.\d+\n$/);
+  assert.equal(gantry(["run", "--help"]).stdout, gantry(["help", "run"]).stdout);
+});
+
+test("every verb explains each of its options", async () => {
+  for (const [name, load] of Object.entries(VERBS)) {
+    const verb = await load();
+    assert.equal(verb.name, name);
+    const text = verbHelp(verb);
+    for (const option of verb.options)
+      assert.ok(text.includes(`--${option.name}`) && option.help !== "", option.name);
+    assert.ok(text.startsWith(`Usage: gantry ${name}`));
+  }
+});
+
+test("a beginning of a verb that fits only one is the verb", async () => {
+  assert.equal((await findVerb(["im", "li", "x"])).verb.name, "image list");
+  assert.deepEqual((await findVerb(["im", "li", "x"])).words, ["x"]);
+  assert.equal((await findVerb(["ver"])).verb.name, "version");
+  assert.equal((await findVerb(["run"])).verb.name, "run", "a whole name is no beginning");
+  await assert.rejects(findVerb(["st"]), refusal("Usage", 2, "start, status, stop"));
+});
+
+test("what launches refuses to prepare when nobody would launch", () => {
+  const data = join(directory, "data");
+  for (const words of [
+    ["run", "x"],
+    ["run-prepared", "x"],
+    ["start", "x"],
+  ]) {
+    const { status, stderr } = gantry([`--dir=${data}`, ...words]);
+    assert.equal(status, 125, words[0]);
+    assert.match(
+      stderr,
+      new RegExp(`^gantry: gantry ${words[0]} launches through its native half, which is not there\n`),
+    );
+  }
+  assert.equal(readdirSync(directory).includes("data"), false);
+});
+
+test("failures of a run tell themselves apart: usage 2, no image 4, Gantry's own 125", () => {
+  const data = `--dir=${join(directory, "empty")}`;
+  const run = (...words: string[]) => gantry([data, "run", ...words], { front: true });
+  const cases: [Answer, number, RegExp][] = [
+    [run(), 2, /at least one image/],
+    [run("--net=bridge", "nope"), 4, /"nope"/],
+    [run("--name=Bad", "nope"), 4, /"nope"/],
+    [run("--detach", "--interactive", "x"), 2, /--detach and --interactive exclude each other/],
+    [run("--pod-manifest=/nope.json"), 2, /"\/nope.json" cannot be read: ENOENT/],
+    [run("docker://registry.example/x"), 4, /registry.example/],
+  ];
+  for (const [{ status, stderr }, expected, text] of cases) {
+    assert.match(stderr, text);
+    assert.equal(status, expected, stderr);
+  }
+});
+
+test("pods that are not there", () => {
+  const data = `--dir=${join(directory, "none")}`;
+  for (const verb of ["status", "cat-manifest", "stop", "rm", "kill", "logs"]) {
+    const { status, stderr } = gantry([data, verb, "no-such"]);
+    assert.deepEqual([status, stderr.split("\n")[0]], [4, 'gantry: there is no pod "no-such"'], verb);
+  }
+  const several = gantry([data, "rm", "one", "two"]);
+  assert.equal(several.status, 4);
+  assert.match(several.stderr, /"one"\n.*"two"\n/s);
+});
+
+test("an empty list", () => {
+  const data = `--dir=${join(directory, "none")}`;
+  assert.equal(gantry([data, "list", "--format=json"]).stdout, "[]\n");
+  assert.match(gantry([data, "list"]).stdout, /^UUID {2}POD {2}APP/);
+});
