@@ -17,6 +17,7 @@
 #include "node.h"
 #include "order.h"
 #include "pod.h"
+#include "stop.h"
 
 typedef struct Words {
     const char *state; /* --dir */
@@ -43,6 +44,11 @@ int main(int argc, char **argv) {
     }
     if (words.verb && (strcmp(words.verb, "exec") == 0 || strcmp(words.verb, "enter") == 0) && !wants_help(words.rest))
         return exec_verb(words.state, words.rest, argv);
+    if (words.verb && strcmp(words.verb, "stop") == 0) {
+        int status = stop_verb(words.state, words.rest);
+        if (status != STOP_NOT_HERE)
+            return status;
+    }
     return launches(arguments) ? launch_verb(arguments) : node_missing(node_execute(arguments));
 }
 
