@@ -113,7 +113,11 @@ export function unitUnpacker(systemd: Systemd, program: string): Unpacker {
 /** Stops what an operation has left running, so that its directory can go. */
 export async function stopUnpackers(systemd: Systemd, operation: string): Promise<void> {
   const units = await systemd.listUnits([`gantry-unpack-${operation}-*.service`]);
-  for (const { name } of units) await systemd.stopUnit(name);
+  for (const { name } of units) {
+    await systemd.stopUnit(name);
+    // Nobody is left to read why it ended.
+    await systemd.resetFailedUnit(name);
+  }
 }
 
 function unitName({ operation, part }: UnpackRequest): string {
