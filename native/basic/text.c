@@ -18,9 +18,15 @@ static size_t utf8_length(const unsigned char *text) {
     return length;
 }
 
+/* C0 and DEL; C1, which some terminals obey in UTF-8, too; line separators and what turns the direction of text. */
 static bool is_control(const unsigned char *text, size_t length) {
-    /* C0 and DEL, and the C1 range that some terminals obey when it comes as UTF-8. */
-    return (length == 1 && (text[0] < 0x20 || text[0] == 0x7f)) || (length == 2 && text[0] == 0xc2 && text[1] < 0xa0);
+    if (length == 1)
+        return text[0] < 0x20 || text[0] == 0x7f;
+    if (length == 2)
+        return text[0] == 0xc2 && text[1] < 0xa0;
+    if (length != 3 || text[0] != 0xe2)
+        return false;
+    return (text[1] == 0x80 && text[2] >= 0xa8 && text[2] <= 0xae) || (text[1] == 0x81 && text[2] >= 0xa6 && text[2] <= 0xa9);
 }
 
 void text_printable(const char *raw, char *ret, size_t size) {

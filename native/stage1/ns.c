@@ -25,7 +25,8 @@ static int scratch_mount(Launch *launch, Failure *failure) {
     int r = directory_make(SCRATCH);
     if (r < 0)
         return failure_set(failure, 0, -r, SCRATCH);
-    if (mount("gantry", SCRATCH, "tmpfs", MS_NOSUID | MS_NOEXEC, "mode=0700,size=256k,nr_inodes=1k") < 0)
+    /* A link of more than 127 bytes takes a page, and there may be 500 layers. */
+    if (mount("gantry", SCRATCH, "tmpfs", MS_NOSUID | MS_NOEXEC, "mode=0700,size=4m,nr_inodes=1k") < 0)
         return failure_set(failure, 0, errno, SCRATCH);
     launch->scratch = open(SCRATCH, O_PATH | O_DIRECTORY | O_CLOEXEC);
     if (launch->scratch < 0)

@@ -8,22 +8,11 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "../check.h"
 #include "basic/cleanup.h"
 #include "basic/io.h"
 #include "basic/text.h"
 #include "plan/plan.h"
-
-static int failures;
-
-#define CHECK(condition, ...)                                                                                  \
-    do {                                                                                                       \
-        if (!(condition)) {                                                                                    \
-            fprintf(stderr, "%s:%d: ", __FILE__, __LINE__);                                                    \
-            fprintf(stderr, __VA_ARGS__);                                                                      \
-            fputc('\n', stderr);                                                                               \
-            failures++;                                                                                        \
-        }                                                                                                      \
-    } while (0)
 
 static int plan_parse(const char *name, const char *text, size_t size, char **ret_sentence) {
     if (text_starts_with(name, "sandbox-")) {
@@ -151,5 +140,5 @@ int main(int argc, char **argv) {
     CHECK(replay(argv[1], "invalid", check_invalid) >= 60, "too few invalid plans");
     check_values(argv[1]);
     check_files();
-    return failures != 0;
+    return checks_failed != 0;
 }
