@@ -1,6 +1,7 @@
 /**
  * What Gantry tells the journal about the life of images and pods. Each kind has a MESSAGE_ID, so that
- * `journalctl MESSAGE_ID=…` finds all of them.
+ * `journalctl MESSAGE_ID=…` finds all of them. A pod's preparation is not among them: systemd tells of every start,
+ * and loading the logger is a good part of what `gantry run` may take.
  */
 export type Severity = "info" | "warn";
 
@@ -10,7 +11,6 @@ export const EVENTS = {
   "image-imported": { id: "6f2f5c0de1b44a5f9d1a7c2b30c7e901", severity: "info" },
   "image-removed": { id: "6f2f5c0de1b44a5f9d1a7c2b30c7e902", severity: "info" },
   "image-insecure": { id: "6f2f5c0de1b44a5f9d1a7c2b30c7e903", severity: "warn" },
-  "pod-prepared": { id: "6f2f5c0de1b44a5f9d1a7c2b30c7e904", severity: "info" },
   "pod-removed": { id: "6f2f5c0de1b44a5f9d1a7c2b30c7e905", severity: "info" },
   "garbage-collected": { id: "6f2f5c0de1b44a5f9d1a7c2b30c7e906", severity: "info" },
 } as const satisfies Record<string, Face>;

@@ -3,6 +3,7 @@ import { constants } from "node:os";
 import { join } from "node:path";
 import { GantryError } from "../base/errors.ts";
 import { quoted } from "../base/text.ts";
+import { logEvent } from "../journal/journal.ts";
 import { forgetUnits, killPod, podName, removePod, stopPod } from "../pod/end.ts";
 import { findPod } from "../pod/find.ts";
 import { collectPods } from "../pod/gc.ts";
@@ -35,7 +36,16 @@ export async function collect(local: Local, options: GcOptions): Promise<Collect
     { directory: local.paths.data },
     { stopOperation },
   );
-  return { ...collection, layers, blobs, operations };
+  const collected = { ...collection, layers, blobs, operations };
+  await logCollection(collected);
+  return collected;
+}
+
+/** A collection that found nothing is no news. */
+async function logCollection({ removed, layers = 0, blobs = 0, operations = 0 }: Collection): Promise<void> {
+  if (removed.length + layers + blobs + operations === 0) return;
+  const counts = `${removed.length} pods, ${layers} layers, ${blobs} blobs, ${operations} unfinished imports`;
+  await logEvent("garbage-collected", `Collected garbage: ${counts}`);
 }
 
 /** See PodManager.launchablePod. */
@@ -130,5 +140,7 @@ export async function remove(local: Local, word: string, force: boolean): Promis
   if (busy && force) await stopPod(await local.bus(), pod, { force: true });
   const now = busy && force ? await lookUp(local, pod.record.uuid) : { pod, status };
   await removePod(local.paths, now.pod, { status: now.status, bus: local.bus });
-  return pod.record.uuid;
+  const { uuid, name = uuid } = pod.record;
+  await logEvent("pod-removed", `Removed pod ${name}`, { GANTRY_POD: name, GANTRY_POD_UUID: uuid });
+  return uuid;
 }
