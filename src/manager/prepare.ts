@@ -11,7 +11,7 @@ import { type Images, manifestOfRequest, reifyManifest } from "../pod/reify.ts";
 import { PodRequest } from "../pod/request.ts";
 import { findRecord } from "../store/images.ts";
 import { openStore } from "../store/store.ts";
-import { INSECURE_OPTIONS, type InsecureOption } from "../trust/verdict.ts";
+import { INSECURE_OPTIONS, type InsecureOption, requireVerdict } from "../trust/verdict.ts";
 import type { Local } from "./local.ts";
 import type { LaunchablePod, PrepareOptions } from "./manager.ts";
 
@@ -64,7 +64,9 @@ async function resolveImages(
 async function imageOf(local: Local, request: Ask): Promise<ImageRecord> {
   const reference = parseImageReference(request.source);
   if (reference.kind === "id" || reference.kind === "name" || reference.kind === "registry") {
-    return await findRecord({ directory: local.paths.data }, reference, request.source);
+    const record = await findRecord({ directory: local.paths.data }, reference, request.source);
+    requireVerdict(record.verdict, request);
+    return record;
   }
   const { ensureImage } = await import("./images.ts");
   return await ensureImage(local, request);

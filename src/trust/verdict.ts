@@ -29,6 +29,20 @@ export function judgeUnsigned({ source, insecureOptions, uid }: Claim): Verdict 
   return { kind: "insecure", reason, time: Date.now() * 1000, uid };
 }
 
+/**
+ * Holds a verdict against what the operator says now: an image that was accepted unsigned does not become trusted by
+ * lying in the store. Throws NotTrusted, with the option that would allow this run.
+ */
+export function requireVerdict(
+  verdict: Verdict,
+  { source, insecureOptions }: Pick<Claim, "source" | "insecureOptions">,
+): void {
+  if (verdict.kind !== "insecure" || insecureOptions.includes("image")) return;
+  throw new GantryError("NotTrusted", `image ${quoted(source)} is in the store without a signature`, {
+    hint: `to run it all the same: --insecure-options=image before ${shellWord(source)}`,
+  });
+}
+
 /** Reads the value of `--insecure-options`. Throws Usage. */
 export function parseInsecureOptions(text: string): InsecureOption[] {
   const words = text.split(",").filter((word) => word !== "" && word !== "none");

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { judgeUnsigned, parseInsecureOptions } from "../../../src/trust/verdict.ts";
+import { judgeUnsigned, parseInsecureOptions, requireVerdict } from "../../../src/trust/verdict.ts";
 import { refusal } from "../../fixtures/refusal.ts";
 
 test("an image without a signature is refused with the exact command that would accept it", () => {
@@ -25,4 +25,13 @@ test("insecure options are a list of known words", () => {
   assert.deepEqual(parseInsecureOptions("none"), []);
   assert.deepEqual(parseInsecureOptions("image"), ["image"]);
   assert.throws(() => parseInsecureOptions("image,al l"), refusal("Usage", 2, '"al l"', "image"));
+});
+
+test("lying in the store makes no unsigned image trusted", () => {
+  const verdict = judgeUnsigned({ source: "x", insecureOptions: ["image"], uid: 0 });
+  assert.throws(
+    () => requireVerdict(verdict, { source: "localhost/x", insecureOptions: [] }),
+    refusal("NotTrusted", 5, '"localhost/x"', "--insecure-options=image"),
+  );
+  requireVerdict(verdict, { source: "localhost/x", insecureOptions: ["image"] });
 });
