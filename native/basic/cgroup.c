@@ -1,11 +1,13 @@
 #include "basic/cgroup.h"
 
 #include <fcntl.h>
+#include <linux/magic.h>
 #include <poll.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/pidfd.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 #include "basic/cleanup.h"
@@ -14,30 +16,31 @@
 
 enum { CGROUP_FILE_MAX = 1 << 20 };
 
-/* Finds the line of systemd's hierarchy; the line is "<id>:<controllers>:<path>" (cgroups(7)). */
-static const char *line_of_systemd(char *text, bool *ret_named) {
-    const char *unified = NULL;
-    for (char *save = NULL, *line = strtok_r(text, "\n", &save); line; line = strtok_r(NULL, "\n", &save)) {
-        const char *named = strstr(line, ":name=systemd:");
-        if (named) {
-            *ret_named = true;
-            return named + strlen(":name=systemd:");
-        }
-        if (text_starts_with(line, "0::"))
-            unified = line + strlen("0::");
-    }
-    *ret_named = false;
-    return unified;
+/* Which hierarchy systemd keeps: what is mounted decides, since the kernel lists them all. */
+static bool layout_is_unified(void) {
+    struct statfs mounted;
+    return statfs("/sys/fs/cgroup", &mounted) == 0 && mounted.f_type == CGROUP2_SUPER_MAGIC;
 }
 
-static int cgroup_read(pid_t pid, char **ret_path, bool *ret_named) {
+/* Finds the hierarchy's line; it is "<id>:<controllers>:<path>" (cgroups(7)). */
+static const char *line_find(char *text, bool unified) {
+    const char *wanted = unified ? "0::" : ":name=systemd:";
+    for (char *save = NULL, *line = strtok_r(text, "\n", &save); line; line = strtok_r(NULL, "\n", &save)) {
+        const char *found = unified ? (text_starts_with(line, wanted) ? line : NULL) : strstr(line, wanted);
+        if (found)
+            return found + strlen(wanted);
+    }
+    return NULL;
+}
+
+int cgroup_of(pid_t pid, char **ret_path) {
     char file[64];
     (void)snprintf(file, sizeof file, pid == 0 ? "/proc/self/cgroup" : "/proc/%d/cgroup", (int)pid);
     _cleanup_free_ char *text = NULL;
     int r = file_read(AT_FDCWD, file, CGROUP_FILE_MAX, &text, NULL);
     if (r < 0)
         return r == -ENOENT ? -ESRCH : r;
-    const char *path = line_of_systemd(text, ret_named);
+    const char *path = line_find(text, layout_is_unified());
     if (!path || path[0] != '/')
         return -ENODATA;
     char *copy = strdup(path);
@@ -45,11 +48,6 @@ static int cgroup_read(pid_t pid, char **ret_path, bool *ret_named) {
         return -ENOMEM;
     *ret_path = copy;
     return 0;
-}
-
-int cgroup_of(pid_t pid, char **ret_path) {
-    bool named;
-    return cgroup_read(pid, ret_path, &named);
 }
 
 int cgroup_unit(const char *path, char **ret_unit) {
@@ -71,13 +69,8 @@ int cgroup_sibling(const char *path, const char *unit, char **ret_path) {
 }
 
 int cgroup_open(const char *path, int *ret_fd) {
-    _cleanup_free_ char *own = NULL;
-    bool named;
-    int r = cgroup_read(0, &own, &named);
-    if (r < 0)
-        return r;
     _cleanup_free_ char *directory = NULL;
-    r = text_format(&directory, "/sys/fs/cgroup%s%s", named ? "/systemd" : "", path);
+    int r = text_format(&directory, "/sys/fs/cgroup%s%s", layout_is_unified() ? "" : "/systemd", path);
     if (r < 0)
         return r;
     int fd = open(directory, O_PATH | O_DIRECTORY | O_CLOEXEC);

@@ -1,5 +1,5 @@
-/* Control groups as systemd's map from processes to units. Works on the unified, the hybrid and the v1 layout:
- * wherever a `name=systemd` hierarchy exists it is the one systemd itself trusts (systemd's CGROUP_DELEGATION). */
+/* Control groups as systemd's map from processes to units: the unified hierarchy if that is what /sys/fs/cgroup is, else the
+ * one named systemd, which exists in the hybrid and the v1 layout and mirrors the other. */
 #pragma once
 
 #include <sys/types.h>

@@ -31,29 +31,25 @@ int notify_connect(int *ret_fd) {
     return 0;
 }
 
-static int message_send(int fd, const char *text, int type, const void *data, size_t size) {
-    char control[CMSG_SPACE(sizeof(struct ucred))] = { 0 };
+/* `attached` goes along as a descriptor unless it is -1. */
+static int message_send(int fd, const char *text, int attached) {
+    char control[CMSG_SPACE(sizeof attached)] = { 0 };
     struct iovec vector = { .iov_base = (char *)text, .iov_len = strlen(text) };
     struct msghdr message = { .msg_iov = &vector, .msg_iovlen = 1 };
-    if (data) {
+    if (attached >= 0) {
         message.msg_control = control;
-        message.msg_controllen = CMSG_SPACE(size);
+        message.msg_controllen = sizeof control;
         struct cmsghdr *header = CMSG_FIRSTHDR(&message);
         header->cmsg_level = SOL_SOCKET;
-        header->cmsg_type = type;
-        header->cmsg_len = CMSG_LEN(size);
-        memcpy(CMSG_DATA(header), data, size);
+        header->cmsg_type = SCM_RIGHTS;
+        header->cmsg_len = CMSG_LEN(sizeof attached);
+        memcpy(CMSG_DATA(header), &attached, sizeof attached);
     }
     return sendmsg(fd, &message, MSG_NOSIGNAL) < 0 ? -errno : 0;
 }
 
 int notify_send(int fd, const char *text) {
-    return message_send(fd, text, 0, NULL, 0);
-}
-
-int notify_send_as(int fd, pid_t pid, const char *text) {
-    struct ucred sender = { .pid = pid, .uid = getuid(), .gid = getgid() };
-    return message_send(fd, text, SCM_CREDENTIALS, &sender, sizeof sender);
+    return message_send(fd, text, -1);
 }
 
 int notify_failure(int fd, const Failure *failure) {
@@ -77,7 +73,7 @@ int notify_barrier(int fd, int timeout_ms) {
     _cleanup_fd_ int mine = ends[0];
     _cleanup_fd_ int theirs = ends[1];
     /* BARRIER=1 must be the only assignment of its datagram (sd_notify(3)). */
-    int r = message_send(fd, "BARRIER=1", SCM_RIGHTS, &theirs, sizeof theirs);
+    int r = message_send(fd, "BARRIER=1", theirs);
     if (r < 0)
         return r;
     fd_close(&theirs);

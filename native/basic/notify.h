@@ -1,8 +1,6 @@
 /* sd_notify(3), without libsystemd: a socket connected once stays usable after pivot_root. */
 #pragma once
 
-#include <sys/types.h>
-
 #include "basic/failure.h"
 
 /* Connects to $NOTIFY_SOCKET and removes it from the environment, so that no child inherits it.
@@ -11,9 +9,6 @@ int notify_connect(int *ret_fd);
 
 /* Sends one datagram of newline-separated assignments. */
 int notify_send(int fd, const char *text);
-
-/* The same as if `pid` had sent it: SCM_CREDENTIALS need CAP_SYS_ADMIN over the pid's namespace. */
-int notify_send_as(int fd, pid_t pid, const char *text);
 
 /* Sends `STATUS=<step>: <text>` and `ERRNO=`. */
 int notify_failure(int fd, const Failure *failure);

@@ -4,142 +4,144 @@ import { after, before, describe, test } from "node:test";
 import { bootHost, type TestHost } from "../../host/host.ts";
 import { makeLayer, type Pod, startPod } from "./pod.ts";
 
-describe("hand-over", () => {
-  let host: TestHost;
-  let pod: Pod;
-  before(async () => {
-    host = await bootHost({ name: "handover" });
-    await makeLayer(host);
-    pod = await startPod(host);
-  });
-  after(async () => {
-    await host[Symbol.asyncDispose]();
-  });
+for (const cgroups of [undefined, "unified"] as const) {
+  describe(`hand-over, cgroups ${cgroups ?? "as the machine"}`, () => {
+    let host: TestHost;
+    let pod: Pod;
+    before(async () => {
+      host = await bootHost({ name: `handover-${cgroups ?? "machine"}`, ...(cgroups ? { cgroups } : {}) });
+      await makeLayer(host);
+      pod = await startPod(host);
+    });
+    after(async () => {
+      await host[Symbol.asyncDispose]();
+    });
 
-  test("the main process is the app, a child of PID 1, that nobody traces", async () => {
-    const job = await pod.start("main", ["sleep", "60"]);
-    assert.equal(job.status, 0, job.stderr);
-    const pid = (await pod.facts("main"))["MainPID"] ?? "";
-    const status = (await host.exec(["cat", `/proc/${pid}/status`])).stdout;
-    assert.match(status, /^Name:\tsleep$/m);
-    assert.match(status, /^PPid:\t1$/m);
-    assert.match(status, /^TracerPid:\t0$/m);
-    assert.match(status, /^NSpid:\t\d+\t[2-9]\d*$/m);
-    const processes = await host.exec([
-      "systemctl",
-      "show",
-      "-P",
-      "TasksCurrent",
-      `${pod.unit.replace(".service", ".main.service")}`,
-    ]);
-    assert.equal(processes.stdout.trim(), "1");
-    const started = JSON.parse((await host.get(`${pod.directory}/apps/main/status/started`)).toString());
-    assert.equal(started.pid, Number(pid));
-    assert.match(started.boot, /^[0-9a-f]{32}$/);
-  });
+    test("the main process is the app, a child of PID 1, that nobody traces", async () => {
+      const job = await pod.start("main", ["sleep", "60"]);
+      assert.equal(job.status, 0, job.stderr);
+      const pid = (await pod.facts("main"))["MainPID"] ?? "";
+      const status = (await host.exec(["cat", `/proc/${pid}/status`])).stdout;
+      assert.match(status, /^Name:\tsleep$/m);
+      assert.match(status, /^PPid:\t1$/m);
+      assert.match(status, /^TracerPid:\t0$/m);
+      assert.match(status, /^NSpid:\t\d+\t[2-9]\d*$/m);
+      const processes = await host.exec([
+        "systemctl",
+        "show",
+        "-P",
+        "TasksCurrent",
+        `${pod.unit.replace(".service", ".main.service")}`,
+      ]);
+      assert.equal(processes.stdout.trim(), "1");
+      const started = JSON.parse((await host.get(`${pod.directory}/apps/main/status/started`)).toString());
+      assert.equal(started.pid, Number(pid));
+      assert.match(started.boot, /^[0-9a-f]{32}$/);
+    });
 
-  test("thirty apps that end at once are all recorded with their status", async () => {
-    const ends = [];
-    for (let round = 0; round < 30; round++)
-      ends.push(await pod.finish(`fast${round}`, ["sh", "-c", "exit 7"]));
-    assert.deepEqual(
-      ends.map((end) => `${end["Result"]} ${end["ExecMainStatus"]} ${end["Job"]}`),
-      ends.map(() => "exit-code 7 0"),
-    );
-  });
+    test("thirty apps that end at once are all recorded with their status", async () => {
+      const ends = [];
+      for (let round = 0; round < 30; round++)
+        ends.push(await pod.finish(`fast${round}`, ["sh", "-c", "exit 7"]));
+      assert.deepEqual(
+        ends.map((end) => `${end["Result"]} ${end["ExecMainStatus"]} ${end["Job"]}`),
+        ends.map(() => "exit-code 7 0"),
+      );
+    });
 
-  test("a signal is recorded as one", async () => {
-    const end = await pod.finish("segv", ["sh", "-c", "kill -SEGV $$"]);
-    assert.equal(`${end["Result"]} ${end["ExecMainStatus"]}`.replace("core-dump", "signal"), "signal 11");
-  });
+    test("a signal is recorded as one", async () => {
+      const end = await pod.finish("segv", ["sh", "-c", "kill -SEGV $$"]);
+      assert.equal(`${end["Result"]} ${end["ExecMainStatus"]}`.replace("core-dump", "signal"), "signal 11");
+    });
 
-  test("stopping asks with TERM first", async () => {
-    const script = "trap 'echo got TERM; exit 3' TERM; echo ready; while :; do sleep 0.1; done";
-    assert.equal((await pod.start("term", ["sh", "-c", script])).status, 0);
-    await new Promise((resolve) => setTimeout(resolve, 200));
-    await host.exec(["systemctl", "stop", pod.unit.replace(".service", ".term.service")]);
-    assert.match(await pod.log("term"), /got TERM/);
-  });
+    test("stopping asks with TERM first", async () => {
+      const script = "trap 'echo got TERM; exit 3' TERM; echo ready; while :; do sleep 0.1; done";
+      assert.equal((await pod.start("term", ["sh", "-c", script])).status, 0);
+      await new Promise((resolve) => setTimeout(resolve, 200));
+      await host.exec(["systemctl", "stop", pod.unit.replace(".service", ".term.service")]);
+      assert.match(await pod.log("term"), /got TERM/);
+    });
 
-  test("Restart= restarts the app, not the launcher", async () => {
-    const properties = [
-      "Restart=on-failure",
-      "RestartSec=10ms",
-      "StartLimitBurst=3",
-      "StartLimitIntervalSec=60",
-    ];
-    await pod.start("again", ["sh", "-c", "sleep 0.05; exit 9"], undefined, properties);
-    for (let round = 0; round < 200; round++) {
-      if ((await pod.facts("again"))["ActiveState"] === "failed") break;
-      await new Promise((resolve) => setTimeout(resolve, 25));
+    test("Restart= restarts the app, not the launcher", async () => {
+      const properties = [
+        "Restart=on-failure",
+        "RestartSec=10ms",
+        "StartLimitBurst=3",
+        "StartLimitIntervalSec=60",
+      ];
+      await pod.start("again", ["sh", "-c", "sleep 0.05; exit 9"], undefined, properties);
+      for (let round = 0; round < 200; round++) {
+        if ((await pod.facts("again"))["ActiveState"] === "failed") break;
+        await new Promise((resolve) => setTimeout(resolve, 25));
+      }
+      const end = await pod.facts("again");
+      assert.equal(end["NRestarts"], "3");
+      assert.equal(end["ExecMainStatus"], "9");
+    });
+
+    for (const [name, args, sentence] of [
+      ["missing", ["/bin/missing"], "/bin/missing: not found in the app's root"],
+      ["nopath", ["missing"], "missing: not found in PATH /bin"],
+      ["directory", ["/bin"], "/bin: is a directory"],
+      ["noexec", ["/bin/text"], "/bin/text: is not executable"],
+      ["noexecpath", ["text"], "/bin/text: is not executable"],
+      ["interpreter", ["/bin/script"], "/bin/script: its interpreter /no/such/interpreter is missing"],
+      ["format", ["garbage"], "/bin/garbage: not a program for this machine"],
+      ["control", ["/bin/a\u001b[31m\nb"], "/bin/a\\x1b[31m\\x0ab: not found"],
+    ] as const) {
+      test(`a program that cannot run fails the start job: ${name}`, async () => {
+        const end = await pod.finish(name, [...args]);
+        assert.equal(end["Job"], "1");
+        assert.equal(end["ExecMainStatus"], "203");
+        assert.equal(end["Result"], "exit-code");
+        assert.ok(end["StatusText"]?.includes(`exec: ${sentence}`), end["StatusText"]);
+        assert.notEqual(end["StatusErrno"], "0");
+        assert.ok((await pod.log(name)).includes(sentence));
+      });
     }
-    const end = await pod.facts("again");
-    assert.equal(end["NRestarts"], "3");
-    assert.equal(end["ExecMainStatus"], "9");
-  });
 
-  for (const [name, args, sentence] of [
-    ["missing", ["/bin/missing"], "/bin/missing: not found in the app's root"],
-    ["nopath", ["missing"], "missing: not found in PATH /bin"],
-    ["directory", ["/bin"], "/bin: is a directory"],
-    ["noexec", ["/bin/text"], "/bin/text: is not executable"],
-    ["noexecpath", ["text"], "/bin/text: is not executable"],
-    ["interpreter", ["/bin/script"], "/bin/script: its interpreter /no/such/interpreter is missing"],
-    ["format", ["garbage"], "/bin/garbage: not a program for this machine"],
-    ["control", ["/bin/a\u001b[31m\nb"], "/bin/a\\x1b[31m\\x0ab: not found"],
-  ] as const) {
-    test(`a program that cannot run fails the start job: ${name}`, async () => {
-      const end = await pod.finish(name, [...args]);
-      assert.equal(end["Job"], "1");
-      assert.equal(end["ExecMainStatus"], "203");
-      assert.equal(end["Result"], "exit-code");
-      assert.ok(end["StatusText"]?.includes(`exec: ${sentence}`), end["StatusText"]);
-      assert.notEqual(end["StatusErrno"], "0");
-      assert.ok((await pod.log(name)).includes(sentence));
+    test("where tracing is forbidden, systemd is told just before the execve", async () => {
+      const forbidden = ["SystemCallFilter=~ptrace", "SystemCallErrorNumber=EPERM"];
+      const ends = [];
+      for (let round = 0; round < 10; round++) {
+        ends.push(await pod.finish(`early${round}`, ["sh", "-c", "exit 7"], undefined, forbidden));
+      }
+      assert.deepEqual(
+        ends.map((end) => end["ExecMainStatus"]),
+        ends.map(() => "7"),
+      );
+      const missing = await pod.finish("earlymissing", ["/bin/missing"], undefined, forbidden);
+      assert.equal(missing["ExecMainStatus"], "203");
     });
-  }
 
-  test("where tracing is forbidden, systemd is told just before the execve", async () => {
-    const forbidden = ["SystemCallFilter=~ptrace", "SystemCallErrorNumber=EPERM"];
-    const ends = [];
-    for (let round = 0; round < 10; round++) {
-      ends.push(await pod.finish(`early${round}`, ["sh", "-c", "exit 7"], undefined, forbidden));
-    }
-    assert.deepEqual(
-      ends.map((end) => end["ExecMainStatus"]),
-      ends.map(() => "7"),
-    );
-    const missing = await pod.finish("earlymissing", ["/bin/missing"], undefined, forbidden);
-    assert.equal(missing["ExecMainStatus"], "203");
-  });
-
-  test("without its sandbox an app is refused, naming it", async () => {
-    const end = await pod.finish("lost", ["true"], (plan) => {
-      plan.gantry.sandbox = "gantry-nothing.service";
+    test("without its sandbox an app is refused, naming it", async () => {
+      const end = await pod.finish("lost", ["true"], (plan) => {
+        plan.gantry.sandbox = "gantry-nothing.service";
+      });
+      assert.equal(end["ExecMainStatus"], "226");
+      assert.match(end["StatusText"] ?? "", /^sandbox: gantry-nothing.service: not running beside/);
+      assert.equal(end["StatusErrno"], "3");
     });
-    assert.equal(end["ExecMainStatus"], "226");
-    assert.match(end["StatusText"] ?? "", /^sandbox: gantry-nothing.service: not running beside/);
-    assert.equal(end["StatusErrno"], "3");
-  });
 
-  test("a plan with an unknown key is refused, naming it", async () => {
-    const end = await pod.finish("strict", ["true"], (plan) => {
-      Object.assign(plan.process, { apparmorProfile: "x" });
+    test("a plan with an unknown key is refused, naming it", async () => {
+      const end = await pod.finish("strict", ["true"], (plan) => {
+        Object.assign(plan.process, { apparmorProfile: "x" });
+      });
+      assert.equal(end["ExecMainStatus"], "78");
+      assert.match(end["StatusText"] ?? "", /plan\.json: process\.apparmorProfile: unknown key/);
     });
-    assert.equal(end["ExecMainStatus"], "78");
-    assert.match(end["StatusText"] ?? "", /plan\.json: process\.apparmorProfile: unknown key/);
-  });
 
-  test("a range that is not the sandbox's is refused", async () => {
-    const end = await pod.finish("range", ["true"], (plan) => {
-      plan.gantry.userns = { mode: "pod", base: 0x70000000 + 65536, size: 65536 };
+    test("a range that is not the sandbox's is refused", async () => {
+      const end = await pod.finish("range", ["true"], (plan) => {
+        plan.gantry.userns = { mode: "pod", base: 0x70000000 + 65536, size: 65536 };
+      });
+      assert.equal(end["ExecMainStatus"], "226");
+      assert.match(end["StatusText"] ?? "", /user namespace is not the plan's/);
     });
-    assert.equal(end["ExecMainStatus"], "226");
-    assert.match(end["StatusText"] ?? "", /user namespace is not the plan's/);
-  });
 
-  test("arguments and environment reach the app as they are", async () => {
-    await pod.start("literal", ["printf", "%s|", "$HOME", "$$", "%n", "a b", ""]);
-    assert.equal((await pod.log("literal")).trim(), "$HOME|$$|%n|a b||");
+    test("arguments and environment reach the app as they are", async () => {
+      await pod.start("literal", ["printf", "%s|", "$HOME", "$$", "%n", "a b", ""]);
+      assert.equal((await pod.log("literal")).trim(), "$HOME|$$|%n|a b||");
+    });
   });
-});
+}
