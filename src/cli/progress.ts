@@ -1,7 +1,7 @@
 /** How far an import is: one line that rewrites itself on a terminal, a line per layer elsewhere. */
 import { printable } from "../base/text.ts";
 import type { Progress } from "../manager/images.ts";
-import { sizeText } from "./table.ts";
+import { sizeText } from "./size.ts";
 import type { Context } from "./verb.ts";
 
 export type ProgressLine = Disposable & { show(progress: Progress): void };

@@ -119,6 +119,35 @@ test("every form is fetched, listed, inspected and removed", async (t) => {
   });
 });
 
+test("devices, set-id bits, owners, capabilities and attributes survive the unpacker's confinement", async (t) => {
+  const capability = Buffer.from("0100000200040000000000000000000000000000", "hex").toString("latin1");
+  const layer = await tarOf([
+    { name: "null", type: "character-device", devmajor: 1, devminor: 3, mode: 0o666 },
+    { name: "disk", type: "block-device", devmajor: 7, devminor: 0, mode: 0o660, gid: 6 },
+    { name: "fifo", type: "fifo", mode: 0o600 },
+    { name: "set-id", mode: 0o6755, uid: 1000, gid: 2000, body: "x" },
+    { name: "ping", mode: 0o755, body: "x", xattrs: { "security.capability": capability, "user.note": "n" } },
+  ]);
+  await withHost(t, { name: "devices" }, async (host) => {
+    await output(
+      fetch(host, await putImage(host, "devices", { layers: [layer], config: { Cmd: ["/ping"] } })),
+    );
+    const list =
+      "cd /var/lib/gantry/layers/sha256-*[0-9a-f] && stat -c '%n %F %a %u:%g %t:%T' disk fifo null set-id && getcap ping && getfattr --only-values -n user.note ping";
+    assert.equal(
+      await output(host.exec(["sh", "-c", list])),
+      [
+        "disk block special file 660 0:6 7:0",
+        "fifo fifo 600 0:0 0:0",
+        "null character special file 666 0:0 1:3",
+        "set-id regular file 6755 1000:2000 0:0",
+        "ping cap_net_bind_service=ep",
+        "n",
+      ].join("\n"),
+    );
+  });
+});
+
 test("without a signature an image is refused; accepting it anyway is told to the journal", async (t) => {
   await withHost(t, { name: "trust" }, async (host) => {
     const source = await putImage(host, "busybox", busybox);

@@ -1,6 +1,8 @@
 /** gantry image list: the images in the store. */
+import type { ImageRecord } from "../../manager/images.ts";
 import { openImages } from "../../manager/open-images.ts";
-import { ageText, sizeText, table } from "../table.ts";
+import { age, show, table } from "../render.ts";
+import { sizeText } from "../size.ts";
 import { FORMAT, type Verb } from "../verb.ts";
 
 export const verb: Verb = {
@@ -12,23 +14,28 @@ export const verb: Verb = {
   async run(context, { options }) {
     await using manager = await openImages(context);
     const images = await manager.list();
-    if (options.value("format") === "json") {
-      context.out(`${JSON.stringify(images, null, 2)}\n`);
-      return 0;
-    }
-    const now = Date.now() * 1000;
-    const rows = images.map(({ id, names, layers, imported, verdict }) => [
-      options.flag("full") ? id : shortId(id),
-      names.join(",") || "-",
-      sizeText(layers.reduce((sum, { unpackedSize }) => sum + unpackedSize, 0)),
-      ageText(imported, now),
-      verdict.kind,
-    ]);
-    const text = table(["ID", "NAME", "SIZE", "IMPORTED", "TRUST"], rows);
-    context.out(options.flag("no-legend") ? text.slice(text.indexOf("\n") + 1) : text);
+    show(context, options.value("format"), {
+      table: () => listing(images, { full: options.flag("full"), legend: !options.flag("no-legend") }),
+      json: () => images,
+    });
     return 0;
   },
 };
+
+function listing(
+  images: readonly ImageRecord[],
+  { full, legend }: { full: boolean; legend: boolean },
+): string {
+  const rows = images.map(({ id, names, layers, imported, verdict }) => [
+    full ? id : shortId(id),
+    names.join(",") || "-",
+    sizeText(layers.reduce((sum, { unpackedSize }) => sum + unpackedSize, 0)),
+    age(imported),
+    verdict.kind,
+  ]);
+  const text = table(["ID", "NAME", "SIZE", "IMPORTED", "TRUST"], rows);
+  return legend ? text : text.slice(text.indexOf("\n") + 1);
+}
 
 /** The algorithm and as many digits as always name an image. */
 function shortId(id: string): string {
