@@ -1,5 +1,4 @@
 /** Content digests, `sha256:<hex>` and `sha512:<hex>` (reference: OCI image specification, descriptor). */
-import { createHash } from "node:crypto";
 import { GantryError } from "../base/errors.ts";
 import { quoted } from "../base/text.ts";
 
@@ -41,21 +40,8 @@ export function digits(algorithm: Algorithm): number {
   return DIGITS[algorithm];
 }
 
-/** The digest of `bytes` in text form. */
-export function digestOf(bytes: Uint8Array, algorithm: Algorithm = "sha256"): string {
-  return `${algorithm}:${createHash(algorithm).update(bytes).digest("hex")}`;
-}
-
 /** A digest as a file's or image's name: `sha256-<hex>`. */
 export function fileNameOf(digest: string): string {
   const { algorithm, hex } = parseDigest(digest);
   return `${algorithm}-${hex}`;
-}
-
-/** Throws DigestMismatch, naming `what`, unless `bytes` have this digest. */
-export function checkDigest(bytes: Uint8Array, digest: string, what: string): void {
-  const { algorithm } = parseDigest(digest);
-  const found = digestOf(bytes, algorithm);
-  if (found === digest) return;
-  throw new GantryError("DigestMismatch", `${what} should have digest ${digest} but has ${found}`);
 }

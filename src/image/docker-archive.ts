@@ -3,7 +3,7 @@ import * as z from "zod";
 import { GantryError } from "../base/errors.ts";
 import { quoted } from "../base/text.ts";
 import { compressionOfExtent, type Extent, type ImageFiles } from "./archive.ts";
-import { digestOf } from "./digest.ts";
+import { digestOf } from "./hashing.ts";
 import { readDocument } from "./layout.ts";
 import { checked, parseConfiguration, parseJson } from "./oci.ts";
 import { configurationFacts, type SourceImage, type SourceLayer } from "./source.ts";

@@ -6,7 +6,8 @@ import { GantryError } from "../base/errors.ts";
 import { unlessMissing } from "../base/file.ts";
 import { quoted } from "../base/text.ts";
 import { type Extent, type ImageFiles, readExtent } from "./archive.ts";
-import { checkDigest, parseDigest } from "./digest.ts";
+import { parseDigest } from "./digest.ts";
+import { checkDigest } from "./hashing.ts";
 import type { Descriptor } from "./oci.ts";
 
 /** The specification's floor for manifests and configurations is 4 MiB; nothing larger is read into memory. */

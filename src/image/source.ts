@@ -3,7 +3,7 @@ import { GantryError } from "../base/errors.ts";
 import { quoted } from "../base/text.ts";
 import { executionApp } from "./app.ts";
 import type { Extent, ImageFiles } from "./archive.ts";
-import { digestOf } from "./digest.ts";
+import { digestOf } from "./hashing.ts";
 import { locateBlob, readBlob, readDocument } from "./layout.ts";
 import {
   type Configuration,

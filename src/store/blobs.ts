@@ -3,7 +3,8 @@
 import { GantryError } from "../base/errors.ts";
 import { exists, readBounded, unlessMissing, writeFileDurably } from "../base/file.ts";
 import { quoted } from "../base/text.ts";
-import { digestOf, parseDigest } from "../image/digest.ts";
+import { parseDigest } from "../image/digest.ts";
+import { digestOf } from "../image/hashing.ts";
 import { DOCUMENT_LIMIT } from "../image/layout.ts";
 import type { Operation } from "./operation.ts";
 import { blobPath, type Store } from "./store.ts";

@@ -13,7 +13,8 @@ import {
   parseImageManifest,
 } from "../image/aci.ts";
 import type { Extent } from "../image/archive.ts";
-import { digestOf, fileNameOf } from "../image/digest.ts";
+import { fileNameOf } from "../image/digest.ts";
+import { digestOf } from "../image/hashing.ts";
 import { DOCUMENT_LIMIT } from "../image/layout.ts";
 import type { Platform } from "../image/oci.ts";
 import type { ImageLayer, ImageRecord, Verdict } from "../image/record.ts";

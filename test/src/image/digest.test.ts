@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { checkDigest, digestOf, fileNameOf, parseDigest } from "../../../src/image/digest.ts";
+import { fileNameOf, parseDigest } from "../../../src/image/digest.ts";
+import { checkDigest, digestOf } from "../../../src/image/hashing.ts";
 import { refusal } from "../../fixtures/refusal.ts";
 
 const EMPTY = "sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
