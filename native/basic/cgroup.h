@@ -1,5 +1,5 @@
-/* Control groups as systemd's map from processes to units: the unified hierarchy if that is what /sys/fs/cgroup is, else the
- * one named systemd, which exists in the hybrid and the v1 layout and mirrors the other. */
+/* Control groups as systemd's map from processes to units: the unified hierarchy if that is what /sys/fs/cgroup is,
+ * else the one named systemd, which exists in the hybrid and the v1 layout and mirrors the other. */
 #pragma once
 
 #include <sys/types.h>
@@ -17,7 +17,7 @@ int cgroup_sibling(const char *path, const char *unit, char **ret_path);
 /* Opens the directory of a path, O_PATH. */
 int cgroup_open(const char *path, int *ret_fd);
 
-/* Finds the pid namespace's init among a unit's processes and pins it: the process whose pid is 1 in a namespace that is not the
- * caller's. Membership is checked again after the pin, so a recycled pid is never returned.
- * -ESRCH if the unit has no such process (it does not run). */
+/* Finds the pid namespace's init among a unit's processes and pins it: the process whose pid is 1 in a namespace that
+ * is not the caller's. Membership is checked again after the pin, so a recycled pid is never returned. -ESRCH if the
+ * unit has no such process (it does not run). */
 int cgroup_find_init(const char *path, pid_t *ret_pid, int *ret_pidfd);

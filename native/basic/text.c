@@ -8,7 +8,11 @@
 /* Length of the UTF-8 sequence at `text` (Unicode 3.9 D92: no overlong forms, no surrogates), 0 if there is none. */
 static size_t utf8_length(const unsigned char *text) {
     unsigned char lead = text[0], next = lead ? text[1] : 0;
-    size_t length = lead < 0x80 ? 1 : lead >= 0xc2 && lead <= 0xdf ? 2 : (lead & 0xf0) == 0xe0 ? 3 : lead >= 0xf0 && lead <= 0xf4 ? 4 : 0;
+    size_t length = lead < 0x80                    ? 1
+                    : lead >= 0xc2 && lead <= 0xdf ? 2
+                    : (lead & 0xf0) == 0xe0        ? 3
+                    : lead >= 0xf0 && lead <= 0xf4 ? 4
+                                                   : 0;
     for (size_t i = 1; i < length; i++)
         if ((text[i] & 0xc0) != 0x80)
             return 0;
@@ -26,7 +30,8 @@ static bool is_control(const unsigned char *text, size_t length) {
         return text[0] == 0xc2 && text[1] < 0xa0;
     if (length != 3 || text[0] != 0xe2)
         return false;
-    return (text[1] == 0x80 && text[2] >= 0xa8 && text[2] <= 0xae) || (text[1] == 0x81 && text[2] >= 0xa6 && text[2] <= 0xa9);
+    return (text[1] == 0x80 && text[2] >= 0xa8 && text[2] <= 0xae) ||
+           (text[1] == 0x81 && text[2] >= 0xa6 && text[2] <= 0xa9);
 }
 
 void text_printable(const char *raw, char *ret, size_t size) {

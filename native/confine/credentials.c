@@ -167,7 +167,8 @@ static int resolution_run(Resolution *resolution, Failure *failure) {
         resolution->result.gid = user->gid;
         resolution->known = database_find_user(&resolution->users, NULL, user->uid, &resolution->entry);
     }
-    if (r < 0 || (r = groups_add(&resolution->result, user->additional_gids, user->n_additional_gids, failure)) < 0 || (r = ids_check(resolution, failure)) < 0)
+    if (r < 0 || (r = groups_add(&resolution->result, user->additional_gids, user->n_additional_gids, failure)) < 0 ||
+        (r = ids_check(resolution, failure)) < 0)
         return r;
     return home_set(resolution, failure);
 }

@@ -76,7 +76,8 @@ static bool arguments_repeat(const SeccompRulePlan *rule) {
     return false;
 }
 
-static int call_add(scmp_filter_ctx filter, uint32_t action, int number, const struct scmp_arg_cmp *arguments, size_t count, bool apart) {
+static int call_add(scmp_filter_ctx filter, uint32_t action, int number, const struct scmp_arg_cmp *arguments,
+                    size_t count, bool apart) {
     if (!apart)
         return seccomp_rule_add_array(filter, action, number, (unsigned)count, arguments);
     int r = 0;
@@ -85,22 +86,27 @@ static int call_add(scmp_filter_ctx filter, uint32_t action, int number, const s
     return r;
 }
 
-static int rule_add(scmp_filter_ctx filter, const SeccompRulePlan *rule, uint32_t action, size_t index, Failure *failure) {
+static int rule_add(scmp_filter_ctx filter, const SeccompRulePlan *rule, uint32_t action, size_t index,
+                    Failure *failure) {
     struct scmp_arg_cmp arguments[6];
     for (size_t i = 0; i < rule->n_arguments; i++) {
         const SeccompArgumentPlan *plan = &rule->arguments[i];
         uint32_t op;
         if (!token_find(comparisons, plan->op, &op))
-            return failure_say(failure, EXIT_STATUS_SECCOMP, EINVAL, "linux.seccomp.syscalls[%zu].args[%zu].op: unknown comparison %s", index, i, plan->op);
+            return failure_say(failure, EXIT_STATUS_SECCOMP, EINVAL,
+                               "linux.seccomp.syscalls[%zu].args[%zu].op: unknown comparison %s", index, i, plan->op);
         arguments[i] = (struct scmp_arg_cmp){ plan->index, (enum scmp_compare)op, plan->value, plan->value_two };
     }
     for (size_t i = 0; i < rule->names.count; i++) {
         int number = seccomp_syscall_resolve_name(rule->names.items[i]);
         if (number == __NR_SCMP_ERROR && (action == SCMP_ACT_ALLOW || action == SCMP_ACT_LOG))
             continue;
-        int r = number == __NR_SCMP_ERROR ? -ENOSYS : call_add(filter, action, number, arguments, rule->n_arguments, arguments_repeat(rule));
+        int r = number == __NR_SCMP_ERROR
+                    ? -ENOSYS
+                    : call_add(filter, action, number, arguments, rule->n_arguments, arguments_repeat(rule));
         if (r < 0)
-            return failure_set(failure, EXIT_STATUS_SECCOMP, -r, "linux.seccomp.syscalls[%zu]: %s", index, rule->names.items[i]);
+            return failure_set(failure, EXIT_STATUS_SECCOMP, -r, "linux.seccomp.syscalls[%zu]: %s", index,
+                               rule->names.items[i]);
     }
     return 0;
 }
@@ -110,7 +116,8 @@ static int rules_add(scmp_filter_ctx filter, const SeccompPlan *plan, uint32_t s
         const SeccompRulePlan *rule = &plan->rules[i];
         uint32_t action;
         if (!action_find(rule->action, rule->has_error, rule->error, &action))
-            return failure_say(failure, EXIT_STATUS_SECCOMP, EINVAL, "linux.seccomp.syscalls[%zu].action: unknown action %s", i, rule->action);
+            return failure_say(failure, EXIT_STATUS_SECCOMP, EINVAL,
+                               "linux.seccomp.syscalls[%zu].action: unknown action %s", i, rule->action);
         if (action == standard)
             continue; /* libseccomp refuses a rule that says what happens anyway */
         int r = rule_add(filter, rule, action, i, failure);
@@ -123,7 +130,8 @@ static int rules_add(scmp_filter_ctx filter, const SeccompPlan *plan, uint32_t s
 int custom_build(const SeccompPlan *plan, scmp_filter_ctx *ret, Failure *failure) {
     uint32_t standard;
     if (!action_find(plan->default_action, plan->has_default_error, plan->default_error, &standard))
-        return failure_say(failure, EXIT_STATUS_SECCOMP, EINVAL, "linux.seccomp.defaultAction: unknown action %s", plan->default_action);
+        return failure_say(failure, EXIT_STATUS_SECCOMP, EINVAL, "linux.seccomp.defaultAction: unknown action %s",
+                           plan->default_action);
     scmp_filter_ctx filter = seccomp_init(standard);
     if (!filter)
         return failure_set(failure, EXIT_STATUS_SECCOMP, ENOMEM, "linux.seccomp");

@@ -87,7 +87,8 @@ bool database_find_user(const Database *database, const char *name, uid_t uid, U
         UserEntry entry;
         size_t count = line_split(line, fields);
         /* name:password:uid:gid:gecos:home:shell, passwd(5); Docker takes lines that end early, too. */
-        if (count < 4 || fields[0].length == 0 || !slice_number(fields[2], &entry.uid) || !slice_number(fields[3], &entry.gid))
+        if (count < 4 || fields[0].length == 0 || !slice_number(fields[2], &entry.uid) ||
+            !slice_number(fields[3], &entry.gid))
             continue;
         entry.name = fields[0];
         entry.home = count > 5 ? fields[5] : (Slice){ 0 };

@@ -35,7 +35,8 @@ static int filter_export(scmp_filter_ctx context, SeccompFilter *ret) {
     r = io_read_all(fd, FILTER_SIZE_MAX, &text, &size);
     if (r < 0)
         return r == -EFBIG ? -E2BIG : r;
-    *ret = (SeccompFilter){ (struct sock_filter *)(void *)text, (unsigned short)(size / sizeof(struct sock_filter)), true };
+    *ret = (SeccompFilter){ (struct sock_filter *)(void *)text, (unsigned short)(size / sizeof(struct sock_filter)),
+                            true };
     return 0;
 }
 

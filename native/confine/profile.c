@@ -9,13 +9,13 @@
 
 #define GATE(capability) (UINT64_C(1) << (capability))
 
-/* Calls that every program may make. What is not here and not below does not exist for an app: ENOSYS lets a libc fall
- * back from a call that is newer than this list, where EPERM would make it give up. */
+/* Calls that every program may make. What is not here and not below does not exist for an app: ENOSYS lets a libc
+ * fall back from a call that is newer than this list, where EPERM would make it give up. */
 static const char *const allowed_calls[] = {
     /* files */
     "access", "arm_fadvise64_64", "cachestat", "chdir", "chmod", "chown", "chown32", "close", "close_range",
-    "copy_file_range", "creat", "dup", "dup2", "dup3", "faccessat", "faccessat2", "fadvise64", "fadvise64_64", "fallocate",
-    "fanotify_mark", "fchdir", "fchmod", "fchmodat", "fchmodat2", "fchown", "fchown32", "fchownat", "fcntl", "fcntl64",
+    "copy_file_range", "creat", "dup", "dup2", "dup3", "faccessat", "faccessat2", "fadvise64", "fadvise64_64",
+    "fallocate", "fanotify_mark", "fchdir", "fchmod", "fchmodat", "fchmodat2", "fchown", "fchown32", "fchownat", "fcntl", "fcntl64",
     "fdatasync", "fgetxattr", "file_getattr", "file_setattr", "flistxattr", "flock", "fremovexattr", "fsetxattr", "fstat",
     "fstat64", "fstatat64", "fstatfs", "fstatfs64", "fsync", "ftruncate", "ftruncate64", "futimesat", "getcwd", "getdents",
     "getdents64", "getxattr", "getxattrat", "inotify_add_watch", "inotify_init", "inotify_init1", "inotify_rm_watch",
@@ -55,7 +55,8 @@ static const char *const allowed_calls[] = {
     "signal", "signalfd", "signalfd4", "sigpending", "sigprocmask", "sigreturn", "sigsuspend",
     /* time; adjtimex also only reads, and writing needs CAP_SYS_TIME */
     "adjtimex", "clock_adjtime", "clock_adjtime64", "clock_getres", "clock_getres_time64", "clock_gettime",
-    "clock_gettime64", "clock_nanosleep", "clock_nanosleep_time64", "getitimer", "gettimeofday", "nanosleep", "setitimer",
+    "clock_gettime64", "clock_nanosleep", "clock_nanosleep_time64", "getitimer", "gettimeofday", "nanosleep",
+    "setitimer",
     "time", "timer_create", "timer_delete", "timer_getoverrun", "timer_gettime", "timer_gettime64", "timer_settime",
     "timer_settime64", "timerfd_create", "timerfd_gettime", "timerfd_gettime64", "timerfd_settime", "timerfd_settime64",
     /* waiting */

@@ -35,7 +35,8 @@ static int interpreter_missing(const char *path, Failure *failure) {
         return failure_say(failure, EXIT_STATUS_EXEC, ENOENT, "%s: its interpreter %s is missing", path, line);
     }
     if (length >= SELFMAG && memcmp(head, ELFMAG, SELFMAG) == 0)
-        return failure_say(failure, EXIT_STATUS_EXEC, ENOENT, "%s: its ELF interpreter (dynamic loader) is missing", path);
+        return failure_say(failure, EXIT_STATUS_EXEC, ENOENT, "%s: its ELF interpreter (dynamic loader) is missing",
+                           path);
     return failure_say(failure, EXIT_STATUS_EXEC, ENOENT, "%s: its interpreter is missing", path);
 }
 
@@ -61,7 +62,8 @@ static int execute_failed(const char *path, int error, Failure *failure) {
     if (error == EACCES)
         return not_permitted(path, error, failure);
     if (error == ENOEXEC)
-        return failure_say(failure, EXIT_STATUS_EXEC, error, "%s: not a program for this machine, nor a script with a #! line", path);
+        return failure_say(failure, EXIT_STATUS_EXEC, error,
+                           "%s: not a program for this machine, nor a script with a #! line", path);
     return failure_set(failure, EXIT_STATUS_EXEC, error, "%s", path);
 }
 
@@ -81,7 +83,8 @@ static int execute_searched(const char *name, char **argv, char **environment, F
             struct stat file;
             if (error == EACCES && !refused[0])
                 memcpy(refused, candidate, sizeof refused); /* reported if nothing better follows */
-            if ((error != ENOENT && error != ENOTDIR && error != EACCES) || (error == ENOENT && stat(candidate, &file) == 0))
+            if ((error != ENOENT && error != ENOTDIR && error != EACCES) ||
+                (error == ENOENT && stat(candidate, &file) == 0))
                 return execute_failed(candidate, error, failure);
         }
         element += length;

@@ -37,7 +37,8 @@ typedef struct LaunchDocument {
 #define AT(member) offsetof(LaunchDocument, plan.member)
 static const ArrayDetail mount_list = { AT(n_mounts) - AT(mounts), sizeof(MountPlan), 4096, read_mount, NULL };
 
-static int read_oci_version(Reader *reader, const KeyPath *path, const json_t *value, void *target, const void *detail) {
+static int read_oci_version(Reader *reader, const KeyPath *path, const json_t *value, void *target,
+                            const void *detail) {
     int r = read_text(reader, path, value, target, detail);
     if (r >= 0 && !text_starts_with(*(const char **)target, "1."))
         return reader_fail(reader, path, "expected version 1");
@@ -148,12 +149,14 @@ static int plan_check_ids(Reader *reader, const LaunchPlan *plan) {
 }
 
 static int plan_check(Reader *reader, const LaunchPlan *plan) {
-    const KeyPath layers = { .parent = &gantry_path, .key = "layers" }, seccomp = { .parent = &linux_path, .key = "seccomp" };
+    const KeyPath layers = { .parent = &gantry_path, .key = "layers" },
+                  seccomp = { .parent = &linux_path, .key = "seccomp" };
     if (plan->layers.count == 0)
         return reader_fail(reader, &layers, "expected at least one layer");
     const KeyPath input = { .parent = &gantry_path, .key = "stdin" };
     if (plan->stdin_mode == STDIN_STREAM && plan->log != LOG_PIPE && !plan->process.terminal)
-        return reader_fail(reader, &input, "\"stream\" needs gantry.log \"pipe\": the sandbox relays all three or none");
+        return reader_fail(reader, &input,
+                           "\"stream\" needs gantry.log \"pipe\": the sandbox relays all three or none");
     if (plan->seccomp == SECCOMP_PLAN_CUSTOM && !plan->custom_seccomp)
         return reader_fail(reader, &seccomp, "missing");
     if (plan->seccomp != SECCOMP_PLAN_CUSTOM && plan->custom_seccomp)

@@ -14,8 +14,10 @@ static const Word type_words[] = {
 
 /* `rw`, `bind` and `rprivate` say what is so anyway. */
 static const Word option_words[] = {
-    { "ro", MOUNT_OPTION_RO },         { "rw", 0 },   { "nosuid", MOUNT_OPTION_NOSUID }, { "nodev", MOUNT_OPTION_NODEV },
-    { "noexec", MOUNT_OPTION_NOEXEC }, { "bind", 0 }, { "rbind", MOUNT_OPTION_RBIND },   { "rprivate", 0 },
+    { "ro", MOUNT_OPTION_RO },         { "rw", 0 },
+    { "nosuid", MOUNT_OPTION_NOSUID }, { "nodev", MOUNT_OPTION_NODEV },
+    { "noexec", MOUNT_OPTION_NOEXEC }, { "bind", 0 },
+    { "rbind", MOUNT_OPTION_RBIND },   { "rprivate", 0 },
     { "idmap", MOUNT_OPTION_IDMAP },   { 0 },
 };
 
@@ -37,7 +39,9 @@ static int read_option(Reader *reader, const KeyPath *path, const json_t *value,
         return r;
     if (text_starts_with(text, "size=")) {
         mount->options |= MOUNT_OPTION_SIZE;
-        return text_to_number(text + 5, INT64_MAX, &mount->size) < 0 ? reader_fail(reader, path, "\"%s\" is no size", text) : 0;
+        return text_to_number(text + 5, INT64_MAX, &mount->size) < 0
+                   ? reader_fail(reader, path, "\"%s\" is no size", text)
+                   : 0;
     }
     if (text_starts_with(text, "mode=")) {
         mount->options |= MOUNT_OPTION_MODE;

@@ -37,13 +37,15 @@ static const Member capability_members[] = {
 static const ObjectDetail capability_object = { capability_members };
 
 /* Sets that the kernel would refuse or silently cut (capabilities(7)) are refused here, where the key is known. */
-static int read_capability_sets(Reader *reader, const KeyPath *path, const json_t *value, void *target, const void *detail) {
+static int read_capability_sets(Reader *reader, const KeyPath *path, const json_t *value, void *target,
+                                const void *detail) {
     CapabilityPlan *sets = target;
     int r = read_object(reader, path, value, sets, detail);
     if (r < 0)
         return r;
-    const KeyPath effective = { .parent = path, .key = "effective" }, permitted = { .parent = path, .key = "permitted" },
-                  ambient = { .parent = path, .key = "ambient" }, inheritable = { .parent = path, .key = "inheritable" };
+    const KeyPath effective = { .parent = path, .key = "effective" },
+                  permitted = { .parent = path, .key = "permitted" }, ambient = { .parent = path, .key = "ambient" },
+                  inheritable = { .parent = path, .key = "inheritable" };
     if (sets->effective & ~sets->permitted)
         return reader_fail(reader, &effective, "holds a capability that is not permitted");
     if (sets->permitted & ~sets->bounding)
@@ -93,10 +95,15 @@ static int read_rlimit(Reader *reader, const KeyPath *path, const json_t *value,
 }
 
 static const ArrayDetail rlimit_list = {
-    offsetof(ProcessPlan, n_rlimits) - offsetof(ProcessPlan, rlimits), sizeof(RlimitPlan), RLIM_NLIMITS, read_rlimit, &rlimit_object,
+    offsetof(ProcessPlan, n_rlimits) - offsetof(ProcessPlan, rlimits),
+    sizeof(RlimitPlan),
+    RLIM_NLIMITS,
+    read_rlimit,
+    &rlimit_object,
 };
 
-static int read_environment_entry(Reader *reader, const KeyPath *path, const json_t *value, void *target, const void *detail) {
+static int read_environment_entry(Reader *reader, const KeyPath *path, const json_t *value, void *target,
+                                  const void *detail) {
     const char *text;
     int r = read_text(reader, path, value, &text, detail);
     if (r < 0)
@@ -108,7 +115,8 @@ static int read_environment_entry(Reader *reader, const KeyPath *path, const jso
 }
 
 static const ArrayDetail argument_list = { offsetof(TextList, count), sizeof(char *), 65536, read_text, NULL };
-static const ArrayDetail environment_list = { offsetof(TextList, count), sizeof(char *), 65536, read_environment_entry, NULL };
+static const ArrayDetail environment_list = { offsetof(TextList, count), sizeof(char *), 65536, read_environment_entry,
+                                              NULL };
 
 static const Member process_members[] = {
     { "terminal", true, offsetof(ProcessPlan, terminal), read_bool, NULL, 0 },
@@ -119,7 +127,8 @@ static const Member process_members[] = {
     { "capabilities", true, offsetof(ProcessPlan, capabilities), read_capability_sets, &capability_object, 0 },
     { "rlimits", true, offsetof(ProcessPlan, rlimits), read_array, &rlimit_list, 0 },
     { "noNewPrivileges", true, offsetof(ProcessPlan, no_new_privileges), read_bool, NULL, 0 },
-    { "oomScoreAdj", false, offsetof(ProcessPlan, oom_score_adj), read_int, &oom_range, offsetof(ProcessPlan, has_oom_score_adj) },
+    { "oomScoreAdj", false, offsetof(ProcessPlan, oom_score_adj), read_int, &oom_range,
+      offsetof(ProcessPlan, has_oom_score_adj) },
     { 0 },
 };
 static const ObjectDetail process_object = { process_members };

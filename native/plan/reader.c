@@ -167,7 +167,8 @@ int read_name(Reader *reader, const KeyPath *path, const json_t *value, void *ta
     for (const char *c = text; *c; c++)
         good = good && *c > ' ' && *c < 0x7f && *c != '/';
     if (!good)
-        return reader_fail(reader, path, "expected a name: 1 to 255 printable ASCII characters, no /, not beginning with a dot");
+        return reader_fail(reader, path,
+                           "expected a name: 1 to 255 printable ASCII characters, no /, not beginning with a dot");
     *(const char **)target = text;
     return 0;
 }
@@ -191,7 +192,8 @@ int read_bool(Reader *reader, const KeyPath *path, const json_t *value, void *ta
     return 0;
 }
 
-static int number_read(Reader *reader, const KeyPath *path, const json_t *value, const NumberDetail *range, int64_t *ret) {
+static int number_read(Reader *reader, const KeyPath *path, const json_t *value, const NumberDetail *range,
+                       int64_t *ret) {
     int64_t number = json_is_integer(value) ? (int64_t)json_integer_value(value) : 0;
     if (!json_is_integer(value) || number < range->min || number > range->max)
         return reader_fail(reader, path, "expected a whole number from %lld to %lld", (long long)range->min,

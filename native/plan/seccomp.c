@@ -40,20 +40,27 @@ static const ArrayDetail name_list = { offsetof(TextList, count), sizeof(char *)
 static const Member rule_members[] = {
     { "names", true, offsetof(SeccompRulePlan, names), read_array, &name_list, 0 },
     { "action", true, offsetof(SeccompRulePlan, action), read_token, "SCMP_ACT_", 0 },
-    { "errnoRet", false, offsetof(SeccompRulePlan, error), read_int, &errno_range, offsetof(SeccompRulePlan, has_error) },
+    { "errnoRet", false, offsetof(SeccompRulePlan, error), read_int, &errno_range,
+      offsetof(SeccompRulePlan, has_error) },
     { "args", false, offsetof(SeccompRulePlan, arguments), read_array, &argument_list, 0 },
     { 0 },
 };
 static const ObjectDetail rule_object = { rule_members };
 static const ArrayDetail rule_list = {
-    offsetof(SeccompPlan, n_rules) - offsetof(SeccompPlan, rules), sizeof(SeccompRulePlan), 1024, read_object, &rule_object,
+    offsetof(SeccompPlan, n_rules) - offsetof(SeccompPlan, rules),
+    sizeof(SeccompRulePlan),
+    1024,
+    read_object,
+    &rule_object,
 };
 
-static const ArrayDetail architecture_list = { offsetof(TextList, count), sizeof(char *), 32, read_token, "SCMP_ARCH_" };
+static const ArrayDetail architecture_list = { offsetof(TextList, count), sizeof(char *), 32, read_token,
+                                               "SCMP_ARCH_" };
 
 static const Member seccomp_members[] = {
     { "defaultAction", true, offsetof(SeccompPlan, default_action), read_token, "SCMP_ACT_", 0 },
-    { "defaultErrnoRet", false, offsetof(SeccompPlan, default_error), read_int, &errno_range, offsetof(SeccompPlan, has_default_error) },
+    { "defaultErrnoRet", false, offsetof(SeccompPlan, default_error), read_int, &errno_range,
+      offsetof(SeccompPlan, has_default_error) },
     { "architectures", false, offsetof(SeccompPlan, architectures), read_array, &architecture_list, 0 },
     { "syscalls", false, offsetof(SeccompPlan, rules), read_array, &rule_list, 0 },
     { 0 },

@@ -1,8 +1,8 @@
 /* From our clone to systemd's main process: MAINPID=, READY=1, and a barrier between them and the app's first
  * instruction, without which the status of a short-lived app is lost.
  *
- * By default the app is traced over its execve: READY=1 then means that the execve succeeded, and a failed one fails the
- * start job. Where tracing is forbidden (Yama 3, a security module), systemd is told just before the execve. */
+ * By default the app is traced over its execve: READY=1 then means that the execve succeeded, and a failed one fails
+ * the start job. Where tracing is forbidden (Yama 3, a security module), systemd is told just before the execve. */
 #include <errno.h>
 #include <linux/sched.h>
 #include <signal.h>
@@ -51,7 +51,8 @@ static int report_await(Launch *launch, ReportKind kind, Report *ret, Failure *f
 /* Tells systemd its main process; returns when it knows. */
 static int systemd_tell(Launch *launch, Failure *failure) {
     char text[64];
-    (void)snprintf(text, sizeof text, "MAINPID=%d%s", (int)launch->app, launch->plan->ready == READY_EXEC ? "\nREADY=1" : "");
+    (void)snprintf(text, sizeof text, "MAINPID=%d%s", (int)launch->app,
+                   launch->plan->ready == READY_EXEC ? "\nREADY=1" : "");
     int r = notify_send(launch->notify, text);
     if (r >= 0)
         r = notify_barrier(launch->notify, BARRIER_TIMEOUT_MS);

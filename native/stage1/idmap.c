@@ -34,7 +34,9 @@ int idmap_layers(Launch *launch, Failure *failure) {
         const char *path = launch->plan->layers.items[i];
         char name[24];
         (void)snprintf(name, sizeof name, "%zu", i);
-        int r = launch->userns >= 0 ? layer_map(launch, layers, path, name) : symlinkat(path, layers, name) < 0 ? -errno : 0;
+        int r = launch->userns >= 0                 ? layer_map(launch, layers, path, name)
+                : symlinkat(path, layers, name) < 0 ? -errno
+                                                    : 0;
         if (r == -EINVAL)
             return failure_say(failure, 0, EINVAL, "%s: its file system cannot be mounted with mapped ids", path);
         if (r < 0)

@@ -113,7 +113,17 @@ int main(int argc, char **argv) {
         return EXIT_STATUS_CONFIG;
     }
     Launch launch = {
-        .argv = argv, .notify = -1, .status = -1, .sandbox = -1, .userns = -1, .relay = -1, .notify_relay = -1, .app_notify = -1, .scratch = -1, .null = -1, .root = -1,
+        .argv = argv,
+        .notify = -1,
+        .status = -1,
+        .sandbox = -1,
+        .userns = -1,
+        .relay = -1,
+        .notify_relay = -1,
+        .app_notify = -1,
+        .scratch = -1,
+        .null = -1,
+        .root = -1,
         .channel = -1,
         .streams = { { -1, -1, -1 }, -1, { -1, -1, -1 }, { -1, -1, -1 } },
     };

@@ -11,7 +11,8 @@
 /* What covers a masked path: the scratch's null device or its empty directory, never anything the app could have
  * replaced (CVE-2025-31133). A masked file reads as empty. */
 static int cover_make(const Launch *launch, bool directory) {
-    int tree = open_tree(launch->scratch, directory ? "empty" : "null", OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_SYMLINK_NOFOLLOW);
+    int tree = open_tree(launch->scratch, directory ? "empty" : "null",
+                         OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_SYMLINK_NOFOLLOW);
     if (tree < 0)
         return -errno;
     struct mount_attr attributes = {

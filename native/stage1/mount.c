@@ -44,7 +44,8 @@ uint64_t mount_attributes(const MountPlan *plan) {
            (plan->options & MOUNT_OPTION_NOEXEC ? MOUNT_ATTR_NOEXEC : 0);
 }
 
-static int filesystem_mount(const Launch *launch, const MountPlan *plan, const char *type, const FsParameter *parameters, Failure *failure) {
+static int filesystem_mount(const Launch *launch, const MountPlan *plan, const char *type,
+                            const FsParameter *parameters, Failure *failure) {
     _cleanup_fd_ int tree = filesystem_make(type, parameters, mount_attributes(plan));
     if (tree < 0)
         return failure_set(failure, 0, -tree, "%s on %s", type, plan->destination);
@@ -57,7 +58,11 @@ static int tmpfs_mount(const Launch *launch, const MountPlan *plan, Failure *fai
     (void)snprintf(size, sizeof size, "%" PRIu64, plan->size);
     (void)snprintf(owner, sizeof owner, "%u", launch->base);
     const FsParameter parameters[] = {
-        { "mode", mode }, { "uid", owner }, { "gid", owner }, { plan->options & MOUNT_OPTION_SIZE ? "size" : NULL, size }, { 0 },
+        { "mode", mode },
+        { "uid", owner },
+        { "gid", owner },
+        { plan->options & MOUNT_OPTION_SIZE ? "size" : NULL, size },
+        { 0 },
     };
     return filesystem_mount(launch, plan, "tmpfs", parameters, failure);
 }
@@ -108,7 +113,8 @@ static bool mount_is_late(const LaunchPlan *plan, size_t index) {
     if (type_is_late(plan->mounts[index].type))
         return true;
     for (size_t i = 0; i < index; i++)
-        if (type_is_late(plan->mounts[i].type) && path_is_below(plan->mounts[index].destination, plan->mounts[i].destination))
+        if (type_is_late(plan->mounts[i].type) &&
+            path_is_below(plan->mounts[index].destination, plan->mounts[i].destination))
             return true;
     return false;
 }

@@ -1,5 +1,5 @@
-/* A notify socket of the app's own: systemd's would let a root app name any process of the host as its main process. The
- * sandbox reads it and passes on what may pass. */
+/* A notify socket of the app's own: systemd's would let a root app name any process of the host as its main process.
+ * The sandbox reads it and passes on what may pass. */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>

@@ -32,7 +32,8 @@ static int directory_prepare(const Launch *launch, const char *path, int *ret_fd
 }
 
 /* Names are relative to scratch/layers, top first; the others are descriptors, so that no host path can need escaping
- * or show up in the app's /proc/self/mountinfo. user.overlay.* are what the unpacker writes (docs/on-disk-format.md). */
+ * or show up in the app's /proc/self/mountinfo. user.overlay.* are what the unpacker writes (docs/on-disk-format.md).
+ */
 static int options_write(const Launch *launch, int upper, int work, char ret[static OPTIONS_MAX]) {
     int used = snprintf(ret, OPTIONS_MAX, "lowerdir=");
     for (size_t i = launch->plan->layers.count; i-- > 0 && used < OPTIONS_MAX;)
@@ -49,7 +50,8 @@ static int mount_failed(const Launch *launch, int error, Failure *failure) {
     for (size_t i = 0; i < launch->plan->layers.count; i++)
         if (stat(launch->plan->layers.items[i], &status) < 0)
             return failure_set(failure, 0, errno, "%s", launch->plan->layers.items[i]);
-    return failure_set(failure, 0, error, "overlay of %zu layers on %s", launch->plan->layers.count, launch->plan->upper);
+    return failure_set(failure, 0, error, "overlay of %zu layers on %s", launch->plan->layers.count,
+                       launch->plan->upper);
 }
 
 static int root_open(Launch *launch, Failure *failure) {

@@ -69,7 +69,8 @@ static int answer_await(const Launch *launch, int socket, Failure *failure) {
     if (r < 0)
         return failure_set(failure, EXIT_STATUS_STDOUT, -r, "%s", launch->plan->socket);
     if (r == 1 && answer.head.type == PACKET_ERROR)
-        return failure_say(failure, EXIT_STATUS_STDOUT, EPROTO, "%s: %.*s", launch->plan->socket, (int)answer.head.length, (const char *)answer.body);
+        return failure_say(failure, EXIT_STATUS_STDOUT, EPROTO, "%s: %.*s", launch->plan->socket,
+                           (int)answer.head.length, (const char *)answer.body);
     if (r == 0 || answer.head.type != PACKET_OK)
         return failure_set(failure, EXIT_STATUS_STDOUT, EPROTO, "%s", launch->plan->socket);
     return 0;

@@ -17,7 +17,8 @@ int rootfs_open(const Launch *launch, const char *path) {
     return path_open(launch->root, path, O_PATH, 0, RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS);
 }
 
-/* Makes `name` in `parent`; both belong to the app's root afterwards. Existing is an error: a dangling symbolic link. */
+/* Makes `name` in `parent`; both belong to the app's root afterwards. Existing is an error: a dangling symbolic link.
+ */
 static int entry_make(const Launch *launch, int parent, const char *name, bool directory) {
     if (directory) {
         if (mkdirat(parent, name, 0755) < 0)
@@ -88,7 +89,8 @@ int rootfs_pivot(Launch *launch, Failure *failure) {
     if (launch->plan->root_readonly && mount_setattr(launch->root, "", AT_EMPTY_PATH, &readonly, sizeof readonly) < 0)
         return failure_set(failure, 0, errno, "read-only root");
     /* The old root lands on top of the new one and is taken off again: no directory for it is needed. */
-    if (fchdir(launch->root) < 0 || syscall(SYS_pivot_root, ".", ".") < 0 || umount2(".", MNT_DETACH) < 0 || chdir("/") < 0)
+    if (fchdir(launch->root) < 0 || syscall(SYS_pivot_root, ".", ".") < 0 || umount2(".", MNT_DETACH) < 0 ||
+        chdir("/") < 0)
         return failure_set(failure, 0, errno, "pivot into the root");
     struct mount_attr private = { .propagation = MS_PRIVATE };
     if (mount_setattr(AT_FDCWD, "/", AT_RECURSIVE, &private, sizeof private) < 0)

@@ -28,8 +28,8 @@ static int stream_own(const Launch *launch, int fd) {
     return fchown(fd, launch->base + credentials->uid, launch->base + credentials->gid) < 0 ? -errno : 0;
 }
 
-/* A stream as journald takes it: seven lines, then the log (systemd's "Native Journal Protocol" is the other one). The unit counts
- * because we are root and in its control group. */
+/* A stream as journald takes it: seven lines, then the log (systemd's "Native Journal Protocol" is the other one). The
+ * unit counts because we are root and in its control group. */
 static int journal_connect(const Launch *launch, int priority, int *ret_fd) {
     struct sockaddr_un address = { .sun_family = AF_UNIX, .sun_path = "/run/systemd/journal/stdout" };
     _cleanup_free_ char *head = NULL;

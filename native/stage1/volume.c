@@ -15,7 +15,8 @@ static int source_clone(const MountPlan *plan, bool *ret_directory, int *ret_tre
     _cleanup_fd_ int source = path_open(AT_FDCWD, plan->source, O_PATH, 0, RESOLVE_NO_SYMLINKS);
     struct stat status;
     if (source == -ELOOP)
-        return failure_say(failure, 0, ELOOP, "%s: a symbolic link is in the path of this volume's source", plan->source);
+        return failure_say(failure, 0, ELOOP, "%s: a symbolic link is in the path of this volume's source",
+                           plan->source);
     if (source < 0 || fstat(source, &status) < 0)
         return failure_set(failure, 0, source < 0 ? -source : errno, "%s", plan->source);
     unsigned recursive = plan->options & MOUNT_OPTION_RBIND ? AT_RECURSIVE : 0;

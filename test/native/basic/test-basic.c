@@ -49,7 +49,8 @@ static void check_numbers(void) {
     check_number("11", 10, -ERANGE, 0);
     check_number("18446744073709551615", UINT64_MAX, 0, UINT64_MAX);
     check_number("18446744073709551616", UINT64_MAX, -ERANGE, 0);
-    for (const char *const *text = (const char *const[]){ "", "-1", "+1", " 1", "1 ", "0x1", "1e3", NULL }; *text; text++)
+    for (const char *const *text = (const char *const[]){ "", "-1", "+1", " 1", "1 ", "0x1", "1e3", NULL }; *text;
+         text++)
         check_number(*text, 100, -EINVAL, 0);
 }
 
@@ -74,7 +75,8 @@ static void check_files(void) {
     _cleanup_fd_ int fd = open(deep, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     _cleanup_free_ char *text = NULL;
     size_t size = 0;
-    CHECK(file_replace(fd, "fact", "first", 0600, true) == 0 && file_replace(fd, "fact", "second", 0600, false) == 0, "replace");
+    CHECK(file_replace(fd, "fact", "first", 0600, true) == 0 && file_replace(fd, "fact", "second", 0600, false) == 0,
+          "replace");
     CHECK(file_read(fd, "fact", 6, &text, &size) == 0 && size == 6 && strcmp(text, "second") == 0, "read");
     char *other = NULL;
     CHECK(file_read(fd, "fact", 5, &other, NULL) == -EFBIG && !other, "too big");
@@ -121,7 +123,8 @@ static void check_cgroups(void) {
     CHECK(cgroup_of(0x3fffffff, &text) == -ESRCH, "a pid that cannot be");
     CHECK(cgroup_unit("/a.slice/b.service", &unit) == 0 && strcmp(unit, "b.service") == 0, "unit");
     CHECK(cgroup_unit("/", &text) == -ENODATA, "the root is no unit");
-    CHECK(cgroup_sibling("/a.slice/b.service", "c.service", &text) == 0 && strcmp(text, "/a.slice/c.service") == 0, "sibling");
+    CHECK(cgroup_sibling("/a.slice/b.service", "c.service", &text) == 0 && strcmp(text, "/a.slice/c.service") == 0,
+          "sibling");
     free(text);
     pid_t pid;
     int fd;

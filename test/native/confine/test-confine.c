@@ -28,11 +28,16 @@ static void file_put(const char *name, const char *text) {
 
 static LaunchPlan plan_of(UserRules rules, const char *user, const char *group) {
     return (LaunchPlan){
-        .has_user = true, .user_rules = rules, .user = user, .group = group, .userns = { .mode = USERNS_POD, .base = 65536, .size = 65536 },
+        .has_user = true,
+        .user_rules = rules,
+        .user = user,
+        .group = group,
+        .userns = { .mode = USERNS_POD, .base = 65536, .size = 65536 },
     };
 }
 
-static void check_user(UserRules rules, const char *user, const char *group, uid_t uid, gid_t gid, size_t groups, const char *home) {
+static void check_user(UserRules rules, const char *user, const char *group, uid_t uid, gid_t gid, size_t groups,
+                       const char *home) {
     LaunchPlan plan = plan_of(rules, user, group);
     Credentials found = { 0 };
     Failure failure = { 0 };
@@ -50,8 +55,8 @@ static void check_no_user(UserRules rules, const char *user, const char *group, 
     Credentials found = { 0 };
     Failure failure = { 0 };
     int r = credentials_resolve(&plan, root, &found, &failure);
-    CHECK(r < 0 && failure.status == status && strstr(failure.text, words), "%s:%s: %d, status %d, \"%s\"", user, group, r,
-          failure.status, failure.text);
+    CHECK(r < 0 && failure.status == status && strstr(failure.text, words), "%s:%s: %d, status %d, \"%s\"", user, group,
+          r, failure.status, failure.text);
     if (r >= 0)
         credentials_done(&found);
 }
@@ -59,8 +64,10 @@ static void check_no_user(UserRules rules, const char *user, const char *group, 
 static void check_users(void) {
     check_user(USER_RULES_OCI, "", "", 0, 0, 1, "/"); /* no database at all */
     check_no_user(USER_RULES_OCI, "www", "", EXIT_STATUS_USER, "user \"www\"");
-    file_put("etc/passwd", "# comment\n\n:x:1:1::/:\nbroken\nshort:x:7:8\nnumber:x:x:1::/:\nwww:x:33:34::/srv/www:/bin/sh\n"
-                           "www:x:1:1::/second:\nrelative:x:40:40::srv:\n500:x:501:502::/five:\nhuge:x:4294967295:0::/:\nlast:x:60:61::/last");
+    file_put("etc/passwd",
+             "# comment\n\n:x:1:1::/:\nbroken\nshort:x:7:8\nnumber:x:x:1::/:\nwww:x:33:34::/srv/www:/bin/sh\n"
+             "www:x:1:1::/second:\nrelative:x:40:40::srv:\n500:x:501:502::/five:\nhuge:x:4294967295:0::/"
+             ":\nlast:x:60:61::/last");
     file_put("etc/group", "root:x:0:\nweb:x:34:\nlog:x:4:other,www\nno:x:9:wwwx,xwww\nbad:x::www\nend:x:77:www");
     check_user(USER_RULES_OCI, "www", "", 33, 34, 3, "/srv/www"); /* 34, 4, 77 */
     check_user(USER_RULES_APPC, "www", "web", 33, 34, 1, "/srv/www");
@@ -109,7 +116,8 @@ static void check_environment(void) {
     char **environment = environment_make(&list, "/home/www", "TERM=linux");
     const char *wanted[] = { "A=1", "HOMER=y", "HOME=/home/www", "TERM=linux" };
     for (size_t i = 0; i < 4; i++)
-        CHECK(environment[i] && strcmp(environment[i], wanted[i]) == 0, "%zu: %s", i, environment[i] ? environment[i] : "(end)");
+        CHECK(environment[i] && strcmp(environment[i], wanted[i]) == 0, "%zu: %s", i,
+              environment[i] ? environment[i] : "(end)");
     CHECK(!environment[4], "too long");
     environment_free(environment);
     const char *home[] = { "HOME=/own" };
@@ -128,7 +136,8 @@ static void check_filtered(const char *name, LaunchPlan *plan, int (*body)(void)
         return;
     pid_t pid = fork();
     if (pid == 0)
-        _exit(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 || seccomp_filter_install(&filter, &failure) < 0 ? 100 : body());
+        _exit(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 || seccomp_filter_install(&filter, &failure) < 0 ? 100
+                                                                                                          : body());
     (void)waitpid(pid, &status, 0);
     CHECK(WIFEXITED(status) && WEXITSTATUS(status) == 0, "%s: wait status %x", name, status);
     seccomp_filter_done(&filter);
@@ -214,7 +223,8 @@ static void check_custom(void) {
               strstr(failure.text, "call_of_the_future"),
           "forbidding an unknown call: %s", failure.text);
     rules[2].action = "SCMP_ACT_FROWN";
-    CHECK(seccomp_filter_make(&plan, &filter, &failure) == -EINVAL && strstr(failure.text, "SCMP_ACT_FROWN"), "%s", failure.text);
+    CHECK(seccomp_filter_make(&plan, &filter, &failure) == -EINVAL && strstr(failure.text, "SCMP_ACT_FROWN"), "%s",
+          failure.text);
     custom = (SeccompPlan){ .default_action = "SCMP_ACT_ERRNO", .rules = rules, .n_rules = 3 };
     rules[2].action = "SCMP_ACT_ALLOW";
     CHECK(seccomp_filter_make(&plan, &filter, &failure) == 0, "allowing an unknown call: %s", failure.text);

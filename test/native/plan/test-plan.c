@@ -82,13 +82,16 @@ static void check_values(const char *root) {
     CHECK(plan->process.no_new_privileges && plan->process.has_oom_score_adj, "flags");
     CHECK(plan->process.user.umask == 022, "umask");
     CHECK(plan->n_mounts == 2 && plan->mounts[1].type == MOUNT_BIND, "mounts");
-    CHECK(plan->mounts[1].options == (MOUNT_OPTION_RBIND | MOUNT_OPTION_NOSUID | MOUNT_OPTION_NODEV | MOUNT_OPTION_IDMAP), "options");
+    CHECK(plan->mounts[1].options ==
+              (MOUNT_OPTION_RBIND | MOUNT_OPTION_NOSUID | MOUNT_OPTION_NODEV | MOUNT_OPTION_IDMAP),
+          "options");
     CHECK(plan->has_user && plan->user_rules == USER_RULES_OCI && strcmp(plan->user, "www-data") == 0, "user");
 }
 
 static void write_file(const char *path, const char *text, mode_t mode) {
     _cleanup_fd_ int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-    CHECK(fd >= 0 && io_write_all(fd, text, strlen(text)) == 0 && fchmod(fd, mode) == 0, "%s: %s", path, strerror(errno));
+    CHECK(fd >= 0 && io_write_all(fd, text, strlen(text)) == 0 && fchmod(fd, mode) == 0, "%s: %s", path,
+          strerror(errno));
 }
 
 static void check_load(const char *path, int wanted, const char *words) {
@@ -96,7 +99,8 @@ static void check_load(const char *path, int wanted, const char *words) {
     _cleanup_free_ char *sentence = NULL;
     int r = launch_plan_load(path, &plan, &sentence);
     CHECK(r == wanted, "%s: %d, not %d", path, r, wanted);
-    CHECK(sentence && strstr(sentence, path) && strstr(sentence, words), "%s: %s", path, sentence ? sentence : "(none)");
+    CHECK(sentence && strstr(sentence, path) && strstr(sentence, words), "%s: %s", path,
+          sentence ? sentence : "(none)");
 }
 
 /* Only root's own regular file of a bounded size is read. */

@@ -1,5 +1,5 @@
-/* An app that notifies: notify-client MESSAGE... [-- PROGRAM ARGS...]. Each message is one datagram to $NOTIFY_SOCKET, "barrier"
- * is BARRIER=1 awaited; \n in a message is a new line. Exits 1 at the first failure. */
+/* An app that notifies: notify-client MESSAGE... [-- PROGRAM ARGS...]. Each message is one datagram to $NOTIFY_SOCKET,
+ * "barrier" is BARRIER=1 awaited; \n in a message is a new line. Exits 1 at the first failure. */
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
