@@ -3,10 +3,11 @@
  * loads cli-code.cjs with its code cache. The journal addon lies beside them.
  */
 import { spawnSync } from "node:child_process";
-import { rmSync } from "node:fs";
-import { copyFile, mkdir } from "node:fs/promises";
+import { copyFile, mkdir, rm, writeFile } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { type BuildOptions, build, type Plugin } from "esbuild";
+import type { ImageRecord } from "../src/image/record.ts";
+import { imagePath, layerPath, openStore } from "../src/store/store.ts";
 
 const OUT = "build/bundle";
 const ADDON = "journal_send.node";
@@ -38,8 +39,8 @@ const OPTIONS: BuildOptions = {
 };
 
 /**
- * Run by a Node of its own: loads the code as src/cli/loader.ts does, lets it fail on an image that is not there, and
- * keeps what V8 has compiled by then, which is what every short command needs.
+ * Run by a Node of its own: loads the code as src/cli/loader.ts does, lets it prepare a pod, and keeps what V8 has
+ * compiled by then, which is what `run` needs.
  */
 const MAKE_CACHE = `
 const { readFileSync, writeFileSync } = require("node:fs");
@@ -50,20 +51,63 @@ const filename = directory + "/cli-code.cjs";
 const script = new Script(readFileSync(filename, "latin1"), { filename });
 process.on("exit", () => writeFileSync(directory + "/cli-code.cache", script.createCachedData()));
 process.argv = ["node", directory + "/cli.cjs", ...words];
-process.stderr.write = () => true;
 script.runInThisContext()(createRequire(filename), { exports: {} }, directory);
 `;
 
-function makeCodeCache(): void {
+/** An image that is only a record and an empty layer: enough to decide and plan by. */
+const NOTHING = "0".repeat(64);
+const RECORD: ImageRecord = {
+  version: 1,
+  id: `sha256-${NOTHING}`,
+  kind: "oci",
+  names: [],
+  digest: `sha256:${NOTHING}`,
+  configDigest: `sha256:${NOTHING}`,
+  platform: { os: "linux", architecture: process.arch === "x64" ? "amd64" : process.arch },
+  labels: {},
+  annotations: {},
+  layers: [
+    {
+      diffId: `sha256:${NOTHING}`,
+      digest: `sha256:${NOTHING}`,
+      size: 0,
+      mediaType: "application/vnd.oci.image.layer.v1.tar",
+      unpackedSize: 0,
+      entries: 0,
+    },
+  ],
+  app: {
+    entrypoint: [],
+    cmd: ["/bin/true"],
+    environment: [],
+    user: "",
+    group: "",
+    supplementaryGids: [],
+    workingDirectory: "",
+    stopSignal: "SIGTERM",
+    mountPoints: [],
+    ports: [],
+    isolators: [],
+    notifies: false,
+  },
+  imported: 0,
+  source: "the build",
+  verdict: { kind: "insecure", reason: "the build", time: 0, uid: 0 },
+};
+
+/** Without root, preparing is refused early, and the cache holds less: a matter of milliseconds. */
+async function makeCodeCache(): Promise<void> {
   const directory = resolve(OUT);
-  const words = [
-    "prepare",
-    `--dir=${directory}/no-store`,
-    "--insecure-options=image",
-    "oci:/nonexistent:latest",
-  ];
-  spawnSync(process.execPath, ["--disable-proto=delete", "-e", MAKE_CACHE, "--", directory, ...words]);
-  rmSync(join(directory, "no-store"), { recursive: true, force: true });
+  const store = await openStore(join(directory, "store"));
+  await writeFile(imagePath(store, RECORD.id), JSON.stringify(RECORD));
+  await mkdir(layerPath(store, RECORD.digest), { recursive: true });
+  const words = ["prepare", `--dir=${store.directory}`, "--insecure-options=image", RECORD.id];
+  const flags = ["--disable-proto=delete", "-e", MAKE_CACHE, "--"];
+  const { status, stderr } = spawnSync(process.execPath, [...flags, directory, ...words], {
+    encoding: "utf8",
+  });
+  if (status !== 0 && process.getuid?.() === 0) throw new Error(`the code cache: ${stderr}`);
+  await rm(store.directory, { recursive: true });
 }
 
 await mkdir(OUT, { recursive: true });
@@ -74,5 +118,5 @@ await build({
   banner: { js: "(function (require, module, __dirname) {" },
   footer: { js: "})" },
 });
-makeCodeCache();
+await makeCodeCache();
 await copyFile(`node_modules/systemd-journald/build/Release/${ADDON}`, `${OUT}/${ADDON}`);
