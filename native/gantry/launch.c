@@ -256,9 +256,10 @@ static void pod_done(PodLaunch *pod, PodPhase phase) {
     launch->settled++;
     if (phase == POD_UP && !launch->foreground)
         printf("%s\n", pod->pod->uuid);
-    bool stay = phase == POD_UP && launch->foreground;
-    if (launch->settled == launch->n_pods && !stay)
+    if (!launch->foreground && launch->settled == launch->n_pods)
         (void)sd_event_exit(launch->event, 0);
+    if (launch->foreground && phase == POD_FAILED) /* its apps may have said something before */
+        foreground_pod_ended(launch->foreground);
 }
 
 static int launch_status(const Launch *launch) {
@@ -273,7 +274,7 @@ static int launch_status(const Launch *launch) {
 /* The caller hears of a failed app by the status, so no failed unit is left for the host to complain of. */
 static int launch_foreground_status(const Launch *launch) {
     PodLaunch *pod = &launch->pods[0];
-    if (pod->phase != POD_UP)
+    if (pod->phase != POD_UP && pod->status)
         return pod->status;
     int status = foreground_status(launch->foreground);
     if (status)

@@ -32,7 +32,7 @@ typedef struct PodLaunch {
     JobPhase *jobs; /* [0] the pod's unit, [1 + n] app n */
     char *job;      /* path of the pod's start job */
     unsigned retries;
-    int status;     /* what a foreground run ends with when this pod failed: 125, 126 or 127 */
+    int status;     /* what a foreground run ends with when this pod failed: 125, 126, 127; 0: as its apps ended */
 } PodLaunch;
 
 struct Launch {

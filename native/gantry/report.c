@@ -12,7 +12,7 @@
 #define LINE_MAX_BYTES 2048
 
 static int unit_report(PodLaunch *pod, const char *app, const char *unit);
-static int sentence_make(sd_bus *bus, const char *unit, char **ret);
+static int sentence_make(sd_bus *bus, const char *unit, const char *result, int exit_status, char **ret);
 static int status_of(int exit_status, int error);
 
 void report_print(const OrderPod *pod, const char *app, const char *sentence) {
@@ -38,30 +38,32 @@ int report_failure(PodLaunch *pod) {
 }
 
 static int unit_report(PodLaunch *pod, const char *app, const char *unit) {
-    _cleanup_free_ char *sentence = NULL;
+    _cleanup_free_ char *sentence = NULL, *result = NULL;
     int exit_status = 0, error = 0;
     sd_bus *bus = pod->launch->bus;
+    bool itself = service_text(bus, unit, "Result", &result) && strcmp(result, "success") != 0;
+    if (!itself) {
+        if (!pod->launch->foreground)
+            report_print(pod->pod, app, "stopped before it was ready");
+        return 0;
+    }
     (void)service_number(bus, unit, "ExecMainStatus", &exit_status);
     (void)service_number(bus, unit, "StatusErrno", &error);
-    if (sentence_make(bus, unit, &sentence) >= 0)
+    if (sentence_make(bus, unit, result, exit_status, &sentence) >= 0)
         report_print(pod->pod, app, sentence);
     return status_of(exit_status, error);
 }
 
 /* The launcher's own words (STATUS=) if it had any, else systemd's view of its end. */
-static int sentence_make(sd_bus *bus, const char *unit, char **ret) {
-    _cleanup_free_ char *text = NULL, *result = NULL;
-    int status = 0;
+static int sentence_make(sd_bus *bus, const char *unit, const char *result, int exit_status, char **ret) {
+    _cleanup_free_ char *text = NULL;
     if (service_text(bus, unit, "StatusText", &text) && text[0] != '\0') {
         *ret = take_pointer(text);
         return 0;
     }
-    (void)service_number(bus, unit, "ExecMainStatus", &status);
-    if (!service_text(bus, unit, "Result", &result) || strcmp(result, "success") == 0)
-        return text_format(ret, "stopped before it was ready");
     if (strcmp(result, "timeout") == 0)
         return text_format(ret, "not ready in time");
-    return text_format(ret, "ended before it was ready (%s, status %d); see journalctl -u %s", result, status, unit);
+    return text_format(ret, "ended before it was ready (%s, status %d); see journalctl -u %s", result, exit_status, unit);
 }
 
 static int status_of(int exit_status, int error) {

@@ -6,6 +6,9 @@
 /* One line on stderr: `gantry: pod "web", app "front": <sentence>`. `app` may be NULL. */
 void report_print(const OrderPod *pod, const char *app, const char *sentence);
 
-/* Prints why each failed unit of the pod failed, and returns what a foreground run ends with: 127 for a missing
- * program, 126 for one that can't be executed, else 125. */
+/*
+ * Prints why each failed unit of the pod failed, and returns what a foreground run ends with: 127 for a missing program,
+ * 126 for one that can't be executed, else 125. 0 if none failed itself: another app's end stopped those that were still
+ * being started, which in the foreground that end's status tells.
+ */
 int report_failure(PodLaunch *pod);

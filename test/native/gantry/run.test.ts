@@ -33,6 +33,30 @@ describe("gantry run in the foreground", () => {
     assert.match(wrong.stderr, /app "app": .*\/etc/);
   });
 
+  test("of several apps the first that fails gives the status, whatever the others were doing", async () => {
+    const app = (name: string, script: string) => [
+      place.image,
+      `--name=${name}`,
+      "--exec=/bin/sh",
+      "--",
+      "-c",
+      script,
+    ];
+    const words = ["gantry", "run", "--insecure-options=image", "--net=none"];
+    for (let round = 0; round < 3; round++) {
+      const apps = [...app("quick", "echo said; exit 3"), "---", ...app("slow", "sleep 60")];
+      const ended = await place.host.exec([...words, ...apps]);
+      assert.deepEqual([ended.stdout, ended.stderr, ended.status], ["said\n", "", 3]);
+    }
+    const fine = await place.host.exec([
+      ...words,
+      ...app("one", "exit 0"),
+      "---",
+      ...app("two", "sleep 0.1"),
+    ]);
+    assert.equal(fine.status, 0, fine.stderr);
+  });
+
   test("not a byte of a short life is lost, here or in the journal", async () => {
     for (let round = 0; round < 15; round++) {
       const ended = await place.run(`echo first ${round}; seq 1 2000; echo last ${round}`);
