@@ -4,8 +4,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
-#include <linux/posix_acl.h>
-#include <linux/posix_acl_xattr.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -14,34 +12,16 @@
 #include <unistd.h>
 
 #include "basic/cleanup.h"
+#include "unpack/acl.h"
 #include "unpack/tree.h"
-
-/* As many as 64 KiB of attribute hold (XATTR_SIZE_MAX); the kernel takes no more. */
-#define ACL_ENTRIES_MAX 8191
 
 /* XATTR_LIST_MAX of linux/limits.h: the longest list of names the kernel tells. */
 #define XATTR_LIST_MAX_BYTES 65536
-
-struct Acl {
-    struct posix_acl_xattr_header header;
-    struct posix_acl_xattr_entry entries[];
-};
 
 static int id_check(int64_t id, const char *what, const char *path, struct Fault *fault) {
     if (id >= 0 && id < UINT32_MAX) /* the last one means "unchanged" to chown(2) */
         return 0;
     return fault_image(fault, "%s has the %s %" PRId64, QUOTED(path), what, id);
-}
-
-/* libarchive keeps the group permissions of an access list in the mode; stat(2) shows its mask there. */
-static mode_t mode_masked(struct archive_entry *entry, mode_t mode) {
-    int type, permissions, tag, id;
-    const char *name;
-    archive_entry_acl_reset(entry, ARCHIVE_ENTRY_ACL_TYPE_ACCESS);
-    while (archive_entry_acl_next(entry, ARCHIVE_ENTRY_ACL_TYPE_ACCESS, &type, &permissions, &tag, &id, &name) == ARCHIVE_OK)
-        if (tag == ARCHIVE_ENTRY_ACL_MASK)
-            mode = (mode & ~(mode_t)070) | ((mode_t)permissions & 7) << 3;
-    return mode;
 }
 
 /* libarchive (3.6 to 3.8, pax_time()) reads "-2.25" as second -2 and 0.25 seconds more; it is a quarter before. */
@@ -63,7 +43,7 @@ int attributes_read(struct archive_entry *entry, const char *path, struct Attrib
         return r;
     *ret_attributes = (struct Attributes){
         .entry = entry,
-        .mode = mode_masked(entry, archive_entry_perm(entry) & 07777),
+        .mode = acl_mask(entry, archive_entry_perm(entry) & 07777),
         .uid = (uid_t)archive_entry_uid(entry),
         .gid = (gid_t)archive_entry_gid(entry),
         .time = time_read(entry),
@@ -124,67 +104,14 @@ static int xattrs_set(const struct Target *target, struct archive_entry *entry, 
     return 0;
 }
 
-static uint16_t acl_tag(int tag) {
-    switch (tag) {
-    case ARCHIVE_ENTRY_ACL_USER_OBJ:
-        return ACL_USER_OBJ;
-    case ARCHIVE_ENTRY_ACL_USER:
-        return ACL_USER;
-    case ARCHIVE_ENTRY_ACL_GROUP_OBJ:
-        return ACL_GROUP_OBJ;
-    case ARCHIVE_ENTRY_ACL_GROUP:
-        return ACL_GROUP;
-    case ARCHIVE_ENTRY_ACL_MASK:
-        return ACL_MASK;
-    default:
-        return ACL_OTHER;
-    }
-}
-
-/* The kernel wants the tags in this order (posix_acl_valid()). */
-static int acl_compare(const void *a, const void *b) {
-    const struct posix_acl_xattr_entry *left = a, *right = b;
-    if (left->e_tag != right->e_tag)
-        return left->e_tag < right->e_tag ? -1 : 1;
-    return left->e_id < right->e_id ? -1 : left->e_id > right->e_id;
-}
-
-static int acl_fill(struct archive_entry *entry, int wanted, const char *path, struct Acl *acl, size_t *ret_count,
-                    struct Fault *fault) {
-    int type, permissions, tag, id;
-    const char *name;
-    size_t count = 0;
-    while (archive_entry_acl_next(entry, wanted, &type, &permissions, &tag, &id, &name) == ARCHIVE_OK) {
-        bool named = tag == ARCHIVE_ENTRY_ACL_USER || tag == ARCHIVE_ENTRY_ACL_GROUP;
-        if (named && id < 0) /* names mean nothing outside of the system that wrote them */
-            return fault_image(fault, "%s has an access control list that names %s without a number", QUOTED(path),
-                                 QUOTED(name ? name : ""));
-        if (count == ACL_ENTRIES_MAX)
-            return fault_image(fault, "%s has an access control list that is too long", QUOTED(path));
-        acl->entries[count++] = (struct posix_acl_xattr_entry){
-            .e_tag = acl_tag(tag),
-            .e_perm = (uint16_t)(permissions & 7),
-            .e_id = named ? (uint32_t)id : (uint32_t)ACL_UNDEFINED_ID,
-        };
-    }
-    *ret_count = count;
-    return 0;
-}
-
-static int acl_set(const struct Target *target, struct archive_entry *entry, int wanted, const char *attribute,
+static int acl_set(const struct Target *target, struct archive_entry *entry, int type, const char *attribute,
                    struct Fault *fault) {
-    if (archive_entry_acl_reset(entry, wanted) == 0)
-        return 0;
-    _cleanup_free_ struct Acl *acl = malloc(sizeof(*acl) + ACL_ENTRIES_MAX * sizeof(*acl->entries));
-    if (!acl)
-        return fault_system(fault, ENOMEM, "cannot set the access control list of %s", QUOTED(target->path));
-    size_t count;
-    int r = acl_fill(entry, wanted, target->path, acl, &count, fault);
-    if (r < 0 || count == 0)
+    _cleanup_free_ void *value = NULL;
+    size_t size;
+    int r = acl_read(entry, type, target->path, &value, &size, fault);
+    if (r <= 0)
         return r;
-    acl->header.a_version = POSIX_ACL_XATTR_VERSION;
-    qsort(acl->entries, count, sizeof(*acl->entries), acl_compare);
-    r = target_set(target, attribute, acl, sizeof(*acl) + count * sizeof(*acl->entries));
+    r = target_set(target, attribute, value, size);
     return r < 0 ? set_failed(target, -r, attribute, fault) : 0;
 }
 
@@ -251,7 +178,8 @@ int attributes_apply_at(const struct Attributes *attributes, int parent, const c
         return fault_system(fault, errno, "cannot set the owner of %s", QUOTED(path));
     if (!link && chmod(target.name, attributes->mode) < 0)
         return fault_system(fault, errno, "cannot set the mode of %s", QUOTED(path));
-    int r = link ? xattrs_set(&target, attributes->entry, fault) : lists_set(&target, attributes->entry, inherits, fault);
+    int r = link ? xattrs_set(&target, attributes->entry, fault)
+                 : lists_set(&target, attributes->entry, inherits, fault);
     if (r < 0)
         return r;
     if (utimensat(AT_FDCWD, target.name, times, AT_SYMLINK_NOFOLLOW) < 0)

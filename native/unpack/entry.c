@@ -155,6 +155,11 @@ static int directory_extract(struct Entry *entry) {
     return r < 0 ? r : attributes_apply_fd(&entry->attributes, fd, entry->path, &layer->tree.inherits, layer->fault);
 }
 
+static int node_apply(struct Entry *entry) {
+    struct Layer *layer = entry->layer;
+    return attributes_apply_at(&entry->attributes, entry->parent, entry->path, &layer->tree.inherits, layer->fault);
+}
+
 static int symlink_extract(struct Entry *entry) {
     struct Layer *layer = entry->layer;
     const char *target = archive_entry_symlink(entry->header);
@@ -167,7 +172,7 @@ static int symlink_extract(struct Entry *entry) {
     int r = digest_update(&layer->content, target, length);
     if (r == 0)
         r = digest_finish(&layer->content, &entry->digest);
-    return r < 0 ? r : attributes_apply_at(&entry->attributes, entry->parent, entry->path, &layer->tree.inherits, layer->fault);
+    return r < 0 ? r : node_apply(entry);
 }
 
 /* Where the kernel makes no devices for us (a user namespace, a unit with DevicePolicy=closed), they are left out
@@ -186,7 +191,7 @@ static int node_extract(struct Entry *entry) {
     }
     if (r < 0)
         return entry_failed(entry, "create");
-    return attributes_apply_at(&entry->attributes, entry->parent, entry->path, &layer->tree.inherits, layer->fault);
+    return node_apply(entry);
 }
 
 /* Resolves the target inside of this layer: a lower layer's file has no name here. Returns 0 with O_PATH
@@ -280,7 +285,8 @@ static int entry_list(struct Entry *entry) {
 }
 
 int entry_extract(struct Layer *layer, struct archive *archive, struct archive_entry *header, const char *path) {
-    struct Entry entry = { .layer = layer, .archive = archive, .header = header, .path = path, .name = path_name(path) };
+    struct Entry entry = { .layer = layer, .archive = archive, .header = header, .path = path };
+    entry.name = path_name(path);
     bool directory = archive_entry_filetype(header) == AE_IFDIR && !archive_entry_hardlink(header);
     if (strcmp(path, ".") == 0 && !directory)
         return fault_image(layer->fault, "the root of the archive is not a directory");

@@ -105,7 +105,9 @@ static struct timespec time_scan(const char *text) {
         seconds = seconds * 10 + (uint64_t)(text[i] - '0');
     if (!negative)
         return (struct timespec){ .tv_sec = (time_t)seconds, .tv_nsec = fraction };
-    return (struct timespec){ .tv_sec = (time_t)(-seconds - (fraction > 0)), .tv_nsec = fraction > 0 ? 1000000000 - fraction : 0 };
+    if (fraction == 0)
+        return (struct timespec){ .tv_sec = (time_t)-seconds };
+    return (struct timespec){ .tv_sec = (time_t)(-seconds - 1), .tv_nsec = 1000000000 - fraction };
 }
 
 int list_read(struct List *list, struct ListItem *ret_item) {

@@ -63,5 +63,7 @@ int report_write(int into, const struct Report *report, const struct Fault *faul
     (void)fclose(file);
     if (r == 0 && (renameat(into, ".report", into, "report") < 0 || fsync(into) < 0))
         r = -errno;
+    if (r < 0)
+        (void)unlinkat(into, ".report", 0);
     return r;
 }

@@ -52,7 +52,7 @@ int source_open(struct Source *ret_source, int fd, const struct Options *options
     return 0;
 }
 
-/* A pipe may hand its bytes out one by one, but the compression shows only in several: a block is short at the end alone. */
+/* A pipe may hand its bytes out one by one, but the compression shows only in several: only the last block is short. */
 static ssize_t block_read(struct Source *source) {
     size_t wanted = source->remaining < SOURCE_BLOCK ? (size_t)source->remaining : SOURCE_BLOCK;
     size_t got = 0;

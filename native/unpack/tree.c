@@ -206,7 +206,8 @@ int tree_parent(struct Tree *tree, const char *path, int *ret_fd) {
 
 int tree_replace(struct Tree *tree, int parent, const char *path) {
     if (!tree->replaces)
-        return fault_image(tree->fault, "%s is in the archive twice, or something lies below it and it is no directory", QUOTED(path));
+        return fault_image(tree->fault, "%s is in the archive twice, or something lies below it and it is no directory",
+                           QUOTED(path));
     /* The directory used last may lie in what goes away. It is not `parent`: a name is never above its own parent. */
     if (strncmp(tree->parent_path, path, strlen(path)) == 0)
         fd_close(&tree->parent);

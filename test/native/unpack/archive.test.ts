@@ -235,6 +235,29 @@ test("a bomb against a small disk is StoreFull and leaves nothing but the report
   assert.ok(Number(used) <= 8, used);
 });
 
+test("on a disk that others filled there is no report, and nothing else", (t) => {
+  const archive = join(temporary(t), "archive");
+  writeFileSync(archive, TAR);
+  const script = `
+    mount -t tmpfs -o size=64k none "$1"; mkdir "$1/into"
+    dd if=/dev/zero of="$1/others" bs=4096 2>/dev/null || true
+    status=0; "$2" layer --into="$1/into" <"$3" 2>&1 || status=$?
+    echo "$status"; ls -A "$1/into"`;
+  const output = execFileSync(
+    "unshare",
+    ["--mount", "sh", "-ec", script, "sh", temporary(t), UNPACK, archive],
+    {
+      encoding: "utf8",
+    },
+  );
+  assert.deepEqual(output.split("\n"), [
+    "gantry-unpack: cannot write the report: No space left on device",
+    'gantry-unpack: cannot write "hello": No space left on device',
+    "1",
+    "",
+  ]);
+});
+
 test("usage errors have exit status 2 and one line", (t) => {
   const into = `--into=${temporary(t)}`;
   const cases: [string[], RegExp][] = [
