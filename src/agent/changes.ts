@@ -5,9 +5,9 @@
 import { type FSWatcher, watch } from "node:fs";
 import { join } from "node:path";
 import { isDeepStrictEqual } from "node:util";
+import { errnoOf } from "../base/errors.ts";
 import type { Bus, Signal } from "../bus/connection.ts";
-import type { Collection, Face } from "../bus/objects.ts";
-import { objectPath } from "../bus/objects.ts";
+import { type Collection, type Face, objectPath } from "../bus/objects.ts";
 
 const SYSTEMD = "org.freedesktop.systemd1";
 const UNIT_RULE =
@@ -49,7 +49,7 @@ type State = {
   interests: number;
   seen: ReadonlyMap<string, Sighting> | undefined;
   systemd: string | undefined;
-  watchers: FSWatcher[];
+  readonly watchers: Map<string, FSWatcher>;
   timer: NodeJS.Timeout | undefined;
   looking: Promise<void>;
 };
@@ -57,7 +57,7 @@ type State = {
 export function makeChanges(options: ChangesOptions): Changes {
   const state: State = {
     ...{ options, interests: 0, seen: undefined, systemd: undefined },
-    ...{ watchers: [], timer: undefined, looking: Promise.resolve() },
+    ...{ watchers: new Map(), timer: undefined, looking: Promise.resolve() },
   };
   options.bus.onSignal((signal) => noteSignal(state, signal));
   return { acquire: () => acquire(state), release: () => release(state) };
@@ -72,7 +72,7 @@ async function acquire(state: State): Promise<void> {
 
 async function begin(state: State): Promise<void> {
   state.seen = undefined;
-  state.watchers = ["pods", "images"].flatMap((name) => watchDirectory(state, name));
+  watchDirectories(state);
   await subscribe(state);
   await look(state);
 }
@@ -80,20 +80,27 @@ async function begin(state: State): Promise<void> {
 function release(state: State): void {
   state.interests -= 1;
   if (state.interests > 0) return;
-  for (const watcher of state.watchers) watcher.close();
+  for (const watcher of state.watchers.values()) watcher.close();
+  state.watchers.clear();
   clearTimeout(state.timer);
-  state.watchers = [];
+  state.timer = undefined;
   void unsubscribe(state).catch(state.options.onFailure);
 }
 
-/** A directory that is not there yet gets its first change with somebody else's: the import or pod that makes it. */
-function watchDirectory(state: State, name: string): FSWatcher[] {
+/** The data directory is watched for the others to appear: the first import makes images/, the first pod pods/. */
+function watchDirectories(state: State): void {
+  for (const name of ["", "pods", "images"]) {
+    if (!state.watchers.has(name)) watchDirectory(state, name);
+  }
+}
+
+function watchDirectory(state: State, name: string): void {
   try {
     const watcher = watch(join(state.options.data, name), { persistent: false }, () => trigger(state));
     watcher.on("error", state.options.onFailure);
-    return [watcher];
-  } catch {
-    return [];
+    state.watchers.set(name, watcher);
+  } catch (error) {
+    if (errnoOf(error) !== "ENOENT") state.options.onFailure(error);
   }
 }
 
@@ -137,6 +144,8 @@ function trigger(state: State): void {
 }
 
 async function look(state: State): Promise<void> {
+  if (state.interests === 0) return;
+  watchDirectories(state);
   const before = state.seen;
   const now = await sightings(state.options.collections);
   state.seen = now;

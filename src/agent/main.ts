@@ -4,8 +4,8 @@ import { openBus } from "../bus/connection.ts";
 import { DEFAULT_PATHS } from "../config/paths.ts";
 import { runAgent } from "./run.ts";
 
-/** Milliseconds without a call, an operation or a subscriber. */
-const IDLE = 30_000;
+/** Milliseconds without a call, an operation or a subscriber. A test may shorten it. */
+const IDLE = Number(process.env["GANTRY_AGENT_IDLE"] ?? 30_000);
 
 /** An entry of the journal: systemd reads the priority off the beginning of the line (sd-daemon(3)). */
 function logFailure(what: string, error: unknown): void {

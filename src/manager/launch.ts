@@ -96,10 +96,17 @@ async function settle(launch: Launch, results: Results): Promise<void> {
 async function failureOf({ pod, set, systemd, signal }: Launch, results: Results): Promise<GantryError> {
   const name = quoted(nameOf(pod));
   if (signal?.aborted === true) return new GantryError("Cancelled", `the start of pod ${name} was cancelled`);
-  const app = set.apps.find(({ unit }) => results.get(unit) === "failed");
-  const unit = app === undefined || results.get(set.unit) !== "done" ? set.unit : app.unit;
-  const what = unit === set.unit ? `pod ${name}` : `pod ${name}, app ${quoted(app?.name ?? "")}`;
+  const app = guiltyApp(set, results);
+  const unit = app?.unit ?? set.unit;
+  const what = app === undefined ? `pod ${name}` : `pod ${name}, app ${quoted(app.name)}`;
   return new GantryError("LaunchFailed", `${what}: ${sentence(await systemd.unitProperties(unit), unit)}`);
+}
+
+/** Undefined when the sandbox did not come up. An app that failed took the jobs of the others with it. */
+function guiltyApp(set: UnitSet, results: Results): UnitSet["apps"][number] | undefined {
+  if (results.get(set.unit) !== "done") return undefined;
+  const failed = set.apps.find(({ unit }) => results.get(unit) === "failed");
+  return failed ?? set.apps.find(({ unit }) => results.get(unit) !== "done");
 }
 
 /** The launcher's own words (STATUS=) if it had any, else systemd's view of its end. */

@@ -1,0 +1,281 @@
+/** org.gantry1 on the system bus of a host: what a client without any code of ours can do, and what it may rely on. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { readProperties } from "../../src/bus/client.ts";
+import { APP } from "../../src/interface/app.ts";
+import { POD } from "../../src/interface/pod.ts";
+import {
+  type AgentHost,
+  agentPid,
+  connectClient,
+  importImage,
+  sleeper,
+  withAgentHost,
+} from "../fixtures/agent.ts";
+
+const NAME = "org.gantry1";
+
+/** The one string or object path in what busctl prints. */
+function word(output: string): string {
+  return /"([^"]*)"/.exec(output)?.[1] ?? assert.fail(`no word in ${output}`);
+}
+
+/** Waits for an operation with nothing but busctl, and gives phase, result and error. */
+async function finished(host: AgentHost, started: { stdout: string; stderr: string }): Promise<string[]> {
+  assert.equal(started.stderr, "");
+  const get = ["busctl", "get-property", NAME, word(started.stdout), "org.gantry1.Operation"];
+  for (;;) {
+    const { stdout, stderr } = await host.exec([...get, "Phase", "Result", "Error"]);
+    assert.equal(stderr, "");
+    const lines = stdout.trim().split("\n");
+    if (/done|failed|cancelled/.test(lines[0] ?? "")) return lines;
+  }
+}
+
+test("agent: busctl alone fetches, runs, watches, stops and removes a pod", async (t) => {
+  await withAgentHost(t, { name: "busctl" }, async (host) => {
+    const monitor = await host.spawn(["busctl", "monitor", "--json=short", NAME]);
+    const insecure = ["1", "insecure", "as", "1", "image"];
+    const fetched = await finished(host, await host.manager("FetchImage", "sa{sv}", host.image, ...insecure));
+    assert.equal(fetched[0], 's "done"');
+    assert.match(fetched[1] ?? "", /^s "sha256-[0-9a-f]{64}"$/);
+    const ran = await finished(
+      host,
+      await host.manager("RunPod", "sa{sv}", sleeper(host.image, "web"), ...insecure),
+    );
+    assert.deepEqual([ran[0], ran[2]], ['s "done"', '(ss) "" ""']);
+    const pod = word((await host.manager("GetPod", "s", "web")).stdout);
+    assert.equal(pod, `/org/gantry1/pod/${word(ran[1] ?? "").replace(/^[0-9]/, (digit) => `_3${digit}`)}`);
+    const state = ["busctl", "get-property", NAME, pod, POD.name, "State"];
+    assert.equal((await host.exec(state)).stdout.trim(), 's "running"');
+    assert.match((await host.exec(["systemctl", "is-active", "gantry-web.app.service"])).stdout, /^active$/m);
+    const stopped = await finished(host, await host.manager("StopPod", "sa{sv}", "web", "0"));
+    assert.equal(stopped[0], 's "done"');
+    assert.equal((await host.exec(state)).stdout.trim(), 's "exited"');
+    assert.equal(
+      (await finished(host, await host.manager("RemovePod", "sa{sv}", "web", "0")))[0],
+      's "done"',
+    );
+    assert.equal((await host.manager("ListPods")).stdout.trim(), "a(sssottt) 0");
+    await assertSeen(await stopMonitor(monitor), pod);
+  });
+});
+
+async function stopMonitor(monitor: Awaited<ReturnType<AgentHost["spawn"]>>): Promise<object[]> {
+  monitor.kill("SIGTERM");
+  const { stdout } = await monitor.ended;
+  return stdout
+    .split("\n")
+    .filter((line) => line.startsWith("{"))
+    .map((line) => JSON.parse(line));
+}
+
+type Seen = { member?: string; path?: string; payload?: { data: unknown[] } };
+
+/** What somebody saw who only watched: the pod came, ran, ended and went. */
+async function assertSeen(messages: readonly Seen[], pod: string): Promise<void> {
+  const signals = messages.filter(
+    ({ path, member }) => path === "/org/gantry1" && /^(Pod|Image)/.test(member ?? ""),
+  );
+  assert.deepEqual(
+    signals.map(({ member }) => member),
+    ["ImageNew", "PodNew", "PodRemoved"],
+  );
+  const states = messages
+    .filter(({ path, member }) => path === pod && member === "PropertiesChanged")
+    .map(({ payload }) => (payload?.data[1] as { State?: { data: string } })?.State?.data)
+    .filter((state) => state !== undefined);
+  assert.ok(states.includes("running"), `never running: ${states}`);
+  assert.equal(states.at(-1), "exited");
+}
+
+test("agent: objects tell what the command line tells", async (t) => {
+  await withAgentHost(t, { name: "objects" }, async (host) => {
+    await using client = await connectClient(host);
+    await importImage(host, client);
+    const uuid = await client.done(
+      await client.call("RunPod", { request: sleeper(host.image, "web"), options: { insecure: ["image"] } }),
+    );
+    const list = JSON.parse((await host.exec(["gantry", "list", "--format=json"])).stdout);
+    assert.deepEqual(JSON.parse(await client.call("DescribePods", {})), list);
+    const path = await client.call("GetPod", { pod: uuid.slice(0, 12) });
+    const pod = await readProperties(client.peer(path), POD);
+    assert.deepEqual([pod.Id, pod.Name, pod.State, pod.Unit], [uuid, "web", "running", "gantry-web.service"]);
+    const app = await readProperties(client.peer(pod.Apps[0] ?? ""), APP);
+    assert.deepEqual([app.Name, app.Pod, app.State, app.ExitStatus], ["app", path, "running", -1]);
+    assert.equal(app.Unit, "gantry-web.app.service");
+    await client.call("KillPod", { pod: "web", signal: 9, options: { app: "app" } });
+    const ended = await until(
+      () => readProperties(client.peer(pod.Apps[0] ?? ""), APP),
+      (now) => now.State === "exited" && now.Ended > 0n,
+    );
+    assert.deepEqual([ended.ExitStatus, ended.Result], [137, "signal"]);
+    const images = JSON.parse((await host.exec(["gantry", "image", "list", "--format=json"])).stdout);
+    assert.deepEqual(JSON.parse(await client.call("DescribeImages", {})), images);
+  });
+});
+
+test("agent: a start that fails says what failed, and leaves a pod that can be removed", async (t) => {
+  await withAgentHost(t, { name: "failing" }, async (host) => {
+    await using client = await connectClient(host);
+    await importImage(host, client);
+    const app = { image: host.image, name: "app", exec: "/no/such/program" };
+    const request = JSON.stringify({ name: "bad", apps: [app] });
+    const operation = await client.call("RunPod", { request, options: { insecure: ["image"] } });
+    const { Phase, Error: error } = await client.ended(operation);
+    assert.equal(Phase, "failed");
+    assert.equal(error[0], "org.gantry1.Error.LaunchFailed");
+    assert.match(error[1], /^pod "bad", app "app": .*\/no\/such\/program: not found/);
+    assert.equal(
+      (await host.exec(["systemctl", "list-units", "--all", "--no-legend", "gantry-bad*"])).stdout,
+      "",
+    );
+    await client.done(await client.call("RemovePod", { pod: "bad", options: {} }));
+    assert.deepEqual(await client.call("ListPods", {}), []);
+  });
+});
+
+async function until<T>(look: () => Promise<T>, reached: (value: T) => boolean): Promise<T> {
+  const end = Date.now() + 10_000;
+  for (;;) {
+    const value = await look();
+    if (reached(value)) return value;
+    assert.ok(Date.now() < end, `waited too long; last: ${String(value)}`);
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+}
+
+test("agent: subscribers see what others change, and hold the agent no longer than they live", async (t) => {
+  await withAgentHost(t, { name: "subscribe", idle: 300 }, async (host) => {
+    const client = await connectClient(host);
+    const { bus } = client;
+    const seen: string[] = [];
+    await bus.call({
+      ...{
+        destination: "org.freedesktop.DBus",
+        path: "/org/freedesktop/DBus",
+        interface: "org.freedesktop.DBus",
+      },
+      ...{ member: "AddMatch", signature: "s", body: [`type='signal',sender='${NAME}'`] },
+    });
+    bus.onSignal(({ member }) => seen.push(member));
+    await client.call("Subscribe", {});
+    const pid = await agentPid(host);
+    await new Promise((resolve) => setTimeout(resolve, 1500));
+    assert.equal(await agentPid(host), pid);
+    const ran = await host.exec([
+      "gantry",
+      "run",
+      "--insecure-options=image",
+      "--name=web",
+      "--detach",
+      host.image,
+    ]);
+    assert.equal(ran.status, 0, ran.stderr);
+    await until(
+      async () => seen,
+      () => ["ImageNew", "PodNew"].every((one) => seen.includes(one)),
+    );
+    assert.equal(await agentPid(host), pid);
+    seen.length = 0;
+    assert.equal((await host.exec(["gantry", "stop", "web"])).status, 0);
+    assert.equal((await host.exec(["gantry", "rm", "web"])).status, 0);
+    await until(
+      async () => seen,
+      () => ["PropertiesChanged", "PodRemoved"].every((one) => seen.includes(one)),
+    );
+    await client[Symbol.asyncDispose]();
+    await until(
+      () => agentPid(host),
+      (now) => now === 0,
+    );
+    assert.equal(
+      (await host.exec(["systemctl", "is-failed", "gantry-agent.service"])).stdout.trim(),
+      "inactive",
+    );
+  });
+});
+
+test("agent: ends when idle, and not one call is lost to that", async (t) => {
+  await withAgentHost(t, { name: "idle", idle: 150 }, async (host) => {
+    await using client = await connectClient(host);
+    let activations = 0;
+    let last = 0;
+    for (let call = 0; call < 150; call += 1) {
+      assert.deepEqual(await client.call("ListPods", {}), []);
+      const pid = await owner(client);
+      if (pid !== last) activations += 1;
+      last = pid;
+      await new Promise((resolve) => setTimeout(resolve, 120 + (call % 13) * 5));
+    }
+    t.diagnostic(`${activations} activations`);
+    assert.ok(activations > 5, `the agent never ended: ${activations} activations`);
+  });
+});
+
+/** Unique name of the agent as a number; 0 without one. */
+async function owner(client: Awaited<ReturnType<typeof connectClient>>): Promise<number> {
+  const call = {
+    destination: "org.freedesktop.DBus",
+    path: "/org/freedesktop/DBus",
+    interface: "org.freedesktop.DBus",
+  };
+  const reply = await client.bus.call({ ...call, member: "ListNames" });
+  if (!(reply.body[0] as string[]).includes(NAME)) return 0;
+  const name = await client.bus
+    .call({ ...call, member: "GetNameOwner", signature: "s", body: [NAME] })
+    .catch(() => undefined);
+  return Number(String(name?.body[0] ?? "0").replace(":1.", ""));
+}
+
+test("agent: 10,000 calls of 8 clients while pods start and stop: none lost, none wrong", async (t) => {
+  await withAgentHost(t, { name: "load" }, async (host) => {
+    await using driver = await connectClient(host);
+    const id = await importImage(host, driver);
+    for (const name of ["a", "b"]) {
+      await driver.done(
+        await driver.call("PreparePod", { request: sleeper(id, name), options: { insecure: ["image"] } }),
+      );
+    }
+    let busy = true;
+    const churn = (async () => {
+      for (let turn = 0; busy; turn += 1) {
+        const pod = turn % 2 === 0 ? "a" : "b";
+        await driver.done(await driver.call("StartPod", { pod, options: {} }));
+        await driver.done(await driver.call("StopPod", { pod, options: {} }));
+      }
+    })();
+    const clients = await Promise.all(Array.from({ length: 8 }, () => connectClient(host)));
+    const begin = Date.now();
+    await Promise.all(clients.map((client) => load(client, id, 1250)));
+    const seconds = (Date.now() - begin) / 1000;
+    busy = false;
+    await churn;
+    t.diagnostic(`10000 calls in ${seconds.toFixed(1)} s`);
+    for (const client of clients) await client[Symbol.asyncDispose]();
+  });
+});
+
+async function load(
+  client: Awaited<ReturnType<typeof connectClient>>,
+  image: string,
+  calls: number,
+): Promise<void> {
+  for (let done = 0; done < calls; done += 1) {
+    if (done % 3 === 0) {
+      const pods = await client.call("ListPods", {});
+      assert.deepEqual(pods.map(([, name]) => name).sort(), ["a", "b"]);
+    } else if (done % 3 === 1) {
+      assert.match(
+        await client.call("GetPod", { pod: done % 2 === 0 ? "a" : "b" }),
+        /^\/org\/gantry1\/pod\//,
+      );
+    } else {
+      const images = await client.call("ListImages", {});
+      assert.deepEqual(
+        images.map(([id]) => id),
+        [image],
+      );
+    }
+  }
+}
