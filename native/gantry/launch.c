@@ -2,7 +2,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,6 +12,7 @@
 #include "basic/io.h"
 #include "basic/text.h"
 #include "foreground.h"
+#include "json.h"
 #include "report.h"
 
 #define RETRIES_MAX 3U /* a failed earlier run's units leave within PID 1's next turn */
@@ -97,13 +97,14 @@ static int started_write(const Launch *launch) {
 }
 
 static int started_write_one(const PodLaunch *pod, const char *boot, bool durable) {
-    _cleanup_free_ char *text = NULL;
+    /* By the library: a unit's name may hold backslashes. */
+    _cleanup_json_ json_t *fact = json_pack("{s:i, s:I, s:s, s:s}", "version", 1, "time", (json_int_t)realtime_usec(),
+                                            "boot", boot, "unit", pod->set.unit);
+    _cleanup_free_ char *text = fact ? json_dumps(fact, JSON_COMPACT) : NULL;
     _cleanup_fd_ int fd = open(pod->pod->directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (fd < 0)
         return -errno;
-    int r = text_format(&text, "{\"version\": 1, \"time\": %" PRIu64 ", \"boot\": \"%s\", \"unit\": \"%s\"}\n",
-                        realtime_usec(), boot, pod->set.unit);
-    return r < 0 ? r : file_replace(fd, "started", text, 0600, durable);
+    return text ? file_replace(fd, "started", text, 0600, durable) : -ENOMEM;
 }
 
 static int bus_prepare(Launch *launch) {
