@@ -7,7 +7,8 @@ import type { LaunchPlan } from "../../../src/stage1/plan.ts";
 import type { Result, TestHost } from "../../host/host.ts";
 
 export const BASE = 0x70000000;
-const NOTIFY_CLIENT = new URL("../../../build/native/stage1/notify-client", import.meta.url).pathname;
+/** Where the build puts the programs that run as apps. */
+const BUILT = new URL("../../../build/native/stage1/", import.meta.url).pathname;
 const LAYER = "/var/lib/gantry/layers/sha256-test";
 export const CAPABILITIES = [
   "CAP_CHOWN",
@@ -60,17 +61,23 @@ const MOUNTS: LaunchPlan["mounts"] = [
 /** Puts busybox, and a user database, into a layer of the host. */
 export async function makeLayer(host: TestHost): Promise<void> {
   const script = `set -e; umask 022; mkdir -p ${LAYER} /var/lib/gantry/pods; cd ${LAYER}; mkdir -p bin etc dev proc sys tmp home/www
-    chmod 1777 tmp; cp /bin/busybox bin/busybox; cp ${NOTIFY_CLIENT} bin/notify-client
+    chmod 1777 tmp; cp /bin/busybox bin/busybox; cp ${BUILT}notify-client ${BUILT}identity bin
     for tool in sh stat sleep cat echo id ls chmod chown mount umount kill true touch readlink pwd mkdir grep env ps printf nc test mknod ln rm sed tty od dd; do ln -f bin/busybox bin/$tool; done
     printf 'root:x:0:0:root:/root:/bin/sh\\nwww:x:33:34::/home/www:/bin/sh\\n1000:x:1234:1235::/home/numeric:/bin/sh\\n' > etc/passwd
     printf 'root:x:0:\\nweb:x:34:\\nlog:x:4:www\\nextra:x:77:other,www\\n' > etc/group
     chown 33:34 home/www; echo not-executable > bin/text; chmod 644 bin/text
-    printf '#!/no/such/interpreter\\n' > bin/script; chmod 755 bin/script; printf 'garbage' > bin/garbage; chmod 755 bin/garbage`;
+    printf '#!/no/such/interpreter\\n' > bin/script; chmod 755 bin/script; printf 'garbage' > bin/garbage; chmod 755 bin/garbage
+    chmod 4755 bin/identity`;
   const made = await host.exec(["sh", "-c", script]);
   if (made.status !== 0) throw new Error(`layer: ${made.stderr}`);
 }
 
-export type PodOptions = { readonly userns?: "pod" | "host"; readonly index?: number };
+export type PodOptions = {
+  readonly userns?: "pod" | "host";
+  readonly index?: number;
+  /** The sandbox answers the first REGISTER only after 10 s, as it does for a front that attaches. */
+  readonly hold?: boolean;
+};
 /** Changes a plan that would start `args` as root of the pod. */
 export type Change = (plan: Mutable<LaunchPlan>) => void;
 export type Mutable<T> = T extends object ? { -readonly [K in keyof T]: Mutable<T[K]> } : T;
@@ -130,6 +137,7 @@ export async function startPod(host: TestHost, options: PodOptions = {}): Promis
       "NotifyAccess=main",
     ],
     ...["-p", `RuntimeDirectory=gantry/pods/${uuid}`, "-p", "RuntimeDirectoryMode=0700"],
+    ...(options.hold ? ["-p", "Environment=GANTRY_ATTACH=1"] : []),
     ...["/usr/lib/gantry/gantry-sandbox", `${directory}/sandbox.json`],
   ]);
   if (started.status !== 0)
