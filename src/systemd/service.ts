@@ -25,7 +25,7 @@ export async function runService(
     if (result === "done") return { result: "success", status: 0, signalled: false, statusText: "" };
     return outcomeOf(await systemd.unitProperties(unit.name));
   } finally {
-    interruption.cancel();
+    await interruption.end();
     await systemd.resetFailedUnit(unit.name);
   }
 }
@@ -39,14 +39,15 @@ function outcomeOf(properties: UnitProperties): ServiceOutcome {
   };
 }
 
-type Interruption = { check(): void; cancel(): void };
+type Interruption = { check(): void; end(): Promise<void> };
 
 /** Stops the service on abort or at the deadline; its start job then ends and check() tells why. */
 function interruptionOf(systemd: Systemd, name: string, options: RunOptions): Interruption {
   let reason: GantryError | undefined;
+  let stopped: Promise<unknown> = Promise.resolve();
   const stop = (error: GantryError) => {
     reason ??= error;
-    systemd.stopUnit(name).catch(() => {});
+    stopped = systemd.stopUnit(name).catch(() => {});
   };
   const abort = () => stop(new GantryError("Cancelled", `${quoted(name)} was cancelled`));
   const late = () =>
@@ -57,9 +58,11 @@ function interruptionOf(systemd: Systemd, name: string, options: RunOptions): In
     check: () => {
       if (reason !== undefined) throw reason;
     },
-    cancel: () => {
+    // The start job is cancelled at once, but the process and the unit's failure come to an end with the stop job.
+    end: async () => {
       clearTimeout(timer);
       options.signal?.removeEventListener("abort", abort);
+      await stopped;
     },
   };
 }
