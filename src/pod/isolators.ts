@@ -69,6 +69,9 @@ const RULES: Readonly<Record<string, Rule>> = {
   "os/linux/apparmor-profile": { scopes: BOTH, apply: refuseProfile },
 };
 
+/** The isolators that mean something to this version. */
+export const ISOLATOR_NAMES: readonly string[] = Object.keys(RULES);
+
 /** Reads a list of isolators. Throws BadManifest for a value, a pair or a repetition that cannot be meant. */
 export function readIsolators(where: Scope, isolators: readonly Isolator[]): Isolation {
   const draft: Draft = { where, limits: {}, report: [] };

@@ -93,15 +93,8 @@ async function lookAround(pods: readonly StoredPod[], bus: Bus): Promise<Surroun
   const asked = pods.filter(({ facts }) => facts.started?.boot === boot);
   const names = asked.flatMap(({ record }) => [record.unit, ...record.apps.map((app) => app.unit)]);
   const states =
-    names.length === 0
-      ? []
-      : await (await bus()).listUnits(names.length > 64 ? ["gantry-*"] : names.map(globEscape));
+    names.length === 0 ? [] : await (await bus()).listUnits(names.length > 64 ? ["gantry-*"] : names);
   return { boot, now: Date.now() * 1000, units: new Map(states.map((state) => [state.name, state])) };
-}
-
-/** A backslash of an escaped name is a literal one to fnmatch(3) only when doubled. */
-function globEscape(name: string): string {
-  return name.replaceAll("\\", "\\\\");
 }
 
 /** The status of a stored pod. Pure. */

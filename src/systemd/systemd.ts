@@ -50,7 +50,7 @@ export type Systemd = AsyncDisposable & {
   killUnit(name: string, options: KillOptions): Promise<boolean>;
   /** Forgets a failed unit; a unit that is not loaded is ignored. */
   resetFailedUnit(name: string): Promise<void>;
-  /** Loaded units whose names match one of the glob patterns. */
+  /** Loaded units whose names match one of the patterns, in which a backslash means itself (FNM_NOESCAPE). */
   listUnits(patterns: readonly string[]): Promise<UnitState[]>;
   /** All properties of a unit, of its Unit and Service interfaces. A unit that is not loaded tells LoadState=not-found. */
   unitProperties(name: string): Promise<UnitProperties>;
