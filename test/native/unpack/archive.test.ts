@@ -207,11 +207,13 @@ test("no more than --max-entries come out, implied directories included", (t) =>
   );
 });
 
-test("100 000 small files", { timeout: 120_000 }, (t) => {
-  const entries = Array.from({ length: 100_000 }, (_, i) => ({ name: `d${i % 100}/${i}`, body: `${i}` }));
+// A sanitizer makes each of them ten times as slow.
+const MANY = process.env["GANTRY_NATIVE"] === undefined ? 100_000 : 5000;
+test(`${MANY} small files`, { timeout: 120_000 }, (t) => {
+  const entries = Array.from({ length: MANY }, (_, i) => ({ name: `d${i % 100}/${i}`, body: `${i}` }));
   const { report, list } = unpackWell(t, gzipSync(rawTar(entries), { level: 1 }));
-  assert.equal(report.entries, 100_000);
-  assert.equal(list.length, 100_101);
+  assert.equal(report.entries, MANY);
+  assert.equal(list.length, MANY + 101);
 });
 
 test("a bomb against a small disk is StoreFull and leaves nothing but the report", (t) => {
