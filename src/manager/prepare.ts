@@ -4,7 +4,7 @@ import { quoted } from "../base/text.ts";
 import type { ImageRecord } from "../image/record.ts";
 import { parseImageReference } from "../image/reference.ts";
 import { checkValue, parseDocument } from "../pod/check.ts";
-import { PodManifest } from "../pod/manifest.ts";
+import type { PodManifest } from "../pod/manifest.ts";
 import { preparePod } from "../pod/prepare.ts";
 import type { PodRecord } from "../pod/record.ts";
 import { type Images, manifestOfRequest, reifyManifest } from "../pod/reify.ts";
@@ -35,6 +35,7 @@ export async function prepareManifest(
   { text, origin }: Written,
   options: PrepareOptions,
 ): Promise<LaunchablePod> {
+  const { PodManifest } = await import("../pod/manifest.ts");
   const manifest = parseDocument(PodManifest, text, { name: quoted(origin), kind: "BadManifest" });
   const names = manifest.apps.map((app) => app.image.id);
   const images = await resolveImages(local, names, options);
@@ -42,10 +43,10 @@ export async function prepareManifest(
 }
 
 /** By the names they were asked for and by their ids. */
-async function resolveImages(
+export async function resolveImages(
   local: Local,
   names: readonly string[],
-  options: PrepareOptions,
+  options: PrepareOptions & { readonly accepted?: readonly string[] },
 ): Promise<Images> {
   const images = new Map<string, ImageRecord>();
   for (const source of new Set(names)) {
@@ -53,6 +54,7 @@ async function resolveImages(
       source,
       insecureOptions: checkInsecure(options.insecureOptions),
       uid: options.uid ?? local.uid,
+      accepted: options.accepted ?? [],
     };
     const record = await imageOf(local, request);
     images.set(source, record).set(record.id, record);
@@ -65,7 +67,7 @@ async function imageOf(local: Local, request: Ask): Promise<ImageRecord> {
   const reference = parseImageReference(request.source);
   if (reference.kind === "id" || reference.kind === "name" || reference.kind === "registry") {
     const record = await findRecord({ directory: local.paths.data }, reference, request.source);
-    requireVerdict(record.verdict, request);
+    if (!request.accepted.includes(record.id)) requireVerdict(record.verdict, request);
     return record;
   }
   const { ensureImage } = await import("./images.ts");
@@ -76,6 +78,8 @@ type Ask = {
   readonly source: string;
   readonly insecureOptions: readonly InsecureOption[];
   readonly uid: number;
+  /** Ids of unsigned images that the operator accepted before, for this very pod. */
+  readonly accepted: readonly string[];
 };
 
 function checkInsecure(words: readonly string[]): InsecureOption[] {

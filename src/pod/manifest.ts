@@ -3,18 +3,21 @@
  * of a pod; `args`, `restart`, `log`, `stdin`, `terminal`, `ready`, `stopTimeout` of an app). An unknown key is an error.
  */
 import * as z from "zod";
-import { AC_NAME, MAX_NAME } from "./words.ts";
+import {
+  AbsolutePath,
+  AcName,
+  HostName,
+  Isolator,
+  RESTART_POLICIES,
+  Restart,
+  Variable,
+  Volume,
+  VolumeMount,
+} from "./parts.ts";
 
-const AcName = z.string().regex(AC_NAME, "not an ACName").max(MAX_NAME);
-const AcIdentifier = z.string().regex(/^[a-z0-9]+(?:[-._~/][a-z0-9]+)*$/, "not an ACIdentifier");
-const AbsolutePath = z.string().regex(/^\/[^\0]*$/, "not an absolute path");
+export type { Isolator, Volume, VolumeMount } from "./parts.ts";
+
 const SemVer = z.string().regex(/^\d+\.\d+\.\d+(?:[-+].*)?$/, "not a version");
-
-/** At most HOST_NAME_MAX of Linux. */
-export const HostName = z
-  .string()
-  .regex(/^[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?$/, "not a host name")
-  .max(64);
 
 /** Go writes an empty list as null. */
 function list<T extends z.ZodType>(item: T) {
@@ -25,13 +28,6 @@ function list<T extends z.ZodType>(item: T) {
 }
 
 const NameValue = z.strictObject({ name: z.string(), value: z.string() });
-export const Variable = z.strictObject({
-  name: z.string().regex(/^[^=\0]+$/, "not a variable's name"),
-  value: z.string().regex(/^[^\0]*$/, "holds a NUL byte"),
-});
-export const Isolator = z.strictObject({ name: AcIdentifier, value: z.unknown() });
-export type Isolator = z.infer<typeof Isolator>;
-
 const MountPoint = z.strictObject({
   name: AcName,
   path: AbsolutePath,
@@ -45,36 +41,6 @@ const Port = z.strictObject({
   count: z.int().min(1).default(1),
   socketActivated: z.boolean().default(false),
 });
-
-const EmptyVolume = z.strictObject({
-  name: AcName,
-  kind: z.literal("empty"),
-  mode: z
-    .string()
-    .regex(/^[0-7]{3,4}$/, "not an octal mode")
-    .default("0755"),
-  uid: z.int().min(0).max(65535).default(0),
-  gid: z.int().min(0).max(65535).default(0),
-  readOnly: z.boolean().optional(),
-});
-
-const HostVolume = z.strictObject({
-  name: AcName,
-  kind: z.literal("host"),
-  source: AbsolutePath,
-  recursive: z.boolean().default(true),
-  readOnly: z.boolean().optional(),
-});
-
-export const Volume = z.discriminatedUnion("kind", [EmptyVolume, HostVolume]);
-export type Volume = z.infer<typeof Volume>;
-
-export const VolumeMount = z.strictObject({
-  volume: AcName,
-  path: AbsolutePath,
-  appVolume: Volume.optional(),
-});
-export type VolumeMount = z.infer<typeof VolumeMount>;
 
 const EventHandler = z.strictObject({ name: z.enum(["pre-start", "post-stop"]), exec: z.array(z.string()) });
 
@@ -94,23 +60,6 @@ export const App = z.strictObject({
   userLabels: z.record(z.string(), z.string()).default({}),
 });
 export type App = z.infer<typeof App>;
-
-export const RESTART_POLICIES = [
-  "no",
-  "on-success",
-  "on-failure",
-  "on-abnormal",
-  "on-watchdog",
-  "on-abort",
-  "always",
-] as const;
-
-/** systemd's Restart= and its friends; delays and intervals in seconds. */
-export const Restart = z.strictObject({
-  policy: z.enum(RESTART_POLICIES),
-  delay: z.number().min(0).max(86_400).optional(),
-  limit: z.strictObject({ starts: z.int().positive(), interval: z.number().positive() }).optional(),
-});
 
 export const PodApp = z.strictObject({
   name: AcName,

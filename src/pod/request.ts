@@ -3,7 +3,7 @@
  * and the bus, so everything is checked here and not there.
  */
 import * as z from "zod";
-import { HostName, Isolator, RESTART_POLICIES, Restart, Variable, Volume, VolumeMount } from "./manifest.ts";
+import { HostName, Isolator, RESTART_POLICIES, Restart, Variable, Volume, VolumeMount } from "./parts.ts";
 
 const Name = z.string();
 

@@ -43,7 +43,7 @@ const app = (more: object) => ({ ...LEAST, apps: [{ ...LEAST.apps[0], ...more }]
 const own = { exec: ["/x"], user: "0", group: "0" };
 
 const REFUSED: readonly (readonly [what: string, value: unknown, text: string])[] = [
-  ["no JSON", "{", '"/pod.json" is not JSON'],
+  ["no JSON", "{", '"/pod.json" line 1 is not JSON'],
   ["an unknown key of the pod", { ...LEAST, hostName: "x" }, 'unknown key "hostName"'],
   ["an unknown key of an app", app({ privileged: true }), 'apps[0]: unknown key "privileged"'],
   ["an unknown key deep inside", app({ app: { ...own, capAdd: [] } }), 'apps[0].app: unknown key "capAdd"'],
