@@ -34,6 +34,7 @@ const OPTIONS: BuildOptions = {
   legalComments: "none",
   // dbus-next asks for it only to find a session bus through X11.
   external: ["x11"],
+  alias: { xml2js: "./packaging/xml2js/index.cjs" },
   plugins: [addonBesideBundle],
   logLevel: "warning",
 };
