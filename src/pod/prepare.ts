@@ -2,9 +2,10 @@
  * Prepares a pod: everything lies in `.preparing-<uuid>` until one rename makes it a pod. What a crash leaves is
  * told from a preparation in progress by the link `owner`, and removed by garbage collection.
  */
-import { constants } from "node:fs";
-import { chmod, chown, mkdir, open, realpath, rename, stat, symlink, unlink } from "node:fs/promises";
+import { closeSync, fdatasync, openSync, writeFileSync } from "node:fs";
+import { chmod, chown, mkdir, realpath, rename, stat, symlink, unlink } from "node:fs/promises";
 import { join } from "node:path";
+import { promisify } from "node:util";
 import { errnoOf, GantryError } from "../base/errors.ts";
 import { storeError, syncDirectory } from "../base/file.ts";
 import { randomHex } from "../base/random.ts";
@@ -178,15 +179,24 @@ function document(value: unknown): string {
   return `${JSON.stringify(value)}\n`;
 }
 
-/** All at once: the file system then commits them together instead of one after the other. */
+/** Flushed all at once: the file system then commits them together instead of one after the other. */
 async function writeSynced(directory: string, files: readonly PodFile[]): Promise<void> {
-  await Promise.all(files.map((file) => writeOne(join(directory, file.path), file)));
+  const descriptors: number[] = [];
+  try {
+    for (const file of files) descriptors.push(createFile(join(directory, file.path), file));
+    await Promise.all(descriptors.map((descriptor) => flush(descriptor)));
+  } finally {
+    for (const descriptor of descriptors) closeSync(descriptor);
+  }
 }
 
-async function writeOne(path: string, { content, mode }: PodFile): Promise<void> {
-  await using file = await open(path, constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL, mode);
-  await file.writeFile(content);
-  await file.datasync();
+const flush = promisify(fdatasync);
+
+/** Synchronously: it takes microseconds, and a way through the thread pool a multiple of that. */
+function createFile(path: string, { content, mode }: PodFile): number {
+  const descriptor = openSync(path, "wx", mode);
+  writeFileSync(descriptor, content);
+  return descriptor;
 }
 
 function warningsOf({ draft, volumes }: Decision): string[] {
