@@ -5,6 +5,7 @@ import type { Verb } from "./verb.ts";
 
 export const VERBS: Readonly<Record<string, () => Promise<Verb>>> = {
   "cat-manifest": async () => (await import("./verbs/cat-manifest.ts")).verb,
+  completion: async () => (await import("./verbs/completion.ts")).verb,
   fetch: async () => (await import("./verbs/fetch.ts")).verb,
   gc: async () => (await import("./verbs/gc.ts")).verb,
   help: async () => (await import("./verbs/help.ts")).verb,
@@ -12,16 +13,19 @@ export const VERBS: Readonly<Record<string, () => Promise<Verb>>> = {
   "image inspect": async () => (await import("./verbs/image-inspect.ts")).verb,
   "image list": async () => (await import("./verbs/image-list.ts")).verb,
   "image rm": async () => (await import("./verbs/image-rm.ts")).verb,
+  install: async () => (await import("./verbs/install.ts")).verb,
   kill: async () => (await import("./verbs/kill.ts")).verb,
   list: async () => (await import("./verbs/list.ts")).verb,
   logs: async () => (await import("./verbs/logs.ts")).verb,
   prepare: async () => (await import("./verbs/prepare.ts")).verb,
+  refresh: async () => (await import("./verbs/refresh.ts")).verb,
   rm: async () => (await import("./verbs/rm.ts")).verb,
   run: async () => (await import("./verbs/run.ts")).verb,
   "run-prepared": async () => (await import("./verbs/run-prepared.ts")).verb,
   start: async () => (await import("./verbs/start.ts")).verb,
   status: async () => (await import("./verbs/status.ts")).verb,
   stop: async () => (await import("./verbs/stop.ts")).verb,
+  uninstall: async () => (await import("./verbs/uninstall.ts")).verb,
   version: async () => (await import("./verbs/version.ts")).verb,
 };
 

@@ -32,6 +32,14 @@ export function idsDirectory(paths: Paths): string {
   return join(paths.data, "ids");
 }
 
+/** Where installed pods are defined, in the order of precedence: a definition in /etc masks the vendor's. */
+export const DEFINITION_DIRECTORIES = ["/etc/gantry/pods", "/usr/lib/gantry/pods"] as const;
+
+/** The socket of an installed pod's sandbox: its unit's runtime directory carries the pod's name. */
+export function installedSocket(paths: Paths, name: string): string {
+  return join(paths.run, "pods", name, "io");
+}
+
 /** The socket of a pod's sandbox (docs/launch-plan.md). */
 export function podSocket(paths: Paths, uuid: string): string {
   return join(paths.run, "pods", uuid, "io");

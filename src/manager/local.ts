@@ -4,22 +4,43 @@
  */
 import type { Paths } from "../config/paths.ts";
 import type { Systemd } from "../systemd/systemd.ts";
+import type { Installer } from "./installer.ts";
 import type { PodManager } from "./manager.ts";
 
 export type Local = { readonly paths: Paths; readonly uid: number; bus(): Promise<Systemd> };
 
+type Caller = { readonly paths: Paths; readonly uid: number };
+
 /** Opens the manager on the directories of `paths`; the bus is connected when something needs it. */
-export function localManager(options: { readonly paths: Paths; readonly uid: number }): PodManager {
+export function localManager(caller: Caller): PodManager {
+  const { local, dispose } = openLocal(caller);
+  return managerOn(local, dispose);
+}
+
+/** Opens the installer, in the same way. */
+export function localInstaller(caller: Caller): Installer {
+  const { local, dispose } = openLocal(caller);
+  const code = () => import("./install.ts");
+  return {
+    install: async (installation) => (await code()).installPod(local, installation),
+    refresh: async (name) => (await code()).refreshPod(local, name),
+    uninstall: async (name) => (await code()).uninstallPod(local, name),
+    [Symbol.asyncDispose]: dispose,
+  };
+}
+
+function openLocal({ paths, uid }: Caller): { local: Local; dispose: () => Promise<void> } {
   let systemd: Promise<Systemd> | undefined;
   const bus = () => {
     systemd ??= import("../systemd/systemd.ts").then(({ connectSystemd }) => connectSystemd());
     return systemd;
   };
-  return managerOn({ paths: options.paths, uid: options.uid, bus }, async () => {
+  const dispose = async () => {
     // A connection that failed was reported by whoever needed it.
     const connected = await systemd?.catch(() => undefined);
     await connected?.[Symbol.asyncDispose]();
-  });
+  };
+  return { local: { paths, uid, bus }, dispose };
 }
 
 /** The same on a connection that somebody else made and closes. */

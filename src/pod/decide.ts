@@ -2,13 +2,13 @@
 import { join } from "node:path";
 import { GantryError } from "../base/errors.ts";
 import { quoted } from "../base/text.ts";
-import { type Paths, podDirectory, podSocket } from "../config/paths.ts";
+import { installedSocket, type Paths, podDirectory, podSocket } from "../config/paths.ts";
 import type { IdRange } from "../stage1/words.ts";
 import type { AppDraft, PodDraft } from "./draft.ts";
 import { readIsolators } from "./isolators.ts";
 import type { PodApp, PodManifest } from "./manifest.ts";
 import type { Images } from "./reify.ts";
-import { podUnits } from "./unit-name.ts";
+import { installedUnits, podUnits } from "./unit-name.ts";
 import { type PodVolumes, resolveVolumes } from "./volumes.ts";
 
 export type Decision = { readonly draft: PodDraft; readonly volumes: PodVolumes };
@@ -19,18 +19,20 @@ export type Given = {
   readonly images: Images;
   readonly userns: IdRange;
   readonly paths: Paths;
+  /** Prepared for `gantry@<name>.service`; the manifest then has a name. */
+  readonly installed?: boolean;
 };
 
 /** Checks what no schema can and settles names, network, isolators and volumes. Throws BadManifest, BadVolume, Unsupported. */
-export function decidePod({ uuid, manifest, images, userns, paths }: Given): Decision {
+export function decidePod({ uuid, manifest, images, userns, paths, installed = false }: Given): Decision {
   refuseDuplicates(manifest);
   refuseUnsupported(manifest);
   const pod = manifest.name ?? uuid;
   const directory = podDirectory(paths, uuid);
   const volumes = resolveVolumes(manifest, directory);
   const draft: PodDraft = {
-    ...{ uuid, pod, manifest, userns },
-    units: podUnits(pod),
+    ...{ uuid, pod, manifest, userns, installed },
+    units: installed ? installedUnits(pod) : podUnits(pod),
     net: networkOf(manifest),
     hostname: manifest.hostname ?? `gantry-${manifest.name ?? uuid.slice(0, 12)}`,
     isolation: readIsolators({ scope: "pod" }, manifest.isolators),
@@ -39,7 +41,7 @@ export function decidePod({ uuid, manifest, images, userns, paths }: Given): Dec
       pod: directory,
       layers: join(paths.data, "layers"),
       libexec: paths.libexec,
-      socket: podSocket(paths, uuid),
+      socket: installed ? installedSocket(paths, pod) : podSocket(paths, uuid),
     },
   };
   return { draft, volumes };

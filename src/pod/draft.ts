@@ -11,6 +11,8 @@ export type PodDraft = {
   readonly pod: string;
   readonly manifest: PodManifest;
   readonly units: PodUnits;
+  /** Whether `gantry@<name>.service` runs its sandbox. */
+  readonly installed: boolean;
   readonly userns: IdRange;
   readonly net: "none" | "host";
   readonly hostname: string;

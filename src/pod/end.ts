@@ -69,13 +69,19 @@ export async function removePod(
   pod: StoredPod,
   around: { status: PodStatus; bus: Bus },
 ): Promise<void> {
-  const { uuid, name, userns } = pod.record;
+  const { name, uuid } = pod.record;
   if (isAlive(around.status.state)) {
     throw new GantryError("PodBusy", `pod ${quoted(podName(pod))} is running`, {
       hint: `gantry stop ${name ?? uuid}`,
     });
   }
   if (pod.facts.started !== undefined) await forgetUnits(await around.bus(), pod);
+  await discardPod(paths, pod);
+}
+
+/** Removes a pod of which the caller knows that it does not run. */
+export async function discardPod(paths: Paths, pod: StoredPod): Promise<void> {
+  const { uuid, name, userns } = pod.record;
   const garbage = garbageDirectory(paths, uuid);
   await moveAway(pod, garbage);
   if (name !== undefined) await releaseName(paths, name, uuid);

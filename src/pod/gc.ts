@@ -3,8 +3,9 @@ import { readlink, rename, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { errnoOf } from "../base/errors.ts";
 import { unlessMissing } from "../base/file.ts";
-import type { Paths } from "../config/paths.ts";
+import { type Paths, podDirectory } from "../config/paths.ts";
 import { removeTree } from "../store/tree.ts";
+import { isInstalled } from "./definition.ts";
 import { removePod } from "./end.ts";
 import { collectIds } from "./ids.ts";
 import { garbageDirectory, type PodEntry, podEntries, podExists, preparerLives } from "./layout.ts";
@@ -94,7 +95,9 @@ async function collectFinished(paths: Paths, bus: Bus, { entries, options }: Fin
   const kept: string[] = [];
   const prepared = entries.filter((entry) => entry.phase === "prepared");
   for (const status of await podStatuses(prepared, bus)) {
-    const why = reasonToGo(status, options);
+    const why = (await isInstalled(podDirectory(paths, status.uuid)))
+      ? undefined
+      : reasonToGo(status, options);
     if (why === undefined && status.state === "exited") kept.push(status.uuid);
     if (why === undefined) continue;
     if (!options.dryRun) await removeFinished(paths, bus, { status, entries: prepared });

@@ -1,8 +1,8 @@
 /** The registry of pod names, `names/<name>`: a symbolic link claims a name for one pod (docs/on-disk-format.md). */
-import { readdir, symlink, unlink } from "node:fs/promises";
+import { readdir, rename, symlink, unlink } from "node:fs/promises";
 import { basename, join } from "node:path";
 import { errnoOf, GantryError } from "../base/errors.ts";
-import { readLink, unlessMissing } from "../base/file.ts";
+import { readLink, syncDirectory, unlessMissing } from "../base/file.ts";
 import { quoted } from "../base/text.ts";
 import { namesDirectory, type Paths } from "../config/paths.ts";
 import { podExists } from "./layout.ts";
@@ -17,6 +17,15 @@ export async function claimName(paths: Paths, name: string, uuid: string): Promi
     // Whoever claimed it has gone without a trace: the claim is void.
     await unlessMissing(unlink(link));
   }
+}
+
+/** Gives a name to a pod whoever has it: an installed pod that was prepared anew. One rename, durable. */
+export async function takeName(paths: Paths, name: string, uuid: string): Promise<void> {
+  const link = join(namesDirectory(paths), name);
+  const fresh = join(namesDirectory(paths), `.${uuid}`);
+  await symlink(`../pods/${uuid}`, fresh);
+  await rename(fresh, link);
+  await syncDirectory(namesDirectory(paths));
 }
 
 async function tryLink(link: string, uuid: string): Promise<boolean> {

@@ -13,11 +13,12 @@ import { quoted } from "../base/text.ts";
 import { type Paths, podDirectory, podsDirectory } from "../config/paths.ts";
 import type { IdRange } from "../stage1/words.ts";
 import { type Decision, decidePod } from "./decide.ts";
+import { DEFINITION_STAMP, type Definition } from "./definition.ts";
 import type { PodDraft } from "./draft.ts";
 import { claimIds, releaseIds } from "./ids.ts";
 import { ownerWord, preparingDirectory } from "./layout.ts";
 import type { PodManifest } from "./manifest.ts";
-import { claimName, releaseName } from "./names.ts";
+import { claimName, releaseName, takeName } from "./names.ts";
 import { launchPlan, layerName, sandboxPlan } from "./plan.ts";
 import { providedFiles } from "./provided.ts";
 import { type PodRecord, podRecord } from "./record.ts";
@@ -32,7 +33,12 @@ export type PreparedPod = {
   readonly warnings: readonly string[];
 };
 
-export type Preparation = { readonly manifest: PodManifest; readonly images: Images };
+export type Preparation = {
+  readonly manifest: PodManifest;
+  readonly images: Images;
+  /** The definition of a pod to install, which then takes its name over from the one prepared before. */
+  readonly definition?: Definition;
+};
 
 /** A file of the pod, by its path in the pod's directory. */
 type PodFile = { readonly path: string; readonly content: string; readonly mode: number };
@@ -44,16 +50,18 @@ type PodFile = { readonly path: string; readonly content: string; readonly mode:
 export async function preparePod(paths: Paths, preparation: Preparation): Promise<PreparedPod> {
   const uuid = randomHex(16);
   // Decided once before anything is written, so that a wrong manifest costs nothing.
-  const { volumes } = decidePod({ ...preparation, uuid, userns: { mode: "host" }, paths });
+  const given = { ...preparation, uuid, paths, installed: preparation.definition !== undefined };
+  const { volumes } = decidePod({ ...given, userns: { mode: "host" } });
   await checkHostVolumes(volumes);
   const claims: Claims = { paths, uuid, name: preparation.manifest.name, userns: { mode: "host" } };
   try {
     await openPreparation(claims);
     claims.userns = await claimRange(paths, uuid, preparation.manifest);
-    if (claims.name !== undefined) await claimName(paths, claims.name, uuid);
-    const decision = decidePod({ ...preparation, uuid, userns: claims.userns, paths });
-    const record = podRecord(decision.draft, Date.now() * 1000);
-    await build(paths, decision, record);
+    if (claims.name !== undefined && !given.installed) await claimName(paths, claims.name, uuid);
+    const decision = decidePod({ ...given, userns: claims.userns });
+    const record = podRecord(decision.draft, { created: Date.now() * 1000, ...definitionOf(preparation) });
+    await build(paths, decision, { record, definition: preparation.definition });
+    if (claims.name !== undefined && given.installed) await takeName(paths, claims.name, uuid);
     return { uuid, directory: podDirectory(paths, uuid), record, warnings: warningsOf(decision) };
   } catch (error) {
     await withdraw(claims);
@@ -106,14 +114,20 @@ function badVolume(name: string, source: string, what: string): GantryError {
   return new GantryError("BadVolume", `volume ${quoted(name)}: ${quoted(source)} ${what}`);
 }
 
-async function build(paths: Paths, decision: Decision, record: PodRecord): Promise<void> {
+function definitionOf({ definition }: Preparation): { definition?: string } {
+  return definition === undefined ? {} : { definition: definition.path };
+}
+
+type Written = { readonly record: PodRecord; readonly definition: Definition | undefined };
+
+async function build(paths: Paths, decision: Decision, { record, definition }: Written): Promise<void> {
   const { draft } = decision;
   const directory = preparingDirectory(paths, draft.uuid);
   // The record names the layers before anybody looks whether they are there: garbage collection sees it.
   await writeSynced(directory, [{ path: "pod.json", content: document(record), mode: 0o600 }]);
   await checkImages(paths, draft);
   await makeDirectories(directory, decision);
-  await writeSynced(directory, filesOf(draft));
+  await writeSynced(directory, [...filesOf(draft), ...stampOf(definition)]);
   await unlink(join(directory, "owner"));
   await rename(directory, podDirectory(paths, draft.uuid));
   await syncDirectory(podsDirectory(paths));
@@ -175,6 +189,11 @@ function filesOf(pod: PodDraft): PodFile[] {
   ];
 }
 
+function stampOf(definition: Definition | undefined): PodFile[] {
+  if (definition === undefined) return [];
+  return [{ path: DEFINITION_STAMP, content: document(definition), mode: 0o600 }];
+}
+
 function document(value: unknown): string {
   return `${JSON.stringify(value)}\n`;
 }
@@ -200,7 +219,9 @@ function createFile(path: string, { content, mode }: PodFile): number {
 }
 
 function warningsOf({ draft, volumes }: Decision): string[] {
-  const ignored = podRecord(draft, 0).isolators.filter((report) => report.verdict !== "enforced");
+  const ignored = podRecord(draft, { created: 0 }).isolators.filter(
+    (report) => report.verdict !== "enforced",
+  );
   return [
     ...volumes.implicit.map(
       ({ app, path }) =>

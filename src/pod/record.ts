@@ -28,6 +28,8 @@ export const PodRecord = z.strictObject({
   /** Microseconds since the epoch. */
   created: z.int(),
   unit: UnitName,
+  /** The definition an installed pod was prepared from. */
+  definition: z.string().optional(),
   slice: UnitName,
   net: z.enum(["none", "host"]),
   userns: IdRange,
@@ -42,13 +44,17 @@ export const PodRecord = z.strictObject({
 export type PodRecord = z.infer<typeof PodRecord>;
 
 /** The record of a pod that is being prepared at `created`. Pure. */
-export function podRecord(pod: PodDraft, created: number): PodRecord {
+export function podRecord(
+  pod: PodDraft,
+  { created, definition }: { readonly created: number; readonly definition?: string },
+): PodRecord {
   return {
     version: 1,
     uuid: pod.uuid,
     ...(pod.manifest.name === undefined ? {} : { name: pod.manifest.name }),
     created,
     unit: pod.units.sandbox,
+    ...(definition === undefined ? {} : { definition }),
     slice: pod.units.slice,
     net: pod.net,
     userns: pod.userns,

@@ -9,6 +9,14 @@ export function podUnits(pod: string): PodUnits {
 }
 
 /**
+ * Unit names of an installed pod: its sandbox is an instance of the template `gantry@.service`. An ACName needs no
+ * escaping there.
+ */
+export function installedUnits(name: string): PodUnits {
+  return { ...podUnits(name), sandbox: `gantry@${name}.service` };
+}
+
+/**
  * What systemd-escape(1) makes of a string: `/` becomes `-`, every byte outside `A-Za-z0-9:_.` and a leading `.`
  * become `\xNN`. A dash must be escaped: in a slice's name it means "inside of".
  */

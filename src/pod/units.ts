@@ -15,13 +15,14 @@ const SECOND = 1_000_000;
 /** The sandbox grants its apps' stragglers 2 s of grace; beyond this it hangs. */
 const SANDBOX_STOP_SECONDS = 15;
 
-/** The unit set: the sandbox is the main unit, the slice and the apps come with it in one transaction. */
+/** The unit set: one main unit, and the others come with it in one transaction. */
 export function unitSet(pod: PodDraft): UnitSet {
+  const apps = pod.apps.map((app): Unit => [pod.units.app(app.name), appProperties(pod, app)]);
   return {
     version: 1,
     uuid: pod.uuid,
     pod: pod.pod,
-    unit: pod.units.sandbox,
+    ...mainUnit(pod, apps),
     mode: "fail",
     apps: pod.apps.map((app) => ({
       name: app.name,
@@ -29,12 +30,34 @@ export function unitSet(pod: PodDraft): UnitSet {
       status: join(appDirectory(pod.places.pod, app.name), "status"),
     })),
     socket: pod.places.socket,
-    properties: sandboxProperties(pod),
-    aux: [
-      [pod.units.slice, sliceProperties(pod)],
-      ...pod.apps.map((app): UnitSet["aux"][number] => [pod.units.app(app.name), appProperties(pod, app)]),
-    ],
   };
+}
+
+type Unit = UnitSet["aux"][number];
+type Main = Pick<UnitSet, "unit" | "sandbox" | "properties" | "aux">;
+
+/**
+ * The sandbox, with the slice beside it. An installed pod's sandbox is there already, as an instance of
+ * gantry@.service, and is still activating while its apps start: the slice is the main unit then.
+ */
+function mainUnit(pod: PodDraft, apps: readonly Unit[]): Main {
+  const { slice, sandbox } = pod.units;
+  if (pod.installed) {
+    return { unit: slice, sandbox, properties: installedSliceProperties(pod), aux: [...apps] };
+  }
+  return {
+    ...{ unit: sandbox, properties: sandboxProperties(pod) },
+    aux: [[slice, sliceProperties(pod)], ...apps],
+  };
+}
+
+/** The last app's end leaves nobody who needs the slice, and its stop goes on to the sandbox. */
+function installedSliceProperties(pod: PodDraft): Properties {
+  return [
+    ...sliceProperties(pod),
+    ["Wants", "as", pod.apps.map((app) => pod.units.app(app.name))],
+    ["PropagatesStopTo", "as", [pod.units.sandbox]],
+  ];
 }
 
 function sliceProperties(pod: PodDraft): Properties {
@@ -72,7 +95,8 @@ function appProperties(pod: PodDraft, app: AppDraft): Properties {
     ["Description", "s", `Gantry pod ${pod.pod}: ${app.name}`],
     ...serviceProperties(pod),
     ["BindsTo", "as", [pod.units.sandbox]],
-    ["After", "as", [pod.units.sandbox]],
+    // An installed pod's apps start as part of its unit's own start: an order after it would wait for itself.
+    ...(pod.installed ? [] : ([["After", "as", [pod.units.sandbox]]] satisfies Properties)),
     ["ExecStartEx", "a(sasas)", [command(pod, "gantry-stage1", [join(directory, "plan.json")])]],
     [
       "ExecStopPostEx",

@@ -12,6 +12,8 @@ export const UnitSet = z.strictObject({
   uuid: PodUuid,
   pod: z.string(),
   unit: UnitName,
+  /** The unit that is the pod where that is not `unit`: an installed pod's. */
+  sandbox: UnitName.optional(),
   mode: z.enum(["fail", "replace"]),
   apps: z.array(z.strictObject({ name: AppName, unit: UnitName, status: Path })).min(1),
   socket: Path,

@@ -9,7 +9,7 @@ export const verb: Verb = {
   name: "image list",
   synopsis: "[OPTION…]",
   summary: "List the images in the store, the newest first",
-  details: "With --format=json: an array of image records, as gantry-on-disk(5) describes them.",
+  details: "With --format=json: an array of image records, the newest first.",
   options: [FORMAT, { name: "full", help: "whole ids" }, { name: "no-legend", help: "no line of titles" }],
   async run(context, { options }) {
     await using manager = await openImages(context);

@@ -77,7 +77,7 @@ function documents({ request, image }: Case): unknown {
   const userns = manifest.userns === "host" ? { mode: "host" as const } : RANGE;
   const { draft } = decidePod({ uuid: UUID, manifest, images, userns, paths: DEFAULT_PATHS });
   return {
-    record: PodRecord.parse(podRecord(draft, 1)),
+    record: PodRecord.parse(podRecord(draft, { created: 1 })),
     sandbox: SandboxPlan.parse(sandboxPlan(draft)),
     units: UnitSet.parse(unitSet(draft)),
     plans: draft.apps.map((app) => LaunchPlan.parse(launchPlan(draft, app))),

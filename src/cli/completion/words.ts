@@ -1,0 +1,71 @@
+/** What shells are told of the verbs: the same tables that the help is made of. */
+import { GLOBAL_OPTIONS } from "../options.ts";
+import { APP_OPTIONS } from "../pod-options.ts";
+import type { Option, Verb } from "../verb.ts";
+import { NATIVE_VERBS, VERBS } from "../verbs.ts";
+
+export type Operand = "pod" | "image" | "verb" | "none";
+
+export type CompletedVerb = {
+  readonly name: string;
+  readonly summary: string;
+  readonly options: readonly Option[];
+  readonly operand: Operand;
+};
+
+/** Every verb, sorted by name. */
+export async function completedVerbs(): Promise<readonly CompletedVerb[]> {
+  const loaded = await Promise.all(Object.values(VERBS).map((load) => load()));
+  const native = Object.entries(NATIVE_VERBS).filter(([name]) => !(name in VERBS));
+  return [...loaded.map(ownVerb), ...native.map(([name, face]) => nativeVerb(name, face))].sort((a, b) =>
+    a.name < b.name ? -1 : 1,
+  );
+}
+
+/** A verb with a grammar of its own takes options of pods, then those of apps: each is offered once. */
+function ownVerb({ name, summary, synopsis, options, raw }: Verb): CompletedVerb {
+  const all = [...options, ...(raw === true ? APP_OPTIONS : []), ...GLOBAL_OPTIONS];
+  const once = all.filter((option, index) => all.findIndex((other) => other.name === option.name) === index);
+  return { name, summary, options: once, operand: operandOf(synopsis) };
+}
+
+/** The native half's options stand in its synopsis. */
+function nativeVerb(
+  name: string,
+  { synopsis, summary }: { synopsis: string; summary: string },
+): CompletedVerb {
+  const options = [...synopsis.matchAll(/--([a-z-]+)(?:=([A-Z]+))?/g)].map(
+    ([, option = "", value]): Option => ({
+      name: option,
+      help: "",
+      ...(value === undefined ? {} : { value }),
+    }),
+  );
+  return { name, summary, options: [...options, ...GLOBAL_OPTIONS], operand: operandOf(synopsis) };
+}
+
+function operandOf(synopsis: string): Operand {
+  if (/(?:^| )IMAGE\b/.test(synopsis)) return "image";
+  if (/(?:^| )POD\b/.test(synopsis)) return "pod";
+  return synopsis === "[VERB]" ? "verb" : "none";
+}
+
+/** First words of verbs of two, such as `image`. */
+export function familiesOf(verbs: readonly CompletedVerb[]): readonly string[] {
+  const heads = verbs.flatMap(({ name }) => (name.includes(" ") ? [name.replace(/ .*/, "")] : []));
+  return [...new Set(heads)];
+}
+
+/** The words that may follow `head`: the first words of all verbs, or the second ones of a family. */
+export function nextWords(verbs: readonly CompletedVerb[], head = ""): readonly string[] {
+  const prefix = head === "" ? "" : `${head} `;
+  const rest = verbs
+    .filter(({ name }) => name.startsWith(prefix))
+    .map(({ name }) => name.slice(prefix.length));
+  return [...new Set(rest.map((name) => name.replace(/ .*/, "")))];
+}
+
+/** Whether an option's value is a path. */
+export function isPath({ value = "" }: Option): boolean {
+  return /^(?:FILE|DIR|PATH)$/.test(value);
+}

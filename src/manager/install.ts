@@ -1,0 +1,174 @@
+/** Installing pods: a definition in /etc/gantry/pods, and a pod prepared from it for `gantry@<name>.service`. */
+import { mkdir, rename, unlink } from "node:fs/promises";
+import { basename, join } from "node:path";
+import { GantryError } from "../base/errors.ts";
+import { syncDirectory, unlessMissing, writeFileDurably } from "../base/file.ts";
+import { quoted } from "../base/text.ts";
+import { DEFINITION_DIRECTORIES } from "../config/paths.ts";
+import { parseDocument } from "../pod/check.ts";
+import { DEFINITION_STAMP, Definition, definitionPath, readDefinition } from "../pod/definition.ts";
+import { discardPod } from "../pod/end.ts";
+import { podEntries, readDocument } from "../pod/layout.ts";
+import { PodManifest } from "../pod/manifest.ts";
+import { podOfName } from "../pod/names.ts";
+import { preparePod } from "../pod/prepare.ts";
+import { type Images, reifyManifest } from "../pod/reify.ts";
+import { isAlive } from "../pod/state.ts";
+import { podStatuses, readPod, type StoredPod } from "../pod/status.ts";
+import { AC_NAME } from "../pod/words.ts";
+import { openStore } from "../store/store.ts";
+import type { Installation, InstalledPod } from "./installer.ts";
+import type { Local } from "./local.ts";
+import { resolveImages } from "./prepare.ts";
+
+const [ADMINISTRATORS] = DEFINITION_DIRECTORIES;
+
+/** See Installer.install. */
+export async function installPod(local: Local, installation: Installation): Promise<InstalledPod> {
+  const { text, origin } = installation;
+  const manifest = parseDefinition(text, origin, basename(origin, ".json"));
+  const before = await installedBefore(local, manifest.name);
+  const images = await resolveImages(local, imagesOf(manifest), installation);
+  const path = join(ADMINISTRATORS, `${manifest.name}.json`);
+  await mkdir(ADMINISTRATORS, { recursive: true, mode: 0o755 });
+  // Its stamp outlives the rename, so the pod can be prepared before anybody sees the definition.
+  const fresh = join(ADMINISTRATORS, `.${manifest.name}.${process.pid}`);
+  try {
+    await writeFileDurably(fresh, text, { mode: 0o644 });
+    const { stamp } = await readDefinition(fresh);
+    const decided = { manifest, images, path, stamp, accepted: acceptedOf(images) };
+    const pod = await prepareBeside(local, decided, before);
+    await rename(fresh, path);
+    await syncDirectory(ADMINISTRATORS);
+    return pod;
+  } finally {
+    await unlessMissing(unlink(fresh));
+  }
+}
+
+/** See Installer.refresh. Part of the unit's own start, so the pod that was prepared before does not run. */
+export async function refreshPod(local: Local, name: string): Promise<InstalledPod> {
+  const path = await definitionPath(name);
+  const { text, stamp } = await readDefinition(path);
+  const manifest = parseDefinition(text, path, name);
+  const before = await installedBefore(local, name);
+  const accepted = before?.definition.accepted ?? [];
+  const images = await resolveImages(local, imagesOf(manifest), { insecureOptions: [], accepted });
+  return await replace(local, { manifest, images, path, stamp, accepted }, before);
+}
+
+/** See Installer.uninstall. */
+export async function uninstallPod(local: Local, name: string): Promise<string> {
+  const path = await definitionPath(name);
+  if (!path.startsWith(`${ADMINISTRATORS}/`)) {
+    throw new GantryError("AccessDenied", `${quoted(path)} belongs to the vendor`, {
+      hint: `mask its unit: systemctl mask gantry@${name}`,
+    });
+  }
+  const before = await installedBefore(local, name);
+  await unlink(path);
+  await syncDirectory(ADMINISTRATORS);
+  if (before !== undefined && !(await isRunning(local, before.pod)))
+    await discardPod(local.paths, before.pod);
+  return path;
+}
+
+function parseDefinition(text: string, origin: string, name: string): PodManifest & { name: string } {
+  const manifest = parseDocument(PodManifest, text, { name: quoted(origin), kind: "BadManifest" });
+  const given = manifest.name ?? name;
+  if (!AC_NAME.test(given)) {
+    throw new GantryError("BadManifest", `${quoted(origin)}: ${quoted(given)} is no name for a pod`, {
+      hint: 'give it one of lower-case letters, digits and dashes: "name": "web"',
+    });
+  }
+  if (origin.startsWith(`${ADMINISTRATORS}/`) && given !== name) {
+    throw new GantryError("BadManifest", `${quoted(origin)}: name: ${quoted(given)} is not the file's`);
+  }
+  refuseTerminal(manifest, origin);
+  return { ...manifest, name: given };
+}
+
+/** Nobody sits at a service. */
+function refuseTerminal(manifest: PodManifest, origin: string): void {
+  const app = manifest.apps.find(({ terminal, stdin }) => terminal || stdin === "stream");
+  if (app === undefined) return;
+  throw new GantryError(
+    "BadManifest",
+    `${quoted(origin)}: app ${quoted(app.name)} wants a terminal or a stream as standard input`,
+  );
+}
+
+type Before = { readonly pod: StoredPod; readonly definition: Definition };
+
+/** The pod that was prepared for this name before. Throws PodExists when the name is that of a pod nobody installed. */
+async function installedBefore(local: Local, name: string): Promise<Before | undefined> {
+  const uuid = await podOfName(local.paths, name);
+  const entry = (await podEntries(local.paths)).find((one) => one.uuid === uuid && one.phase === "prepared");
+  const pod = entry === undefined ? undefined : await readPod(entry);
+  if (entry === undefined || pod === undefined) return undefined;
+  const definition = await readDocument(join(entry.directory, DEFINITION_STAMP), Definition);
+  if (definition !== undefined) return { pod, definition };
+  throw new GantryError("PodExists", `a pod named ${quoted(name)} exists and is not installed: ${uuid}`, {
+    hint: `remove it with gantry rm ${name}`,
+  });
+}
+
+async function isRunning(local: Local, pod: StoredPod): Promise<boolean> {
+  const [status] = await podStatuses([pod.entry], local.bus);
+  return status !== undefined && isAlive(status.state);
+}
+
+function imagesOf(manifest: PodManifest): string[] {
+  return manifest.apps.map((app) => app.image.id);
+}
+
+/** Unsigned images that the operator has just accepted: later starts accept them for this pod, and no others. */
+function acceptedOf(images: Images): string[] {
+  const unsigned = [...images.values()].filter(({ verdict }) => verdict.kind === "insecure");
+  return [...new Set(unsigned.map(({ id }) => id))];
+}
+
+type Decided = {
+  readonly manifest: PodManifest;
+  readonly images: Images;
+  readonly path: string;
+  readonly stamp: string;
+  readonly accepted: readonly string[];
+};
+
+/** A pod that runs keeps its name and files; its next start finds another definition and prepares it anew. */
+async function prepareBeside(
+  local: Local,
+  decided: Decided,
+  before: Before | undefined,
+): Promise<InstalledPod> {
+  if (before === undefined || !(await isRunning(local, before.pod)))
+    return await replace(local, decided, before);
+  const { uuid, unit } = before.pod.record;
+  await accept(before, decided.accepted);
+  return {
+    uuid,
+    unit,
+    path: decided.path,
+    warnings: ["the pod runs: what has changed takes effect with its next start"],
+  };
+}
+
+/** What the operator has just accepted must be known when that start comes. */
+async function accept({ pod, definition }: Before, accepted: readonly string[]): Promise<void> {
+  const stamp: Definition = { ...definition, accepted: [...new Set([...definition.accepted, ...accepted])] };
+  await writeFileDurably(join(pod.entry.directory, DEFINITION_STAMP), `${JSON.stringify(stamp)}\n`);
+}
+
+async function replace(local: Local, decided: Decided, before: Before | undefined): Promise<InstalledPod> {
+  const { manifest, images, path, stamp, accepted } = decided;
+  await openStore(local.paths.data);
+  const definition: Definition = { version: 1, path, stamp, accepted: [...accepted] };
+  const pod = await preparePod(local.paths, {
+    manifest: reifyManifest(manifest, images),
+    images,
+    definition,
+  });
+  if (before !== undefined) await discardPod(local.paths, before.pod);
+  return { uuid: pod.uuid, unit: pod.record.unit, path, warnings: pod.warnings };
+}

@@ -1,0 +1,68 @@
+/**
+ * Definitions of installed pods: pod manifests in /etc/gantry/pods and /usr/lib/gantry/pods, and the stamp by which the
+ * native start sees that a prepared pod still is what its definition says (native/gantry/installed.c reads it).
+ */
+import { type FileHandle, open, stat } from "node:fs/promises";
+import { join } from "node:path";
+import * as z from "zod";
+import { GantryError } from "../base/errors.ts";
+import { exists, unlessMissing } from "../base/file.ts";
+import { quoted } from "../base/text.ts";
+import { DEFINITION_DIRECTORIES } from "../config/paths.ts";
+import { readDocument } from "./layout.ts";
+
+/** The stamp's file in the pod's directory. */
+export const DEFINITION_STAMP = "definition.json";
+
+/** 1 MiB, as the launch plan's reader allows for a document. */
+const LIMIT = 1 << 20;
+
+export const Definition = z.strictObject({
+  version: z.literal(1),
+  path: z.string(),
+  /** `<inode>:<size>:<modification time in ns>` of the file that was read. */
+  stamp: z.string(),
+  /** Ids of unsigned images that the operator accepted for this pod. */
+  accepted: z.array(z.string()),
+});
+export type Definition = z.infer<typeof Definition>;
+
+export type DefinitionText = { readonly path: string; readonly stamp: string; readonly text: string };
+
+/** The path of a pod's definition: the first of the directories that has it. Throws NoSuchPod. */
+export async function definitionPath(name: string): Promise<string> {
+  for (const directory of DEFINITION_DIRECTORIES) {
+    const path = join(directory, `${name}.json`);
+    if ((await unlessMissing(stat(path))) !== undefined) return path;
+  }
+  throw new GantryError("NoSuchPod", `no pod ${quoted(name)} is installed`, {
+    hint: `gantry install ${name}.json`,
+  });
+}
+
+/** Whether the pod in `directory` was prepared from a definition that is still there: it waits for its next start. */
+export async function isInstalled(directory: string): Promise<boolean> {
+  const stamp = await readDocument(join(directory, DEFINITION_STAMP), Definition);
+  return stamp !== undefined && (await exists(stamp.path));
+}
+
+/** Reads a definition with its stamp. Throws BadManifest for what is no regular file or too large, AccessDenied. */
+export async function readDefinition(path: string): Promise<DefinitionText> {
+  await using file = await openDefinition(path);
+  const facts = await file.stat({ bigint: true });
+  if (!facts.isFile() || facts.size > LIMIT) {
+    throw new GantryError("BadManifest", `${quoted(path)} is not a file of at most ${LIMIT} bytes`);
+  }
+  const stamp = `${facts.ino}:${facts.size}:${facts.mtimeNs}`;
+  return { path, stamp, text: await file.readFile("utf8") };
+}
+
+async function openDefinition(path: string): Promise<FileHandle> {
+  try {
+    return await open(path);
+  } catch (cause) {
+    const reason = cause instanceof Error && "code" in cause ? String(cause.code) : "";
+    const kind = reason === "EACCES" ? "AccessDenied" : "BadManifest";
+    throw new GantryError(kind, `${quoted(path)} can't be read: ${reason}`, { cause });
+  }
+}
