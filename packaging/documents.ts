@@ -1,10 +1,10 @@
-/** /usr/share/doc/<package>: the changelog as Debian wants it, and every licence of what is in the package. */
+/** /usr/share/doc/gantry: the changelog as Debian wants it, and every licence of what is in the package. */
 import { mkdir, readdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { constants, gzipSync } from "node:zlib";
+import { compress } from "./compress.ts";
 import { runtimeLicence } from "./runtime.ts";
 
-export type Subject = { readonly package: string; readonly version: string; readonly runtime: boolean };
+export type Subject = { readonly version: string; readonly runtime: boolean };
 
 export async function writeDocuments(directory: string, subject: Subject): Promise<void> {
   await mkdir(directory, { recursive: true });
@@ -12,18 +12,13 @@ export async function writeDocuments(directory: string, subject: Subject): Promi
   await writeFile(join(directory, "copyright"), await copyright(subject));
 }
 
-/** gzip as `gzip -9n` makes it: without name and time. */
-export function compress(text: string): Buffer {
-  return gzipSync(text, { level: constants.Z_BEST_COMPRESSION });
-}
-
-function changelog(subject: Subject): string {
+function changelog({ version }: Subject): string {
   const date = new Date(Number(process.env["SOURCE_DATE_EPOCH"]) * 1000)
     .toUTCString()
     .replace("GMT", "+0000");
-  return `${subject.package} (${subject.version}) stable; urgency=medium
+  return `gantry (${version}) stable; urgency=medium
 
-  * Release ${subject.version}; CHANGELOG.md of the sources tells what is new.
+  * Release ${version}; CHANGELOG.md of the sources tells what is new.
 
  -- Gantry developers <developers@gantry.example>  ${date}
 `;

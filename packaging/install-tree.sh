@@ -34,3 +34,9 @@ ln -sfn gantry-agent.service "$root/usr/lib/systemd/system/dbus-org.gantry1.serv
 mkdir -p "$root/usr/lib/systemd/system/timers.target.wants"
 ln -sfn ../gantry-gc.timer "$root/usr/lib/systemd/system/timers.target.wants/gantry-gc.timer"
 put packaging/tmpfiles.d/gantry.conf usr/lib/tmpfiles.d/gantry.conf
+put build/completions/gantry usr/share/bash-completion/completions/gantry
+put build/completions/gantry.fish usr/share/fish/vendor_completions.d/gantry.fish
+put build/completions/_gantry usr/share/zsh/vendor-completions/_gantry
+for page in build/manual/man*/*; do
+  put "$page" "usr/share/man${page#build/manual}"
+done
