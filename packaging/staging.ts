@@ -17,6 +17,7 @@ export type Staging = AsyncDisposable & { readonly tree: string };
 
 /** Lays out /usr as it is installed: programs, units, bus, polkit, completions and manual. Its disposal removes it. */
 export async function stage({ native, runtime }: StagingOptions): Promise<Staging> {
+  await setSourceDate();
   const tree = await mkdtemp(join(tmpdir(), "gantry-package-"));
   // mkdtemp's 0700 would become the mode of the host's "/".
   await chmod(tree, 0o755);
@@ -30,4 +31,10 @@ export async function stage({ native, runtime }: StagingOptions): Promise<Stagin
     throw error;
   }
   return staging;
+}
+
+/** Times inside of packages are those of the sources, so that the same sources make the same package. */
+async function setSourceDate(): Promise<void> {
+  const committed = output(["git", "log", "-1", "--format=%ct"]).catch(() => "0");
+  process.env["SOURCE_DATE_EPOCH"] ??= (await committed).trim();
 }

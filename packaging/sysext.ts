@@ -19,7 +19,7 @@ export async function buildSysext({ version, directory }: Build): Promise<string
   await using staging = await stage({ native: NATIVE, runtime: true });
   const { tree } = staging;
   await carryCompilerLibraries(tree);
-  await writeDocuments(join(tree, "usr/share/doc", NAME), { package: NAME, version, runtime: true });
+  await writeDocuments(join(tree, "usr/share/doc", NAME), { version, runtime: true });
   await writeRelease(tree);
   const architecture = ARCHITECTURES[process.arch] ?? process.arch;
   const file = join(directory, `${NAME}-${version}-${architecture}.raw`);
