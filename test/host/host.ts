@@ -17,7 +17,15 @@ import {
   unitCommand,
 } from "./enter.ts";
 import { get, put, saveLogs } from "./files.ts";
-import { BUILD, type CgroupMode, cgroupHierarchies, HOSTS, LOGS, machineCgroupMode } from "./machine.ts";
+import {
+  BUILD,
+  type CgroupMode,
+  CHECKOUT,
+  cgroupHierarchies,
+  HOSTS,
+  LOGS,
+  machineCgroupMode,
+} from "./machine.ts";
 import { boot, cutPower, doorOf, type Machine, powerOff, reboot } from "./power.ts";
 import { type Place, startSupervisor } from "./supervisor.ts";
 import { sweepHosts } from "./sweep.ts";
@@ -117,6 +125,7 @@ function stageEnvironment(
     HOST_CGROUPS: options.cgroups,
     HOST_HIERARCHIES: cgroupHierarchies().join(":"),
     HOST_DATA: typeof options.data === "object" ? `${options.data.ext4MiB}M` : "tmpfs",
+    HOST_CHECKOUT: CHECKOUT,
     HOST_ROOT: options.root ?? "/",
     HOST_TREE: options.tree ?? (existsSync(built) ? built : ""),
     HOST_NODE: options.node === false ? "" : process.execPath,

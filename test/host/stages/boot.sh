@@ -113,6 +113,14 @@ mount_data() {
   fi
 }
 
+# Below /tmp, or on a file system of its own, the checkout is no part of the machine's root as the host sees it.
+mount_checkout() {
+  local disk=$HOST_DIRECTORY/disk/checkout
+  [ "$HOST_ROOT" = / ] && [ ! -e "$R$HOST_CHECKOUT/package.json" ] || return 0
+  mkdir -p "$R$HOST_CHECKOUT" "$disk/upper" "$disk/work"
+  mount -t overlay overlay -o "lowerdir=$HOST_CHECKOUT,upperdir=$disk/upper,workdir=$disk/work" "$R$HOST_CHECKOUT"
+}
+
 pivot() {
   cd "$R"
   mkdir -p .old
@@ -133,6 +141,7 @@ mount_sys
 mount_dev
 [ "$HOST_BOOT" != 1 ] || "$stages/first-boot.sh"
 mount_data
+mount_checkout
 pivot
 echo "boot $HOST_BOOT $pid" >&8
 exec env -i container=gantry-test "${environment[@]}" setpriv --bounding-set "$drop" --inh-caps -all \
