@@ -4,6 +4,7 @@ import { errnoOf, GantryError } from "../base/errors.ts";
 import { quoted } from "../base/text.ts";
 import type { Paths } from "../config/paths.ts";
 import { removeTree } from "../store/tree.ts";
+import { removeLogFields } from "../systemd/log-fields.ts";
 import type { Systemd } from "../systemd/systemd.ts";
 import { releaseIds } from "./ids.ts";
 import { garbageDirectory } from "./layout.ts";
@@ -84,6 +85,8 @@ export async function discardPod(paths: Paths, pod: StoredPod): Promise<void> {
   const { uuid, name, userns } = pod.record;
   const garbage = garbageDirectory(paths, uuid);
   await moveAway(pod, garbage);
+  // Before the name is free: the next pod of that name has units of the same names.
+  await removeLogFields([pod.record.unit, ...pod.record.apps.map((app) => app.unit)]);
   if (name !== undefined) await releaseName(paths, name, uuid);
   await removeTree(garbage);
   await releaseIds(paths, uuid, userns);
