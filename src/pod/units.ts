@@ -75,12 +75,8 @@ function sandboxProperties(pod: PodDraft): Properties {
     ["Wants", "as", pod.apps.map((app) => pod.units.app(app.name))],
     // The last app's end leaves nobody who needs the sandbox.
     ["StopWhenUnneeded", "b", true],
-    ["ExecStartEx", "a(sasas)", [command(pod, "gantry-sandbox", [join(pod.places.pod, "sandbox.json")])]],
-    [
-      "ExecStopPostEx",
-      "a(sasas)",
-      [command(pod, "gantry-record", ["pod", pod.places.pod], ["ignore-failure"])],
-    ],
+    ["ExecStart", "a(sasb)", [command(pod, "gantry-sandbox", [join(pod.places.pod, "sandbox.json")])]],
+    ["ExecStopPost", "a(sasb)", [command(pod, "gantry-record", ["pod", pod.places.pod], MAY_FAIL)]],
     ["RuntimeDirectory", "as", [`gantry/pods/${pod.uuid}`]],
     ["RuntimeDirectoryMode", "u", 0o700],
     ["TimeoutStopUSec", "t", SANDBOX_STOP_SECONDS * SECOND],
@@ -97,12 +93,8 @@ function appProperties(pod: PodDraft, app: AppDraft): Properties {
     ["BindsTo", "as", [pod.units.sandbox]],
     // An installed pod's apps start as part of its unit's own start: an order after it would wait for itself.
     ...(pod.installed ? [] : ([["After", "as", [pod.units.sandbox]]] satisfies Properties)),
-    ["ExecStartEx", "a(sasas)", [command(pod, "gantry-stage1", [join(directory, "plan.json")])]],
-    [
-      "ExecStopPostEx",
-      "a(sasas)",
-      [command(pod, "gantry-record", recordWords(pod, app), ["ignore-failure"])],
-    ],
+    ["ExecStart", "a(sasb)", [command(pod, "gantry-stage1", [join(directory, "plan.json")])]],
+    ["ExecStopPost", "a(sasb)", [command(pod, "gantry-record", recordWords(pod, app), MAY_FAIL)]],
     ["KillSignal", "i", stopSignal(app)],
     ["TimeoutStopUSec", "t", Math.round(app.manifest.stopTimeout * SECOND)],
     ...restartProperties(app),
@@ -128,15 +120,21 @@ function serviceProperties(pod: PodDraft): Properties {
   ];
 }
 
-/** A command line that systemd passes on as it is: with plain ExecStart= it would expand `$` in paths and names. */
+const MAY_FAIL = true;
+
+/**
+ * A command line that reaches the program as it is. systemd expands `$` in it unless it is doubled. (ExecStartEx= with
+ * no-env-expand would need no doubling, but systemd 252 writes that name into the transient unit's file, does not know
+ * it there, and forgets the command at the next daemon-reload, with the pod running.)
+ */
 function command(
   pod: PodDraft,
   program: string,
-  words: string[],
-  flags: string[] = [],
-): [string, string[], string[]] {
+  words: readonly string[],
+  mayFail = false,
+): [string, string[], boolean] {
   const path = join(pod.places.libexec, program);
-  return [path, [path, ...words], ["no-env-expand", ...flags]];
+  return [path, [path, ...words].map((word) => word.replaceAll("$", "$$$$")), mayFail];
 }
 
 /** With the pod's unit as last word, a failure of the app ends the pod; an app that systemd restarts may fail. */
