@@ -1,8 +1,6 @@
 /** A pod's record, `pods/<uuid>/pod.json`: what was decided when it was prepared. docs/on-disk-format.md places it. */
 import * as z from "zod";
 import { AppName, IdRange, PodUuid, UnitName } from "../stage1/words.ts";
-import type { PodDraft } from "./draft.ts";
-import { layerName } from "./plan.ts";
 
 const Report = z.strictObject({
   scope: z.enum(["pod", "app"]),
@@ -42,39 +40,3 @@ export const PodRecord = z.strictObject({
   isolators: z.array(Report),
 });
 export type PodRecord = z.infer<typeof PodRecord>;
-
-/** The record of a pod that is being prepared at `created`. Pure. */
-export function podRecord(
-  pod: PodDraft,
-  { created, definition }: { readonly created: number; readonly definition?: string },
-): PodRecord {
-  return {
-    version: 1,
-    uuid: pod.uuid,
-    ...(pod.manifest.name === undefined ? {} : { name: pod.manifest.name }),
-    created,
-    unit: pod.units.sandbox,
-    ...(definition === undefined ? {} : { definition }),
-    slice: pod.units.slice,
-    net: pod.net,
-    userns: pod.userns,
-    terminal: pod.manifest.apps.some((app) => app.terminal),
-    stdin: pod.manifest.apps.some((app) => app.stdin === "stream"),
-    apps: pod.apps.map((app) => recordedApp(pod, app)),
-    layers: [...new Set(pod.apps.flatMap((app) => app.image.layers.map((layer) => layerName(layer.diffId))))],
-    isolators: [pod.isolation, ...pod.apps.map((app) => app.isolation)].flatMap(({ report }) => [...report]),
-  };
-}
-
-function recordedApp(
-  pod: PodDraft,
-  { name, image, manifest }: PodDraft["apps"][number],
-): PodRecord["apps"][number] {
-  const imageName = manifest.image.name;
-  return {
-    name,
-    unit: pod.units.app(name),
-    image: { id: image.id, digest: image.digest, ...(imageName === undefined ? {} : { name: imageName }) },
-    verdict: { kind: image.verdict.kind, reason: image.verdict.reason },
-  };
-}

@@ -41,7 +41,7 @@ test("no verb, an unknown one, and one that may be several are usage errors", ()
   const cases: [string[], RegExp][] = [
     [[], /^gantry: which verb\?\nhint: gantry help\n$/],
     [["frobnicate"], /^gantry: unknown verb "frobnicate"\n/],
-    [["r"], /^gantry: "r" may mean rm, run, run-prepared\n$/],
+    [["ru"], /^gantry: "ru" may mean run, run-prepared\n$/],
     [["image"], /^gantry: gantry image what\?\nhint: there is: /],
     [["image", "frob"], /^gantry: unknown verb "image frob"\n/],
     [["evil\u001b[2J\n"], /^gantry: unknown verb "evil\\x1b\[2J\\x0a"\n/],
