@@ -1,7 +1,12 @@
-/** `npm run bench`: Gantry beside plain services of systemd and podman, in one test host. Table and build/bench.json. */
+/**
+ * `npm run bench`: Gantry beside plain services of systemd and podman, in one test host. Table and build/bench.json.
+ *
+ *   test/bench/main.ts [--cgroups=hybrid|unified] [PART…]
+ */
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { BUILD } from "../host/machine.ts";
+import { parseArgs } from "node:util";
+import { BUILD, type CgroupMode } from "../host/machine.ts";
 import { measureCommands } from "./commands.ts";
 import { measureDensity } from "./density.ts";
 import { measureExtraction } from "./extraction.ts";
@@ -36,8 +41,9 @@ async function describe({ host }: Setting): Promise<Record<string, string>> {
 }
 
 async function main(): Promise<number> {
-  const chosen = process.argv.slice(2);
-  const setting = await prepareSetting();
+  const options = { cgroups: { type: "string" } } as const;
+  const { values, positionals: chosen } = parseArgs({ options, allowPositionals: true });
+  const setting = await prepareSetting(values.cgroups as CgroupMode | undefined);
   await using _host = setting.host;
   const environment = await describe(setting);
   for (const [key, value] of Object.entries(environment)) console.log(`${key}: ${value}`);

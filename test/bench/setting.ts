@@ -5,7 +5,7 @@ import { debianImage, writeOciLayout } from "../fixtures/images.ts";
 import { tarOf } from "../fixtures/tar.ts";
 import { busyboxTar } from "../fixtures/trees.ts";
 import { bootHost, type TestHost } from "../host/host.ts";
-import { BUILD } from "../host/machine.ts";
+import { BUILD, type CgroupMode } from "../host/machine.ts";
 import { compilePrograms, type Programs } from "./programs.ts";
 import { parseSamples, type Samples } from "./row.ts";
 
@@ -31,11 +31,11 @@ export type TimedCommand = {
   readonly after?: string;
 };
 
-/** Boots the host and makes it ready; the caller disposes of `host`. */
-export async function prepareSetting(): Promise<Setting> {
+/** Boots the host, in the machine's own cgroup mode unless told, and makes it ready; the caller disposes of `host`. */
+export async function prepareSetting(cgroups?: CgroupMode): Promise<Setting> {
   const programs = compilePrograms();
   const { images, debianLayer } = await writeImages(programs.probe);
-  const host = await bootHost({ name: "bench" });
+  const host = await bootHost({ name: "bench", ...(cgroups === undefined ? {} : { cgroups }) });
   await configurePodman(host);
   return { host, programs, images, debianLayer };
 }
