@@ -1,9 +1,6 @@
 #!/bin/sh
-# build-native.sh [DIRECTORY [MESON OPTION…]]
-# Builds the native programs in build/native, or DIRECTORY.
+# Builds the native programs (build/native).
 set -eu
 cd "$(dirname "$0")/.."
-directory=${1:-build/native}
-[ $# = 0 ] || shift
-[ -f "$directory/build.ninja" ] || meson setup "$directory" native --prefix=/usr --libexecdir=lib/gantry "$@"
-ninja -C "$directory" --quiet
+[ -f build/native/build.ninja ] || meson setup build/native native --prefix=/usr --libexecdir=lib/gantry
+ninja -C build/native --quiet

@@ -41,7 +41,7 @@ const SCRIPTS = ["postinst", "prerm", "postrm"];
 export async function buildDeb(flavour: Flavour, build: Build): Promise<string> {
   const runtime = flavour.suffix === "~bundled";
   const version = `${build.version}${flavour.suffix}`;
-  await using staging = await stage({ native: "build/native", runtime });
+  await using staging = await stage({ runtime });
   const { tree } = staging;
   const architecture = (await output(["dpkg", "--print-architecture"])).trim();
   await writeDocuments(join(tree, "usr/share/doc", PACKAGE), { version, runtime });

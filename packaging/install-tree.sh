@@ -1,19 +1,18 @@
 #!/bin/sh
-# install-tree.sh [ROOT [NATIVE]]
+# install-tree.sh [ROOT]
 # Lays out build/root, or ROOT, as a package installs it; test hosts boot with it as a lower layer of their root.
-# NATIVE is the build directory of the native programs.
 set -eu
 cd "$(dirname "$0")/.."
 root=$(realpath -m "${1:-build/root}")
-native=${2:-build/native}
 
 # Unchanged files stay as they are: a running test host may have them open.
 put() {
   install -D -C -m 0644 "$1" "$root/$2"
 }
 
-DESTDIR=$root meson install -C "$native" --no-rebuild --only-changed --quiet
+DESTDIR=$root meson install -C build/native --no-rebuild --only-changed --quiet
 ln -sfn ../../bin/gantry "$root/usr/lib/gantry/gantry-agent"
+ln -sfn ../../bin/gantry "$root/usr/lib/gantry/gantry-pod"
 put build/bundle/cli.cjs usr/lib/gantry/cli.cjs
 put build/bundle/cli-code.cjs usr/lib/gantry/cli-code.cjs
 put build/bundle/cli-code.cache usr/lib/gantry/cli-code.cache

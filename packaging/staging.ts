@@ -7,8 +7,6 @@ import { programs } from "./elf.ts";
 import { installRuntime } from "./runtime.ts";
 
 export type StagingOptions = {
-  /** Build directory of the native programs. */
-  readonly native: string;
   /** Whether the tree carries Node. */
   readonly runtime: boolean;
 };
@@ -16,14 +14,14 @@ export type StagingOptions = {
 export type Staging = AsyncDisposable & { readonly tree: string };
 
 /** Lays out /usr as it is installed: programs, units, bus, polkit, completions and manual. Its disposal removes it. */
-export async function stage({ native, runtime }: StagingOptions): Promise<Staging> {
+export async function stage({ runtime }: StagingOptions): Promise<Staging> {
   await setSourceDate();
   const tree = await mkdtemp(join(tmpdir(), "gantry-package-"));
   // mkdtemp's 0700 would become the mode of the host's "/".
   await chmod(tree, 0o755);
   const staging = { tree, [Symbol.asyncDispose]: () => rm(tree, { recursive: true, force: true }) };
   try {
-    await output(["sh", "packaging/install-tree.sh", tree, native]);
+    await output(["sh", "packaging/install-tree.sh", tree]);
     for (const program of await programs(tree)) await output(["strip", "--strip-unneeded", program]);
     if (runtime) await installRuntime(tree);
   } catch (error) {

@@ -1,6 +1,7 @@
 /** The system extension (systemd-sysext(8)): /usr only, for any distribution, with everything a host may lack. */
+import { existsSync } from "node:fs";
 import { copyFile, mkdir, rm, writeFile } from "node:fs/promises";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { output } from "./command.ts";
 import { writeDocuments } from "./documents.ts";
 import { COMPILER_LIBRARIES, RUNTIME } from "./runtime.ts";
@@ -9,18 +10,20 @@ import { stage } from "./staging.ts";
 export type Build = { readonly version: string; readonly directory: string };
 
 const NAME = "gantry";
-const NATIVE = "build/native-self-contained";
+const SELF_CONTAINED = "build/native-self-contained";
+const UNPACKER = "unpack/gantry-unpack";
 /** os-release(5)'s ARCHITECTURE= by Node's word for it. */
 const ARCHITECTURES: Readonly<Record<string, string>> = { x64: "x86-64", arm64: "arm64" };
 
 /** Builds the image and returns its path. */
 export async function buildSysext({ version, directory }: Build): Promise<string> {
-  await buildNative();
-  await using staging = await stage({ native: NATIVE, runtime: true });
+  await using staging = await stage({ runtime: true });
   const { tree } = staging;
+  await carryUnpacker(tree);
   await carryCompilerLibraries(tree);
   await writeDocuments(join(tree, "usr/share/doc", NAME), { version, runtime: true });
   await writeRelease(tree);
+  await upholdTimer(tree);
   const architecture = ARCHITECTURES[process.arch] ?? process.arch;
   const file = join(directory, `${NAME}-${version}-${architecture}.raw`);
   await rm(file, { force: true });
@@ -28,9 +31,16 @@ export async function buildSysext({ version, directory }: Build): Promise<string
   return file;
 }
 
-/** A host without package manager may have no libarchive: the unpacker brings what it needs of it. */
-async function buildNative(): Promise<void> {
-  await output(["sh", "packaging/build-native.sh", NATIVE, "-Dself_contained=true"]);
+/** A host without package manager may have no libarchive: this unpacker brings what it needs of it. */
+async function carryUnpacker(tree: string): Promise<void> {
+  if (!existsSync(`${SELF_CONTAINED}/build.ninja`)) {
+    const options = ["--prefix=/usr", "--libexecdir=lib/gantry", "-Dself_contained=true"];
+    await output(["meson", "setup", SELF_CONTAINED, "native", ...options]);
+  }
+  await output(["ninja", "-C", SELF_CONTAINED, UNPACKER]);
+  const target = join(tree, "usr/lib/gantry/gantry-unpack");
+  await copyFile(`${SELF_CONTAINED}/${UNPACKER}`, target);
+  await output(["strip", "--strip-unneeded", target]);
 }
 
 /** Beside the runtime, where only it looks: in a directory of the linker they would replace the host's own. */
@@ -46,8 +56,23 @@ async function carryCompilerLibraries(tree: string): Promise<void> {
 
 /** ID=_any fits every distribution: nothing of the host is needed but glibc and systemd. The manager reloads from 255 on. */
 async function writeRelease(tree: string): Promise<void> {
-  const directory = join(tree, "usr/lib/extension-release.d");
-  await mkdir(directory, { recursive: true });
   const lines = ["ID=_any", `ARCHITECTURE=${ARCHITECTURES[process.arch]}`, "EXTENSION_RELOAD_MANAGER=1"];
-  await writeFile(join(directory, `extension-release.${NAME}`), `${lines.join("\n")}\n`);
+  await writeLines(tree, `extension-release.d/extension-release.${NAME}`, lines);
+}
+
+/**
+ * The manager has read its targets when an extension is merged at boot, and starts what they want of it only if it is
+ * told to uphold it, now that it has reloaded (systemd-sysext(8)).
+ */
+async function upholdTimer(tree: string): Promise<void> {
+  await writeLines(tree, "systemd/system/timers.target.d/10-gantry.conf", [
+    "[Unit]",
+    "Upholds=gantry-gc.timer",
+  ]);
+}
+
+async function writeLines(tree: string, path: string, lines: readonly string[]): Promise<void> {
+  const file = join(tree, "usr/lib", path);
+  await mkdir(dirname(file), { recursive: true });
+  await writeFile(file, `${lines.join("\n")}\n`);
 }

@@ -127,6 +127,8 @@ pivot() {
   pivot_root . .old
   cd /
   umount -l /.old
+  # What systemd does at boot, save in a container: mounts made by a service in a namespace of its own arrive here.
+  mount --make-rshared /
 }
 
 IFS=: read -r -a hierarchies <<<"$HOST_HIERARCHIES"
