@@ -1,9 +1,11 @@
 /** Builds the native programs plainly and under sanitizers, and runs meson's tests in both. */
 import { existsSync } from "node:fs";
-import { readFile } from "node:fs/promises";
+import { readFile, rm } from "node:fs/promises";
 import * as z from "zod";
 import { runCommand } from "./command.ts";
 import { type Counts, NOTHING, single, sum } from "./counts.ts";
+
+const LOG = "meson-logs/testlog.json";
 
 export type NativeBuild = {
   /** The build directory. */
@@ -43,6 +45,8 @@ export async function runNativeTests(build: NativeBuild): Promise<Counts> {
     return single(`${directory}: build`, false);
   }
   const built = single(directory, true);
+  // A log of an earlier run must not be counted when this one dies before it writes its own.
+  await rm(`${directory}/${LOG}`, { force: true });
   await runCommand(["meson", "test", "-C", directory, "--no-rebuild", "--print-errorlogs"], { environment });
   return sum([built, await countMesonLog(directory)]);
 }
@@ -50,7 +54,7 @@ export async function runNativeTests(build: NativeBuild): Promise<Counts> {
 const Line = z.object({ name: z.string(), result: z.string() });
 
 async function countMesonLog(directory: string): Promise<Counts> {
-  const log = await readFile(`${directory}/meson-logs/testlog.json`, "utf8");
+  const log = await readFile(`${directory}/${LOG}`, "utf8");
   const lines = log.split("\n").filter((line) => line !== "");
   return sum(lines.map((line) => countMesonLine(directory, Line.parse(JSON.parse(line)))));
 }
