@@ -223,7 +223,13 @@ static int app_join(Exec *exec) {
     if (r >= 0 && exec->terminal)
         r = terminal_open(exec, &exec->session.master, &slave, &failure);
     if (r >= 0) {
-        r = session_open(exec->session.master, slave, exec->interactive, &exec->session);
+        const SessionOptions options = {
+            .master = exec->session.master,
+            .terminal = slave,
+            .interactive = exec->interactive,
+            .shared_ids = exec->plan->userns.mode == USERNS_HOST,
+        };
+        r = session_open(&options, &exec->session);
         if (r < 0)
             (void)failure_set(&failure, 0, -r, "standard streams");
     }

@@ -15,7 +15,10 @@
 #include "json.h"
 #include "report.h"
 
-#define RETRIES_MAX 3U /* a failed earlier run's units leave within PID 1's next turn */
+/* An earlier run's units leave within PID 1's next turns, or when what refers to them has ended. */
+#define RETRIES_AT_ONCE 3U
+#define RETRIES_MAX 100U
+#define RETRY_AFTER_US 20000U
 #define ATTACH_VARIABLE "GANTRY_ATTACH=1"
 
 static int launch_prepare(Launch *launch);
@@ -99,7 +102,7 @@ static int started_write(const Launch *launch) {
 static int started_write_one(const PodLaunch *pod, const char *boot, bool durable) {
     /* By the library: a unit's name may hold backslashes. */
     _cleanup_json_ json_t *fact = json_pack("{s:i, s:I, s:s, s:s}", "version", 1, "time", (json_int_t)realtime_usec(),
-                                            "boot", boot, "unit", pod->set.unit);
+                                            "boot", boot, "unit", pod->set.pod_unit);
     _cleanup_free_ char *text = fact ? json_dumps(fact, JSON_COMPACT) : NULL;
     _cleanup_fd_ int fd = open(pod->pod->directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (fd < 0)
@@ -182,6 +185,8 @@ static void pod_refused(PodLaunch *pod, const sd_bus_error *error) {
     }
     if (used && pod->retries++ < RETRIES_MAX) {
         pod_reset(pod);
+        if (pod->retries > RETRIES_AT_ONCE)
+            (void)usleep(RETRY_AFTER_US);
         if (pod_call(pod) >= 0)
             return;
     }
@@ -255,7 +260,7 @@ static void pod_done(PodLaunch *pod, PodPhase phase) {
     Launch *launch = pod->launch;
     pod->phase = phase;
     launch->settled++;
-    if (phase == POD_UP && !launch->foreground)
+    if (phase == POD_UP && !launch->foreground && !launch->order->quiet)
         printf("%s\n", pod->pod->uuid);
     if (!launch->foreground && launch->settled == launch->n_pods)
         (void)sd_event_exit(launch->event, 0);

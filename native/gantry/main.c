@@ -2,6 +2,7 @@
  * gantry: the front. Hot verbs run here; everything else, and every decision, is the TypeScript half's
  * (/usr/lib/gantry/cli.cjs), which hands back a launch order when there are pods to start.
  * Under the name gantry-agent it is the agent: a unit can't choose between a runtime of our own and the distribution's.
+ * Under the name gantry-pod it is what gantry@.service runs.
  */
 #include <errno.h>
 #include <linux/close_range.h>
@@ -13,6 +14,7 @@
 
 #include "basic/cleanup.h"
 #include "exec.h"
+#include "installed.h"
 #include "launch.h"
 #include "node.h"
 #include "order.h"
@@ -25,7 +27,7 @@ typedef struct Words {
     char **rest;
 } Words;
 
-static bool is_agent(const char *name);
+static const char *program_name(const char *path);
 static Words words_read(char **arguments);
 static bool wants_help(char **arguments);
 static bool launches(char **arguments);
@@ -34,8 +36,11 @@ static int node_missing(int error);
 
 int main(int argc, char **argv) {
     char **arguments = argv + (argc > 0);
-    if (argc == 1 && is_agent(argv[0]))
+    const char *program = argc > 0 ? program_name(argv[0]) : "gantry";
+    if (argc == 1 && strcmp(program, "gantry-agent") == 0)
         return node_missing(node_execute_agent());
+    if (strcmp(program, "gantry-pod") == 0)
+        return installed_verb(arguments);
     Words words = words_read(arguments);
     (void)close_range(3, ~0U, CLOSE_RANGE_CLOEXEC);
     if (words.verb && strcmp(words.verb, "version") == 0 && !*words.rest) {
@@ -52,9 +57,9 @@ int main(int argc, char **argv) {
     return launches(arguments) ? launch_verb(arguments) : node_missing(node_execute(arguments));
 }
 
-static bool is_agent(const char *name) {
-    const char *slash = strrchr(name, '/');
-    return strcmp(slash ? slash + 1 : name, "gantry-agent") == 0;
+static const char *program_name(const char *path) {
+    const char *slash = strrchr(path, '/');
+    return slash ? slash + 1 : path;
 }
 
 /* Finds the verb behind the global options that matter here. */
@@ -94,10 +99,12 @@ static int launch_verb(char **arguments) {
     size_t size = 0;
     pid_t node;
     int r = node_ask(arguments, &node, &line, &size);
-    if (r < 0)
-        return node_missing(r);
+    if (r < 0) {
+        node_complain(r);
+        return 125;
+    }
     if (size == 0)
-        return node_wait(node);
+        return node_finish(node);
     LaunchOrder order = { 0 };
     r = launch_order_parse(line, size, &order);
     if (r < 0) {
@@ -112,10 +119,6 @@ static int launch_verb(char **arguments) {
 }
 
 static int node_missing(int error) {
-    if (error == -ENOENT)
-        fputs("gantry: no Node.js: neither " GANTRY_LIBEXECDIR "/node nor /usr/bin/node exists; install the nodejs package\n",
-              stderr);
-    else
-        fprintf(stderr, "gantry: starting Node.js: %s\n", strerror(-error));
+    node_complain(error);
     return 1;
 }

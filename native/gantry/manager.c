@@ -67,6 +67,19 @@ int unit_active_state(sd_bus *bus, const char *unit, char **ret) {
                  : sd_bus_get_property_string(bus, DESTINATION, path, DESTINATION ".Unit", "ActiveState", NULL, ret);
 }
 
+int unit_has_job(sd_bus *bus, const char *unit) {
+    __attribute__((__cleanup__(sd_bus_message_unrefp))) sd_bus_message *reply = NULL;
+    _cleanup_free_ char *path = NULL;
+    const char *job;
+    uint32_t id;
+    int r = sd_bus_path_encode(UNIT_PATH, unit, &path);
+    if (r >= 0)
+        r = sd_bus_get_property(bus, DESTINATION, path, DESTINATION ".Unit", "Job", NULL, &reply, "(uo)");
+    if (r >= 0)
+        r = sd_bus_message_read(reply, "(uo)", &id, &job);
+    return r < 0 ? r : id != 0;
+}
+
 static int private_connect(sd_bus **ret) {
     __attribute__((__cleanup__(sd_bus_unrefp))) sd_bus *bus = NULL;
     int r = sd_bus_new(&bus);

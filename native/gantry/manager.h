@@ -43,5 +43,8 @@ void manager_kill(sd_bus *bus, const char *unit, const char *who, int signal);
 bool service_text(sd_bus *bus, const char *unit, const char *property, char **ret);
 bool service_number(sd_bus *bus, const char *unit, const char *property, int *ret);
 
+/* Whether a job of the unit waits or runs. 0, 1 or -errno. */
+int unit_has_job(sd_bus *bus, const char *unit);
+
 /* ActiveState of a unit; "inactive" for one that is not loaded. Caller frees. */
 int unit_active_state(sd_bus *bus, const char *unit, char **ret);

@@ -3,6 +3,8 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
+#include <stdio.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
@@ -25,6 +27,8 @@ static const char *const unsafe_variables[] = {
 };
 
 static int runtime_execute(const char *const *head, size_t n_head, char **arguments);
+static void text_drain(int fd, char *text, size_t size);
+static int status_wait(pid_t pid);
 static int line_read(int fd, char **ret_line, size_t *ret_size);
 
 int node_execute(char **arguments) {
@@ -60,8 +64,8 @@ int node_ask(char **arguments, pid_t *ret_pid, char **ret_line, size_t *ret_size
             _exit(125);
         if (write_end == ORDER_FD ? fcntl(write_end, F_SETFD, 0) < 0 : dup2(write_end, ORDER_FD) < 0)
             _exit(125);
-        (void)node_execute(arguments);
-        _exit(errno == ENOENT ? 127 : 126);
+        node_complain(node_execute(arguments));
+        _exit(125);
     }
     fd_close(&write_end);
     int r = line_read(read_end, ret_line, ret_size);
@@ -74,12 +78,70 @@ int node_ask(char **arguments, pid_t *ret_pid, char **ret_line, size_t *ret_size
     return 0;
 }
 
+int node_capture(char **arguments, char *text, size_t size) {
+    int pipe_fds[2];
+    text[0] = '\0';
+    if (pipe2(pipe_fds, O_CLOEXEC) < 0)
+        return 125;
+    _cleanup_fd_ int read_end = pipe_fds[0], write_end = pipe_fds[1];
+    pid_t pid = fork();
+    if (pid < 0)
+        return 125;
+    if (pid == 0) {
+        if (dup2(write_end, STDERR_FILENO) < 0)
+            _exit(125);
+        node_complain(node_execute(arguments));
+        _exit(125);
+    }
+    fd_close(&write_end);
+    text_drain(read_end, text, size);
+    return node_wait(pid);
+}
+
+/* Reads to the end, and keeps the beginning. */
+static void text_drain(int fd, char *text, size_t size) {
+    char beyond[512];
+    size_t used = 0;
+    for (;;) {
+        bool room = used + 1 < size;
+        ssize_t got = room ? read(fd, text + used, size - 1 - used) : read(fd, beyond, sizeof beyond);
+        if (got < 0 && errno == EINTR)
+            continue;
+        if (got <= 0)
+            break;
+        used += room ? (size_t)got : 0;
+    }
+    text[used] = '\0';
+}
+
 int node_wait(pid_t pid) {
+    int status = status_wait(pid);
+    return WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
+}
+
+int node_finish(pid_t pid) {
+    int status = status_wait(pid);
+    if (!WIFSIGNALED(status))
+        return WEXITSTATUS(status);
+    fprintf(stderr, "gantry: Node.js was killed by SIG%s before anything was started\n"
+                    "hint: gantry gc removes what it left unfinished\n", sigabbrev_np(WTERMSIG(status)));
+    return 125;
+}
+
+static int status_wait(pid_t pid) {
     int status;
     while (waitpid(pid, &status, 0) < 0)
         if (errno != EINTR)
-            return 125;
-    return WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
+            return 125 << 8; /* as if it had exited with that */
+    return status;
+}
+
+void node_complain(int error) {
+    if (error == -ENOENT)
+        fputs("gantry: no Node.js: neither " GANTRY_LIBEXECDIR "/node nor /usr/bin/node exists; install the nodejs package\n",
+              stderr);
+    else
+        fprintf(stderr, "gantry: starting Node.js: %s\n", strerror(-error));
 }
 
 static int runtime_execute(const char *const *head, size_t n_head, char **arguments) {

@@ -17,6 +17,7 @@ typedef struct LaunchOrder {
     OrderPod *pods;
     size_t n_pods;
     bool foreground;
+    bool quiet; /* do not print what was started: systemd asked */
     bool terminal;
     bool stdin_wanted;
     void *document; /* owns the strings */

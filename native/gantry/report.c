@@ -1,6 +1,7 @@
 #include "report.h"
 
 #include <errno.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,6 +13,7 @@
 #define LINE_MAX_BYTES 2048
 
 static int unit_report(PodLaunch *pod, const char *app, const char *unit);
+static bool unit_failed(PodLaunch *pod, const char *unit, char **ret_result);
 static int sentence_make(sd_bus *bus, const char *unit, const char *result, int exit_status, char **ret);
 static int status_of(int exit_status, int error);
 
@@ -34,15 +36,16 @@ int report_failure(PodLaunch *pod) {
         int app_status = unit_report(pod, set->apps[i].name, set->apps[i].unit);
         status = status ? status : app_status;
     }
-    return status;
+    /* No app failed of itself: its sandbox may have taken it along. */
+    _cleanup_free_ char *result = NULL;
+    return status == 0 && unit_failed(pod, set->unit, &result) ? unit_report(pod, NULL, set->unit) : status;
 }
 
 static int unit_report(PodLaunch *pod, const char *app, const char *unit) {
     _cleanup_free_ char *sentence = NULL, *result = NULL;
     int exit_status = 0, error = 0;
     sd_bus *bus = pod->launch->bus;
-    bool itself = service_text(bus, unit, "Result", &result) && strcmp(result, "success") != 0;
-    if (!itself) {
+    if (!unit_failed(pod, unit, &result)) {
         if (!pod->launch->foreground)
             report_print(pod->pod, app, "stopped before it was ready");
         return 0;
@@ -52,6 +55,10 @@ static int unit_report(PodLaunch *pod, const char *app, const char *unit) {
     if (sentence_make(bus, unit, result, exit_status, &sentence) >= 0)
         report_print(pod->pod, app, sentence);
     return status_of(exit_status, error);
+}
+
+static bool unit_failed(PodLaunch *pod, const char *unit, char **ret_result) {
+    return service_text(pod->launch->bus, unit, "Result", ret_result) && strcmp(*ret_result, "success") != 0;
 }
 
 /* The launcher's own words (STATUS=) if it had any, else systemd's view of its end. */

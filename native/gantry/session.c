@@ -7,6 +7,7 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/signalfd.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -29,7 +30,8 @@ typedef struct Loop {
 
 enum { SLOT_SIGNALS, SLOT_STDIN, SLOT_INPUT, SLOT_OUTPUT, SLOT_ERROR, SLOT_COUNT };
 
-static int stream_open(Session *session, int stream, bool interactive);
+static int stream_open(Session *session, int stream, const SessionOptions *options);
+static bool stream_passes(int stream, bool shared_ids);
 static int pipe_open(int *ret_child, int *ret_ours, bool child_reads);
 static int signals_open(void);
 static void loop_run(Loop *loop);
@@ -42,12 +44,13 @@ static void output_copy(Loop *loop, int *from, int to);
 static void outputs_drain(Loop *loop);
 static void window_copy(const Session *session);
 
-int session_open(int master, int terminal, bool interactive, Session *ret) {
-    Session session = { .child = { -1, -1, -1 }, .master = master, .input = -1, .output = { -1, -1 } };
+int session_open(const SessionOptions *options, Session *ret) {
+    int terminal = options->terminal;
+    Session session = { .child = { -1, -1, -1 }, .master = options->master, .input = -1, .output = { -1, -1 } };
     int r = 0;
     for (int stream = 0; stream < 3 && r >= 0; stream++)
         if (terminal < 0)
-            r = stream_open(&session, stream, interactive);
+            r = stream_open(&session, stream, options);
         else
             r = (session.child[stream] = fcntl(terminal, F_DUPFD_CLOEXEC, 3)) < 0 ? -errno : 0;
     if (r >= 0)
@@ -85,9 +88,9 @@ void session_done(Session *session) {
     fd_close(&session->output[1]);
 }
 
-static int stream_open(Session *session, int stream, bool interactive) {
-    bool pass = stream == STDIN_FILENO ? interactive && !isatty(stream) : !isatty(stream);
-    if (pass) {
+static int stream_open(Session *session, int stream, const SessionOptions *options) {
+    bool interactive = options->interactive;
+    if ((interactive || stream != STDIN_FILENO) && stream_passes(stream, options->shared_ids)) {
         session->child[stream] = fcntl(stream, F_DUPFD_CLOEXEC, 3);
         return session->child[stream] < 0 ? -errno : 0;
     }
@@ -98,6 +101,18 @@ static int stream_open(Session *session, int stream, bool interactive) {
     if (r >= 0 && !interactive)
         fd_close(&session->input);
     return r;
+}
+
+/*
+ * Whether the command gets the caller's own descriptor, without a copy in between. Not a device or a directory: the
+ * one takes more than reads and writes, the other leads out of the app's root. And nothing where the app's root is the
+ * host's: it owns the file behind the descriptor, so it could open it again for more, or make it a setuid program.
+ */
+static bool stream_passes(int stream, bool shared_ids) {
+    struct stat status;
+    if (shared_ids || fstat(stream, &status) < 0)
+        return false;
+    return S_ISREG(status.st_mode) || S_ISFIFO(status.st_mode) || S_ISSOCK(status.st_mode);
 }
 
 static int pipe_open(int *ret_child, int *ret_ours, bool child_reads) {

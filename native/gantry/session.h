@@ -11,12 +11,19 @@ typedef struct Session {
     int output[2]; /* read ends of its stdout and stderr, -1: it writes to ours */
 } Session;
 
+typedef struct SessionOptions {
+    int master;       /* a pty's master, -1 without one */
+    int terminal;     /* its slave */
+    bool interactive; /* stdin is the caller's, else it is at its end */
+    bool shared_ids;  /* the app's root is the host's */
+} SessionOptions;
+
 /*
- * Decides the command's streams. With `terminal` (a pty's slave, else -1; `master` its other end) all three are it.
- * Without, files and pipes of the caller are handed on, but never the caller's terminal: a process could push input
- * into it (TIOCSTI). `interactive`: stdin is the caller's, else it is at its end.
+ * Decides the command's streams. With a terminal all three are it. Without, files and pipes of the caller are handed
+ * on if that gives the app nothing but them (not with `shared_ids`), and never the caller's terminal: a process could
+ * push input into it (TIOCSTI). What is not handed on is copied.
  */
-int session_open(int master, int terminal, bool interactive, Session *ret);
+int session_open(const SessionOptions *options, Session *ret);
 
 /* The command has its streams: closes its ends here. */
 void session_started(Session *session);

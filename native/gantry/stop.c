@@ -16,6 +16,7 @@ typedef struct StopPod {
     struct Stop *stop;
     char *directory;
     UnitSet set;
+    const char *unit; /* what is stopped */
     char *job;
     char *result; /* systemd's word for the stop job's end; "gone" when the unit was */
 } StopPod;
@@ -52,6 +53,25 @@ int stop_verb(const char *state, char **pods) {
     return status;
 }
 
+int stop_apps(const char *directory) {
+    StopPod pod = { 0 };
+    Stop stop = { .pods = &pod, .n_pods = 1 };
+    _cleanup_free_ char *sentence = NULL;
+    int r = unit_set_load(directory, &pod.set, &sentence);
+    if (r >= 0)
+        r = manager_connect(&stop.bus);
+    if (r >= 0) {
+        pod.stop = &stop;
+        pod.unit = pod.set.unit;
+        r = stop_run(&stop);
+    }
+    unit_set_done(&pod.set);
+    free(pod.job);
+    free(pod.result);
+    sd_bus_flush_close_unref(stop.bus);
+    return r < 0 ? r : 0;
+}
+
 static int stop_load(Stop *stop, const char *state, char **pods) {
     size_t count = 0;
     while (pods[count])
@@ -70,6 +90,7 @@ static int stop_load(Stop *stop, const char *state, char **pods) {
             free(pod->directory);
             return r;
         }
+        pod->unit = pod->set.pod_unit;
     }
     return 0;
 }
@@ -78,7 +99,7 @@ static bool stop_applies(Stop *stop) {
     bool active = manager_connect(&stop->bus) >= 0;
     for (size_t i = 0; active && i < stop->n_pods; i++) {
         _cleanup_free_ char *state = NULL;
-        active = unit_active_state(stop->bus, stop->pods[i].set.unit, &state) >= 0 && strcmp(state, "active") == 0;
+        active = unit_active_state(stop->bus, stop->pods[i].unit, &state) >= 0 && strcmp(state, "active") == 0;
     }
     return active;
 }
@@ -104,7 +125,7 @@ static int stop_fill(Stop *stop) {
         StopPod *pod = &stop->pods[stop->called++];
         int r = manager_message(stop->bus, &message, "StopUnit");
         if (r >= 0)
-            r = sd_bus_message_append(message, "ss", pod->set.unit, "replace");
+            r = sd_bus_message_append(message, "ss", pod->unit, "replace");
         if (r >= 0)
             r = sd_bus_call_async(stop->bus, NULL, message, stop_called, pod, 0);
         if (r < 0)

@@ -10,3 +10,6 @@
  * that is not there or does not run.
  */
 int stop_verb(const char *state, char **pods);
+
+/* Stops the apps of an installed pod and waits; its sandbox stays. 0 or -errno. */
+int stop_apps(const char *directory);

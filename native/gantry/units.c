@@ -61,12 +61,14 @@ static int document_unpack(json_t *document, UnitSet *ret) {
     UnitSet set = { 0 };
     const char *uuid, *pod;
     int version;
-    if (json_unpack(document, "{s:i, s:s, s:s, s:s, s:s, s:s, s:o, s:o, s:o !}", "version", &version, "uuid", &uuid, "pod",
-                    &pod, "unit", &set.unit, "mode", &set.mode, "socket", &set.socket, "apps", &apps, "properties",
+    if (json_unpack(document, "{s:i, s:s, s:s, s:s, s?s, s:s, s:s, s:o, s:o, s:o !}", "version", &version, "uuid", &uuid, "pod",
+                    &pod, "unit", &set.unit, "sandbox", &set.pod_unit, "mode", &set.mode, "socket", &set.socket, "apps", &apps, "properties",
                     &properties, "aux", &aux) < 0)
         return -EBADMSG;
     if (version != 1 || !json_is_array(apps) || !json_is_array(properties) || !json_is_array(aux))
         return -EBADMSG;
+    if (!set.pod_unit)
+        set.pod_unit = set.unit;
     set.properties = properties;
     set.aux = aux;
     int r = apps_unpack(apps, &set);

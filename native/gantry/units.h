@@ -11,7 +11,8 @@ typedef struct UnitSetApp {
 } UnitSetApp;
 
 typedef struct UnitSet {
-    const char *unit; /* the pod's */
+    const char *unit;     /* what starts all the others */
+    const char *pod_unit; /* the pod's: the same, but for an installed pod the template's instance */
     const char *mode;
     const char *socket;
     UnitSetApp *apps;

@@ -48,7 +48,8 @@ static int pod_record(const char *directory) {
     Fact fact;
     fact_read(&fact);
     int r = fact_write_ended(directory, &fact);
-    return r < 0 ? complain(directory, "ended", r) : 0;
+    /* An installed pod that could not be prepared has no directory, and nothing has ended. */
+    return r < 0 && r != -ENOENT ? complain(directory, "ended", r) : 0;
 }
 
 static int complain(const char *directory, const char *name, int error) {
@@ -61,7 +62,9 @@ static int complain(const char *directory, const char *name, int error) {
  * waiting, because the pod's stop waits for this very process.
  */
 static int pod_stop(const char *unit) {
-    execl("/usr/bin/systemctl", "systemctl", "--no-block", "stop", "--", unit, NULL);
+    /* While an installed pod starts, its own start reports the failure; a stop would cancel it without a word. */
+    const char *mode = strncmp(unit, "gantry@", strlen("gantry@")) == 0 ? "--job-mode=fail" : "--job-mode=replace";
+    execl("/usr/bin/systemctl", "systemctl", "--no-block", mode, "stop", "--", unit, NULL);
     fprintf(stderr, "gantry-record: stopping %s: systemctl: %s\n", unit, strerror(errno));
     return 1;
 }

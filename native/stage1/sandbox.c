@@ -1,4 +1,5 @@
-/* The pod's init and its namespaces, found through control groups: the sandbox's unit is a sibling of our own. */
+/* The pod's init and its namespaces, found through control groups: the sandbox's unit is a sibling of our own,
+ * or for an installed pod of our slice. */
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -11,6 +12,17 @@
 #include "basic/io.h"
 #include "stage1/launch.h"
 
+/* An installed pod's sandbox is an instance of a template, which cannot name the pod's slice: it is beside that. */
+static int sandbox_pin_above(Launch *launch, char *own, pid_t *ret_pid) {
+    _cleanup_free_ char *path = NULL;
+    char *slash = strrchr(own, '/');
+    if (!slash)
+        return -ESRCH;
+    *slash = '\0';
+    int r = cgroup_sibling(own, launch->plan->sandbox, &path);
+    return r < 0 ? r : cgroup_find_init(path, ret_pid, &launch->sandbox);
+}
+
 static int sandbox_pin(Launch *launch, pid_t *ret_pid, Failure *failure) {
     _cleanup_free_ char *own = NULL;
     _cleanup_free_ char *path = NULL;
@@ -19,6 +31,8 @@ static int sandbox_pin(Launch *launch, pid_t *ret_pid, Failure *failure) {
         r = cgroup_sibling(own, launch->plan->sandbox, &path);
     if (r >= 0)
         r = cgroup_find_init(path, ret_pid, &launch->sandbox);
+    if (r == -ESRCH)
+        r = sandbox_pin_above(launch, own, ret_pid);
     if (r == -ESRCH)
         return failure_say(failure, 0, ESRCH, "%s: not running beside %s", launch->plan->sandbox, launch->unit);
     return r < 0 ? failure_set(failure, 0, -r, "%s", launch->plan->sandbox) : 0;

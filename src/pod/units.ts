@@ -51,12 +51,12 @@ function mainUnit(pod: PodDraft, apps: readonly Unit[]): Main {
   };
 }
 
-/** The last app's end leaves nobody who needs the slice, and its stop goes on to the sandbox. */
+/** The last app's end leaves nobody who needs the slice, and the slice's end is told to the sandbox's unit. */
 function installedSliceProperties(pod: PodDraft): Properties {
   return [
     ...sliceProperties(pod),
     ["Wants", "as", pod.apps.map((app) => pod.units.app(app.name))],
-    ["PropagatesStopTo", "as", [pod.units.sandbox]],
+    ["OnSuccess", "as", [pod.units.sandbox.replace("gantry@", "gantry-ended@")]],
   ];
 }
 

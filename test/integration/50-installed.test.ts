@@ -1,0 +1,241 @@
+/** Installed pods: gantry install, and systemctl on gantry@<name>.service. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import type { PodStatus } from "../../src/manager/manager.ts";
+import { type PodHost, withPods } from "../fixtures/pod-host.ts";
+
+type App = { readonly name: string; readonly args: readonly string[]; readonly [key: string]: unknown };
+
+/** A definition; its first app begins on line 5. */
+function definition(apps: readonly App[], more: object = {}): string {
+  const all = apps.map((app) => ({ image: { id: "busybox" }, ...app }));
+  return JSON.stringify({ acKind: "PodManifest", acVersion: "0.8.11", ...more, apps: all }, null, 2);
+}
+
+const WEB = definition([
+  { name: "front", args: ["sleep", "1000"] },
+  { name: "back", args: ["sh", "-c", "trap 'echo bye; exit 0' TERM; while :; do sleep 0.1; done"] },
+]);
+
+async function install({ host, gantry }: PodHost, text: string): Promise<void> {
+  await host.put("/srv/web.json", text);
+  const { status, stdout, stderr } = await gantry(["install", "--insecure-options=image", "/srv/web.json"]);
+  assert.deepEqual([status, stdout], [0, "gantry@web.service\n"], stderr);
+}
+
+async function web({ output }: PodHost): Promise<PodStatus> {
+  return JSON.parse(await output("status", "--format=json", "web")) as PodStatus;
+}
+
+const WITHOUT_NODE = "for f in cli agent; do mv /usr/lib/gantry/$f.cjs /usr/lib/gantry/$f.away; done";
+const WITH_NODE = "for f in cli agent; do mv /usr/lib/gantry/$f.away /usr/lib/gantry/$f.cjs; done";
+
+test("an installed pod starts, stops and restarts by systemctl, without Node", async (t) => {
+  await withPods(t, { name: "installed" }, async (pods) => {
+    const { shell } = pods;
+    await install(pods, WEB);
+    await shell(WITHOUT_NODE);
+    const reloads = await shell("journalctl -b -o cat _PID=1 | grep -c Reloading. || :");
+    await shell("systemctl start gantry@web");
+    assert.equal(
+      await shell("systemctl is-active gantry@web gantry-web.front gantry-web.back"),
+      "active\nactive\nactive",
+    );
+    assert.match(await shell("ps -o comm= -p $(systemctl show -P MainPID gantry@web)"), /^gantry-sandbox/);
+    assert.equal(await shell("ps -o comm= -p $(systemctl show -P MainPID gantry-web.front)"), "sleep");
+    await shell(
+      "systemctl restart gantry@web && systemctl is-active gantry-web.front && systemctl stop gantry@web",
+    );
+    assert.match(
+      await shell("journalctl -o cat -u gantry-web.back.service"),
+      /^bye$/m,
+      "the app's own handler ran",
+    );
+    assert.equal(await shell("systemctl list-units --no-legend 'gantry-web*' | cat"), "");
+    await shell(WITH_NODE);
+    const { state, apps } = await web(pods);
+    assert.deepEqual([state, apps.map(({ signal, status }) => signal ?? status)], ["exited", [15, 0]]);
+    assert.equal(
+      await shell("journalctl -b -o cat _PID=1 | grep -c Reloading. || :"),
+      reloads,
+      "no daemon-reload",
+    );
+  });
+});
+
+test("the same verbs work on it as on any pod", async (t) => {
+  await withPods(t, { name: "verbs" }, async (pods) => {
+    const { output, shell, gantry } = pods;
+    await install(pods, WEB);
+    await shell("systemctl start gantry@web");
+    assert.equal((await web(pods)).state, "running");
+    assert.equal(await output("exec", "--app=front", "web", "cat", "/proc/1/comm"), "gantry-sandbox");
+    const busy = await gantry(["rm", "web"]);
+    assert.deepEqual([busy.status, /"web" is running/.test(busy.stderr)], [1, true], busy.stderr);
+    await output("stop", "web");
+    assert.equal(await shell("systemctl is-active gantry@web || :"), "inactive");
+    await output("gc", "--grace-period=0s", "--expire-prepared=0s");
+    await shell("systemctl start gantry@web && systemctl stop gantry@web");
+  });
+});
+
+test("enabled, it is there after a reboot; drop-ins and order apply", async (t) => {
+  await withPods(t, { name: "boot" }, async (pods) => {
+    const { host, shell } = pods;
+    await install(pods, WEB);
+    await host.put(
+      "/etc/systemd/system/gantry@web.service.d/order.conf",
+      "[Service]\nExecStartPre=/bin/touch /run/before-web\n",
+    );
+    await host.put(
+      "/etc/systemd/system/after-web.service",
+      "[Unit]\nAfter=gantry@web.service\nRequires=gantry@web.service\n[Service]\nType=oneshot\n" +
+        "ExecStart=/usr/bin/systemctl is-active gantry-web.front.service\nRemainAfterExit=yes\n" +
+        "[Install]\nWantedBy=multi-user.target\n",
+    );
+    await shell("systemctl enable gantry@web after-web");
+    await host.reboot();
+    assert.equal(
+      await shell("systemctl is-active gantry@web gantry-web.front after-web"),
+      "active\nactive\nactive",
+    );
+    assert.equal(await shell("ls /run/before-web"), "/run/before-web");
+    assert.equal((await web(pods)).state, "running");
+  });
+});
+
+test("a changed definition takes effect with the next start; a running pod stays as it is", async (t) => {
+  await withPods(t, { name: "change" }, async (pods) => {
+    const { host, shell, output } = pods;
+    await install(pods, WEB);
+    await shell("systemctl start gantry@web");
+    const pid = await shell("systemctl show -P MainPID gantry-web.front");
+    await install(pods, definition([{ name: "other", args: ["sleep", "1000"] }]));
+    assert.equal(await shell("systemctl show -P MainPID gantry-web.front"), pid);
+    assert.equal(await output("exec", "--app=front", "web", "echo", "still"), "still");
+    await shell("systemctl restart gantry@web");
+    assert.deepEqual(
+      (await web(pods)).apps.map(({ name }) => name),
+      ["other"],
+    );
+    assert.equal(await shell("ls /var/lib/gantry/pods | wc -l"), "1", "the pod before is gone");
+
+    await host.put("/etc/gantry/pods/web.json", definition([{ name: "third", args: ["sleep", "1000"] }]));
+    await shell("systemctl restart gantry@web");
+    assert.deepEqual(
+      (await web(pods)).apps.map(({ name }) => name),
+      ["third"],
+      "edited by hand",
+    );
+  });
+});
+
+test("an app that cannot start fails the unit's start, and one that fails ends it", async (t) => {
+  await withPods(t, { name: "fail" }, async (pods) => {
+    const { host, shell } = pods;
+    await install(pods, definition([{ name: "front", args: ["/nowhere/program"] }]));
+    const start = await host.exec(["systemctl", "start", "gantry@web"]);
+    assert.equal(start.status, 1, start.stderr);
+    assert.equal(await shell("systemctl is-failed gantry@web"), "failed");
+    assert.match(await shell("journalctl -o cat -u gantry@web"), /app "front".*\/nowhere\/program/);
+    assert.equal(await shell("systemctl list-units --no-legend 'gantry-web*' | cat"), "");
+
+    await install(pods, definition([{ name: "front", args: ["sh", "-c", "sleep 0.3; exit 7"] }]));
+    await shell("systemctl start gantry@web; while systemctl -q is-active gantry@web; do sleep 0.1; done");
+    const { state, apps } = await web(pods);
+    assert.deepEqual([state, apps.map(({ status }) => status)], ["exited", [7]]);
+
+    await install(pods, definition([{ name: "front", args: ["sleep", "0.3"] }]));
+    await shell("systemctl start gantry@web; while systemctl -q is-active gantry@web; do sleep 0.1; done");
+    assert.equal(
+      await shell("systemctl show -P Result gantry@web"),
+      "success",
+      "the last app's end is the pod's",
+    );
+  });
+});
+
+test("wrong and half-written definitions are refused by line and key, at install and at start", async (t) => {
+  await withPods(t, { name: "wrong" }, async (pods) => {
+    const { host, shell, gantry } = pods;
+    const unknown = WEB.replace('"args"', '"argz"');
+    const refusals: [string, RegExp][] = [
+      [unknown, /"\/srv\/web.json" line 5: apps\[0\]: unknown key "argz"/],
+      [WEB.slice(0, 100), /"\/srv\/web.json".* is not JSON/],
+      [definition([{ name: "Front", args: ["x"] }]), /line \d+: apps\[0\]\.name: /],
+      [definition([{ name: "a", args: ["x"], terminal: true }]), /app "a" wants a terminal/],
+      [definition([{ name: "a", args: ["x"] }], { name: "We/b" }), /name/],
+    ];
+    for (const [text, expected] of refusals) {
+      await host.put("/srv/web.json", text);
+      const { status, stderr } = await gantry(["install", "--insecure-options=image", "/srv/web.json"]);
+      assert.equal(status, 1, stderr);
+      assert.match(stderr, expected);
+    }
+    assert.equal(await shell("ls -A /etc/gantry/pods /var/lib/gantry/pods 2>/dev/null | grep -v : || :"), "");
+
+    await install(pods, WEB);
+    await host.put("/etc/gantry/pods/web.json", unknown);
+    assert.equal((await host.exec(["systemctl", "start", "gantry@web"])).status, 1);
+    assert.match(
+      await shell("systemctl show -P StatusText gantry@web"),
+      /line 5: apps\[0\]: unknown key "argz"/,
+    );
+    assert.match((await host.exec(["systemctl", "start", "gantry@nobody"])).stderr, /failed/);
+    assert.match(await shell("systemctl show -P StatusText gantry@nobody"), /no pod "nobody" is installed/);
+  });
+});
+
+test("unsigned images: accepted for this pod once, and no other image with it", async (t) => {
+  await withPods(t, { name: "trust" }, async (pods) => {
+    const { host, shell, gantry } = pods;
+    await host.put("/srv/web.json", WEB);
+    const refused = await gantry(["install", "/srv/web.json"]);
+    assert.deepEqual(
+      [refused.status, /busybox.*without a signature/.test(refused.stderr)],
+      [5, true],
+      refused.stderr,
+    );
+    assert.equal(await shell("ls -A /etc/gantry/pods 2>/dev/null || :"), "");
+    await install(pods, WEB);
+    await shell("touch /etc/gantry/pods/web.json && systemctl start gantry@web && systemctl stop gantry@web");
+    await shell(
+      "sed -i '/\"accepted\"/s/sha256-[0-9a-f]*/sha256-0/' /var/lib/gantry/names/web/definition.json",
+    );
+    await shell("touch /etc/gantry/pods/web.json");
+    assert.equal((await host.exec(["systemctl", "start", "gantry@web"])).status, 1);
+    assert.equal(await shell("systemctl show -P ExecMainStatus gantry@web"), "5");
+    assert.match(
+      await shell("systemctl show -P StatusText gantry@web"),
+      /"busybox" is in the store without a signature/,
+    );
+  });
+});
+
+test("uninstall takes the definition and, once it has ended, the pod", async (t) => {
+  await withPods(t, { name: "uninstall" }, async (pods) => {
+    const { shell, output, gantry } = pods;
+    await output("run", "--name=taken", "--detach", "busybox", "--", "sleep", "1000");
+    await pods.host.put("/srv/taken.json", WEB);
+    const taken = await gantry(["install", "--insecure-options=image", "/srv/taken.json"]);
+    assert.deepEqual(
+      [taken.status, /"taken" exists and is not installed/.test(taken.stderr)],
+      [1, true],
+      taken.stderr,
+    );
+    await output("rm", "--force", "taken");
+
+    await install(pods, WEB);
+    await shell("systemctl start gantry@web");
+    await output("uninstall", "web");
+    assert.equal(await shell("systemctl is-active gantry@web"), "active", "it runs on");
+    await shell("systemctl stop gantry@web");
+    await output("gc", "--grace-period=0s");
+    assert.equal(
+      await shell("ls -A /etc/gantry/pods /var/lib/gantry/pods /var/lib/gantry/names | grep -v : || :"),
+      "",
+    );
+    const gone = await gantry(["uninstall", "web"]);
+    assert.deepEqual([gone.status, /no pod "web" is installed/.test(gone.stderr)], [4, true], gone.stderr);
+  });
+});
