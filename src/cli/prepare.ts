@@ -11,6 +11,13 @@ export async function preparePodWords(context: Context, words: PodWords): Promis
   return await submitWords(context, words, manager);
 }
 
+/** Removes a pod that was prepared for a launch that does not come. */
+export async function withdrawPod(context: Context, { uuid }: LaunchablePod): Promise<void> {
+  const { openManager } = await import("../manager/open.ts");
+  await using manager = await openManager(context);
+  await manager.removePod(uuid, { force: false });
+}
+
 /** Has the agent run the pod that the words describe, and tells its warnings. */
 export async function runPodWords(context: Context, words: PodWords): Promise<LaunchablePod> {
   const { refuseForeignDirectory } = await import("../manager/open.ts");

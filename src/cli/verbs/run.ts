@@ -4,7 +4,7 @@ import { optionLines } from "../help.ts";
 import { checkFront, orderLaunch, saveUuid } from "../launch.ts";
 import { parsePodWords } from "../pod-grammar.ts";
 import { APP_OPTIONS, POD_OPTIONS } from "../pod-options.ts";
-import { preparePodWords } from "../prepare.ts";
+import { preparePodWords, withdrawPod } from "../prepare.ts";
 import { runThroughAgent } from "../through-agent.ts";
 import type { Option, Verb } from "../verb.ts";
 
@@ -38,7 +38,12 @@ ${optionLines(APP_OPTIONS)}`;
     if (context.uid !== 0) return await runThroughAgent(context, words);
     checkFront("run");
     const pod = await preparePodWords(context, words);
-    saveUuid(words.options.value("uuid-file-save"), pod.uuid);
+    try {
+      saveUuid(words.options.value("uuid-file-save"), pod.uuid);
+    } catch (error) {
+      await withdrawPod(context, pod);
+      throw error;
+    }
     orderLaunch([pod], { detach });
     return 0;
   },
