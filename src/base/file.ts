@@ -125,12 +125,12 @@ export async function unlinkIfPresent(path: string): Promise<boolean> {
   return (await unlessMissing(unlink(path).then(() => true))) ?? false;
 }
 
-/** What the operation gives, or undefined when the file it is about does not exist. */
+/** What the operation gives, or undefined when the file it is about does not exist: no file has a name that is too long. */
 export async function unlessMissing<T>(operation: Promise<T>): Promise<T | undefined> {
   try {
     return await operation;
   } catch (error) {
-    if (errnoOf(error) === "ENOENT") return undefined;
+    if (errnoOf(error) === "ENOENT" || errnoOf(error) === "ENAMETOOLONG") return undefined;
     throw error;
   }
 }
