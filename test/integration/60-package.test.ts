@@ -1,7 +1,7 @@
 /** The Debian packages on fresh hosts of both suites: installed, used, upgraded under a running pod, purged. */
 import assert from "node:assert/strict";
 import { mkdtempSync, rmSync } from "node:fs";
-import { readFile } from "node:fs/promises";
+import { readdir, readFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, type TestContext, test } from "node:test";
@@ -14,9 +14,11 @@ import { withHost } from "../host/with-host.ts";
 
 const OLD = "0.0.1";
 const NEW = "0.0.2";
-const UNITS = ["gantry.slice", "gantry-agent.service", "gantry-gc.service", "gantry-gc.timer"];
-const APP = "gantry-web.busybox.service";
+/** The apps of a pod from the command line and of an installed one. */
+const APPS = ["gantry-web.busybox.service", "gantry-kept.app.service"];
 
+const RUN = "gantry run --insecure-options=image --detach";
+const IMAGE = "oci-archive:/tmp/busybox.tar";
 const LIST_PODS = "busctl call org.gantry1 /org/gantry1 org.gantry1.Manager ListPods";
 const directory = mkdtempSync(join(tmpdir(), "gantry-packages-"));
 const packages = new Map<string, Promise<string>>();
@@ -47,7 +49,7 @@ for (const one of [DEBIAN_13, DEBIAN_12])
       await install(host, one.flavour, OLD);
       assert.equal(await output(host, "gantry version"), "gantry 0.1.0");
       await verifyUnits(host);
-      await runPod(host);
+      await runPods(host);
       await upgrade(host, one.flavour);
       await output(host, "apt-get purge --yes gantry");
       const left = (await leftovers(host)).filter((line) => !before.includes(line));
@@ -74,7 +76,7 @@ test("from the flavour with a runtime to the one without is an upgrade, and pods
   await withFreshHost(t, DEBIAN_13, async (host) => {
     await install(host, "~bundled", NEW);
     await output(host, "test -x /usr/lib/gantry/node");
-    await runPod(host);
+    await runPods(host);
     await upgrade(host, "");
     await output(host, "test ! -e /usr/lib/gantry/node");
   });
@@ -114,48 +116,54 @@ function packaged(suffix: Flavour["suffix"], version: string): Promise<string> {
 
 /** Manual pages are not on a minimal host; test/dist/manual.test.ts looks for them. */
 async function verifyUnits(host: TestHost): Promise<void> {
-  const verified = await host.exec(["systemd-analyze", "verify", "--man=no", ...UNITS]);
+  const units = await readdir("units");
+  const verified = await host.exec(["systemd-analyze", "verify", "--man=no", ...units]);
   assert.deepEqual([verified.status, verified.stderr], [0, ""]);
   assert.equal(await output(host, "systemctl is-active gantry-gc.timer"), "active");
   assert.equal(await output(host, "systemctl start gantry-gc.service && systemctl --failed --no-legend"), "");
 }
 
-/** As root, natively; the agent sees it. */
-async function runPod(host: TestHost): Promise<void> {
+/** One from the command line, which the agent sees too, and one that is installed and enabled. */
+async function runPods(host: TestHost): Promise<void> {
   const archive = join(directory, "busybox.tar");
   writeOciArchive(archive, await busyboxImage({ Cmd: ["/bin/sleep", "infinity"] }), { ref: "1" });
   await host.put("/tmp/busybox.tar", await readFile(archive));
-  await output(
-    host,
-    "gantry run --insecure-options=image --name=web --detach oci-archive:/tmp/busybox.tar --name=busybox",
-  );
+  await output(host, `${RUN} --name=web ${IMAGE} --name=busybox`);
   assert.match(await output(host, "gantry list"), /\bweb\b.*\brunning\b/);
-  assert.match(await output(host, `cat /proc/${await mainPid(host)}/comm`), /^sleep$/);
   assert.match(await output(host, LIST_PODS), /"web"/);
+  const images = JSON.parse(await output(host, "gantry image list --format=json")) as {
+    readonly id: string;
+  }[];
+  const apps = [{ name: "app", image: { id: images[0]?.id } }];
+  await host.put("/tmp/kept.json", JSON.stringify({ acKind: "PodManifest", acVersion: "0.8.11", apps }));
+  await output(host, "gantry install --insecure-options=image /tmp/kept.json");
+  await output(host, "systemctl enable --now gantry@kept");
+  for (const pid of await mainPids(host, APPS))
+    assert.equal(await output(host, `cat /proc/${pid}/comm`), "sleep");
 }
 
-/** The pod stays up, works with the new programs, and the agent that was serving is the new one. */
+/** The pods stay up and work with the new programs, and the agent that was serving is the new one. */
 async function upgrade(host: TestHost, flavour: Flavour["suffix"]): Promise<void> {
   await packaged(flavour, NEW);
   // An agent that serves at the time of the upgrade: it would leave by itself after 30 seconds.
   await output(host, LIST_PODS);
-  const pid = await mainPid(host);
-  const agent = await mainPid(host, "gantry-agent.service");
+  const pids = await mainPids(host, APPS);
+  const agent = await mainPids(host, ["gantry-agent.service"]);
   await install(host, flavour, NEW);
-  assert.equal(await mainPid(host), pid);
-  assert.notEqual(await mainPid(host, "gantry-agent.service"), agent);
+  assert.deepEqual(await mainPids(host, APPS), pids);
+  assert.notDeepEqual(await mainPids(host, ["gantry-agent.service"]), agent);
   assert.equal(await output(host, "dpkg-query --show gantry"), `gantry\t${NEW}${flavour}`);
   assert.equal(await output(host, "gantry exec web /bin/echo hello"), "hello");
-  await output(host, "gantry stop web");
+  await output(host, "gantry stop web && systemctl restart gantry@kept");
   assert.match(await output(host, "gantry list"), /\bweb\b.*\bexited\b/);
-  const again = "gantry run --insecure-options=image --name=later --detach oci-archive:/tmp/busybox.tar";
-  await output(host, again);
+  await output(host, `${RUN} --name=later ${IMAGE}`);
 }
 
-async function mainPid(host: TestHost, unit = APP): Promise<string> {
-  const pid = await output(host, `systemctl show --property=MainPID --value ${unit}`);
-  assert.match(pid, /^[1-9]\d*$/, unit);
-  return pid;
+async function mainPids(host: TestHost, units: readonly string[]): Promise<string[]> {
+  const pids = await output(host, `systemctl show --property=MainPID --value ${units.join(" ")} | grep .`);
+  const list = pids.split("\n");
+  assert.ok(list.length === units.length && !list.includes("0"), `${units.join(" ")}: ${pids}`);
+  return list;
 }
 
 /** Everything by which a package could outlive itself: files, users, units, processes and mounts. */
