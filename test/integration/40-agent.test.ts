@@ -279,3 +279,42 @@ async function load(
     }
   }
 }
+
+/** Tries what the agent's unit must not let it do; prints a word and the error's code for each. */
+const PROBE = `
+const net = require("node:net"), fs = require("node:fs");
+const told = (what) => (error) => console.log("PROBE " + what + " " + (error ? error.code : "allowed"));
+net.createServer().on("error", told("listen")).listen(0, "127.0.0.1", told("listen"));
+net.connect(80, "203.0.113.1").on("error", told("connect")).on("connect", told("connect"));
+for (const [what, path] of [["etc", "/etc/probe"], ["usr", "/usr/probe"], ["home", "/root/probe"], ["sys", "/proc/sys/kernel/hostname"]])
+  fs.writeFile(path, "x", told(what));
+fs.writeFile("/var/lib/gantry/.probe", "x", told("data"));
+`;
+
+test("agent: its unit leaves it no network, no device and no file but the store's", async (t) => {
+  await withAgentHost(t, { name: "hardening" }, async (host) => {
+    const { stdout } = await host.exec(["systemd-analyze", "security", "--no-pager", "gantry-agent.service"]);
+    const exposure = Number(/Overall exposure level for gantry-agent\.service: ([0-9.]+)/.exec(stdout)?.[1]);
+    assert.ok(exposure > 0 && exposure <= 3.5, stdout);
+    t.diagnostic(`exposure ${exposure}`);
+    await host.put("/run/probe.cjs", PROBE);
+    const dropIn =
+      "[Service]\nType=oneshot\nExecStart=\nExecStart=/usr/bin/env node --jitless /run/probe.cjs\n";
+    await host.put("/run/systemd/system/gantry-agent.service.d/probe.conf", dropIn);
+    assert.equal((await host.exec(["systemctl", "daemon-reload"])).status, 0);
+    const started = await host.exec(["systemctl", "start", "gantry-agent.service"]);
+    assert.equal(started.status, 0, started.stderr);
+    const said = await host.exec([
+      "journalctl",
+      "-u",
+      "gantry-agent",
+      "--no-pager",
+      "--output=cat",
+      "--grep=^PROBE",
+    ]);
+    assert.deepEqual(said.stdout.trim().split("\n").sort(), [
+      ...["PROBE connect EAFNOSUPPORT", "PROBE data allowed", "PROBE etc EROFS", "PROBE home EROFS"],
+      ...["PROBE listen EAFNOSUPPORT", "PROBE sys EROFS", "PROBE usr EROFS"],
+    ]);
+  });
+});
