@@ -3,12 +3,14 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <linux/openat2.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mount.h>
 #include <unistd.h>
 
 #include "basic/cleanup.h"
+#include "basic/path.h"
 #include "basic/text.h"
 #include "stage1/rootfs.h"
 
@@ -75,8 +77,23 @@ static int devpts_mount(const Launch *launch, const MountPlan *plan, Failure *fa
     return filesystem_mount(launch, plan, "devpts", parameters, failure);
 }
 
+/* Masks find what they cover by the same path. A link on it, into a volume that another app writes to, could lead
+ * elsewhere by then, and the app would have a /proc without masks (CVE-2019-19921). */
+static int links_refuse(const Launch *launch, const MountPlan *plan, Failure *failure) {
+    if (plan->type == MOUNT_BIND || plan->type == MOUNT_TMPFS)
+        return 0;
+    _cleanup_fd_ int fd =
+        path_open(launch->root, plan->destination, O_PATH, 0, RESOLVE_IN_ROOT | RESOLVE_NO_SYMLINKS);
+    if (fd == -ELOOP)
+        return failure_say(failure, 0, ELOOP, "%s: the image has a symbolic link there", plan->destination);
+    return 0; /* what else is wrong is found when it is mounted */
+}
+
 static int mount_make(const Launch *launch, const MountPlan *plan, Failure *failure) {
     static const FsParameter nothing[] = { { 0 } };
+    int r = links_refuse(launch, plan, failure);
+    if (r < 0)
+        return r;
     switch (plan->type) {
     case MOUNT_PROC:
         return filesystem_mount(launch, plan, "proc", nothing, failure);
