@@ -61,7 +61,7 @@ const MOUNTS: LaunchPlan["mounts"] = [
 /** Puts busybox, and a user database, into a layer of the host. */
 export async function makeLayer(host: TestHost): Promise<void> {
   const script = `set -e; umask 022; mkdir -p ${LAYER} /var/lib/gantry/pods; cd ${LAYER}; mkdir -p bin etc dev proc sys tmp home/www
-    chmod 1777 tmp; cp /bin/busybox bin/busybox; cp ${BUILT}notify-client ${BUILT}identity bin
+    chmod 1777 tmp; cp /bin/busybox bin/busybox; cp ${BUILT}notify-client ${BUILT}identity ${BUILT}attack bin
     for tool in sh stat sleep cat echo id ls chmod chown mount umount kill true touch readlink pwd mkdir grep env ps printf nc test mknod ln rm sed tty od dd; do ln -f bin/busybox bin/$tool; done
     printf 'root:x:0:0:root:/root:/bin/sh\\nwww:x:33:34::/home/www:/bin/sh\\n1000:x:1234:1235::/home/numeric:/bin/sh\\n' > etc/passwd
     printf 'root:x:0:\\nweb:x:34:\\nlog:x:4:www\\nextra:x:77:other,www\\n' > etc/group
