@@ -40,10 +40,11 @@ int node_execute_agent(void) {
     /*
      * Nothing of it is bound by the processor: without a compiler no memory is both writable and executable (the unit
      * forbids it), and 10 MB of compiled code and compilers' leavings are saved. The heap is kept small and dense
-     * because the agent mostly waits; one that grows beyond 128 MB is a leak or an attack.
+     * because the agent mostly waits; it collects garbage itself before that. One that grows beyond 128 MB is a leak
+     * or an attack.
      */
     static const char *const head[] = { "node", "--disable-proto=delete", "--jitless", "--max-semi-space-size=1",
-                                        "--compact-on-every-full-gc", "--max-old-space-size=128",
+                                        "--compact-on-every-full-gc", "--expose-gc", "--max-old-space-size=128",
                                         GANTRY_LIBEXECDIR "/agent.cjs" };
     static char *none[] = { NULL };
     return runtime_execute(head, sizeof head / sizeof *head, none);

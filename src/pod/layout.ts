@@ -1,8 +1,9 @@
 /** The directories of pods: what their names say about a pod's life (docs/on-disk-format.md). */
-import { readdir, readFile, readlink } from "node:fs/promises";
+import { readFileSync } from "node:fs";
+import { readdir, readlink } from "node:fs/promises";
 import { join } from "node:path";
 import type * as z from "zod";
-import { GantryError } from "../base/errors.ts";
+import { errnoOf, GantryError } from "../base/errors.ts";
 import { exists, unlessMissing } from "../base/file.ts";
 import { bootId, processStartTime } from "../base/process.ts";
 import { quoted } from "../base/text.ts";
@@ -64,11 +65,20 @@ export async function preparerLives(directory: string): Promise<boolean> {
 
 /** Reads and checks one of a pod's documents. Throws StoreCorrupt; undefined when it is not there. */
 export async function readDocument<T>(path: string, schema: z.ZodType<T>): Promise<T | undefined> {
-  const text = await unlessMissing(readFile(path, "utf8"));
+  const text = readIfPresent(path);
   if (text === undefined) return undefined;
   try {
     return schema.parse(JSON.parse(text));
   } catch (cause) {
     throw new GantryError("StoreCorrupt", `${quoted(path)} is damaged`, { cause });
+  }
+}
+
+function readIfPresent(path: string): string | undefined {
+  try {
+    return readFileSync(path, "utf8");
+  } catch (error) {
+    if (errnoOf(error) === "ENOENT") return undefined;
+    throw error;
   }
 }
