@@ -1,8 +1,11 @@
-/** The registry of id ranges, `ids/<index>`: each pod's user namespace has one of its own (docs/on-disk-format.md). */
-import { readdir, readFile, unlink, writeFile } from "node:fs/promises";
-import { join } from "node:path";
+/**
+ * The registry of id ranges, `ids/<index>`: each pod's user namespace has one of its own (docs/on-disk-format.md). A
+ * claim is a symbolic link, because that is there with its owner or not at all, on a full disk and after a power cut.
+ */
+import { readdir, symlink, unlink } from "node:fs/promises";
+import { basename, join } from "node:path";
 import { errnoOf, GantryError } from "../base/errors.ts";
-import { unlessMissing } from "../base/file.ts";
+import { readLink, unlessMissing } from "../base/file.ts";
 import { idsDirectory, type Paths } from "../config/paths.ts";
 import type { IdRange } from "../stage1/words.ts";
 
@@ -26,12 +29,17 @@ export async function claimIds(paths: Paths, uuid: string): Promise<IdRange> {
 
 async function claim(path: string, uuid: string): Promise<boolean> {
   try {
-    await writeFile(path, uuid, { flag: "wx", mode: 0o600 });
+    await symlink(`../pods/${uuid}`, path);
     return true;
   } catch (error) {
     if (errnoOf(error) === "EEXIST") return false;
     throw error;
   }
+}
+
+async function ownerOf(path: string): Promise<string | undefined> {
+  const target = await readLink(path);
+  return target === undefined ? undefined : basename(target);
 }
 
 function rangeOf(index: number): IdRange {
@@ -42,7 +50,7 @@ function rangeOf(index: number): IdRange {
 export async function releaseIds(paths: Paths, uuid: string, range: IdRange): Promise<void> {
   if (range.mode !== "pod") return;
   const path = join(idsDirectory(paths), String((range.base - FIRST) / SIZE));
-  if ((await unlessMissing(readFile(path, "utf8"))) === uuid) await unlessMissing(unlink(path));
+  if ((await ownerOf(path)) === uuid) await unlessMissing(unlink(path));
 }
 
 /** Gives back every range whose pod is not `alive`; returns the number of them. */
@@ -51,7 +59,7 @@ export async function collectIds(paths: Paths, alive: (uuid: string) => Promise<
   let released = 0;
   for (const entry of entries) {
     const path = join(idsDirectory(paths), entry);
-    const owner = await unlessMissing(readFile(path, "utf8"));
+    const owner = await ownerOf(path);
     if (owner === undefined || (await alive(owner))) continue;
     await unlessMissing(unlink(path));
     released += 1;

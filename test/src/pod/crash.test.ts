@@ -4,8 +4,8 @@
  */
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
-import { readdirSync, readFileSync, rmSync } from "node:fs";
-import { join } from "node:path";
+import { readdirSync, readlinkSync, rmSync } from "node:fs";
+import { basename, join } from "node:path";
 import { after, test } from "node:test";
 import { buildSync } from "esbuild";
 import { collectPods } from "../../../src/pod/gc.ts";
@@ -75,7 +75,7 @@ async function assertSound(store: TestPods, when: string): Promise<void> {
   const uuids = entries.map((entry) => entry.uuid);
   const { data } = store.paths;
   assert.deepEqual(
-    readdirSync(join(data, "ids")).map((id) => readFileSync(join(data, "ids", id), "utf8")),
+    readdirSync(join(data, "ids")).map((id) => basename(readlinkSync(join(data, "ids", id)))),
     uuids,
     when,
   );

@@ -1,6 +1,15 @@
 /** Prepared pods on a real disk: claims, files, what a failure leaves. As root, because of the owners. */
 import assert from "node:assert/strict";
-import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, symlinkSync } from "node:fs";
+import {
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+} from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import type { Paths } from "../../../src/config/paths.ts";
@@ -50,8 +59,8 @@ test("a prepared pod has its documents, guarded, and directories of its own ids"
   assert.deepEqual(await podEntries(store.paths), [{ uuid, directory, phase: "prepared" }]);
   assert.equal(await podOfName(store.paths, "web"), uuid);
   assert.equal(
-    readFileSync(join(store.paths.data, "ids", String((userns.base - 0x7000_0000) / 65_536)), "utf8"),
-    uuid,
+    readlinkSync(join(store.paths.data, "ids", String((userns.base - 0x7000_0000) / 65_536))),
+    `../pods/${uuid}`,
   );
 });
 
