@@ -1,7 +1,7 @@
 /** Finds the image behind a reference to a file or directory, whatever form it has, and takes it into the store. */
 import { stat } from "node:fs/promises";
 import { GantryError } from "../base/errors.ts";
-import { unlessMissing } from "../base/file.ts";
+import { openRegular, unlessMissing } from "../base/file.ts";
 import { quoted } from "../base/text.ts";
 import { type Archive, compressionOf, type Extent, openArchive } from "../image/archive.ts";
 import { readDockerArchive } from "../image/docker-archive.ts";
@@ -72,9 +72,13 @@ async function isDirectory(path: string): Promise<boolean> {
   throw new GantryError("NoSuchImage", `there is no file or directory ${quoted(path)}`);
 }
 
-/** An ACI need not be indexed: the unpacker reads it from its beginning, compressed or not. */
+/**
+ * An ACI need not be indexed: the unpacker reads it from its beginning, compressed or not. systemd opens it for the
+ * unpacker, and would wait for ever at a FIFO that nobody writes to.
+ */
 async function aciFile(path: string): Promise<Found> {
-  return { kind: "aci", extent: { path, offset: 0, length: (await stat(path)).size } };
+  await using file = await openRegular(path);
+  return { kind: "aci", extent: { path, offset: 0, length: (await file.stat()).size } };
 }
 
 async function findByContent(operation: Operation, path: string, options: Options): Promise<Found> {

@@ -1,11 +1,13 @@
 /** Imports by the real gantry-unpack: every form and compression, every lie, and two at once. */
 import assert from "node:assert/strict";
+import { execFileSync } from "node:child_process";
 import {
   appendFileSync,
   lstatSync,
   readFileSync,
   rmSync,
   statSync,
+  symlinkSync,
   truncateSync,
   writeFileSync,
 } from "node:fs";
@@ -375,6 +377,22 @@ test("an unpacker that dies is told as such and leaves nothing", async () => {
     const manager = { ...store.manager, unpacker: async () => end };
     const fetching = fetchImage(manager, { source: `oci:${layout}`, insecureOptions: ["image"], uid: 0 });
     await assert.rejects(fetching, refusal("Internal", 1, "layer sha256:", text));
+    assertEmpty(store);
+  }
+});
+
+test("a FIFO, a device and a link to one are no images, and nobody waits for them", async () => {
+  using store = newStore();
+  const fifo = join(store.directory, "fifo");
+  execFileSync("mkfifo", [fifo]);
+  for (const [name, target] of [
+    ["fifo.aci", fifo],
+    ["zero.aci", "/dev/zero"],
+    ["fifo.tar", fifo],
+  ] as const) {
+    const path = join(store.directory, name);
+    symlinkSync(target, path);
+    await assert.rejects(fetch(store, path), refusal("BadImage", 1, name, "not a regular file"));
     assertEmpty(store);
   }
 });
