@@ -61,3 +61,51 @@ test("a user of the host sees nothing of pods but that they run", async (t) => {
     assert.equal(await shell("systemctl is-active gantry-secret.busybox.service"), "active");
   });
 });
+
+test("what an app prints stays a message of its own unit, whatever it contains", async (t) => {
+  await withPods(t, { name: "attack-log" }, async ({ output, shell }) => {
+    const script = String.raw`printf "a\0_SYSTEMD_UNIT=evil.service\n<0>prio\n\377\376bad\n_UID=0\nGANTRY_POD=other\n\n"
+      head -c 100000 /dev/zero | tr "\0" A; echo; echo last`;
+    await output("run", "--name=liar", "busybox", "--", "sh", "-c", script);
+    const journal = await shell(
+      "journalctl --sync; journalctl -o json GANTRY_APP=busybox SYSLOG_IDENTIFIER=busybox",
+    );
+    const entries = journal.split("\n").map((line) => JSON.parse(line));
+    assert.ok(entries.some((entry) => entry.MESSAGE === "GANTRY_POD=other"));
+    assert.equal(entries.at(-1).MESSAGE, "last");
+    const facts = new Set(
+      entries.map((entry) => [entry._SYSTEMD_UNIT, entry.GANTRY_POD, entry.PRIORITY].join(" ")),
+    );
+    assert.deepEqual([...facts], ["gantry-liar.busybox.service liar 6"]);
+  });
+});
+
+test("an app cannot end the pod's init, nor talk to systemd through an error", async (t) => {
+  await withPods(t, { name: "attack-init" }, async ({ host, gantry, output, shell }) => {
+    const signals = "for s in KILL STOP SEGV HUP INT; do kill -$s 1; done; sleep 0.2; echo alive";
+    assert.equal(await output("run", "busybox", "--", "sh", "-c", signals), "alive");
+    await output("run", "--detach", "--name=victim", ...SLEEP);
+    const pid = await shell("systemctl show -P MainPID gantry-victim.busybox.service");
+    const liar = await gantry(["run", "busybox", `--exec=/bin/x\nMAINPID=${pid}\nREADY=1`]);
+    assert.equal(liar.status, 127, liar.stderr);
+    assert.match(liar.stderr, /\/bin\/x\\+x0aMAINPID/);
+    assert.equal(
+      (await host.exec(["systemctl", "is-active", "gantry-victim.busybox.service"])).stdout,
+      "active\n",
+    );
+  });
+});
+
+test("a client that stopped reading does not keep a pod from stopping", async (t) => {
+  await withPods(t, { name: "attack-stall" }, async ({ host, shell }) => {
+    const took = await shell(`
+      gantry run --insecure-options=image --name=loud busybox -- sh -c 'while :; do echo yyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyy; done' >/dev/null &
+      front=$!; sleep 1; kill -STOP $front; sleep 0.5
+      begin=$(date +%s); gantry stop loud >/dev/null; echo $(($(date +%s) - begin))
+      kill -CONT $front; wait $front; echo $?`);
+    const [seconds, status] = took.split("\n");
+    assert.ok(Number(seconds) <= 10, took);
+    assert.equal(status, "143");
+    assert.equal((await host.exec(["systemctl", "is-active", "gantry-loud.service"])).stdout, "inactive\n");
+  });
+});
