@@ -4,6 +4,7 @@ import { copyFile, mkdir, readFile } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { GantryError } from "../src/base/errors.ts";
 import { quoted } from "../src/base/text.ts";
+import { output } from "./command.ts";
 import { neededLibraries } from "./elf.ts";
 
 /** What every host of glibc and systemd has, and the two that the compiler brings. */
@@ -29,6 +30,7 @@ export async function installRuntime(tree: string): Promise<void> {
   const target = join(tree, RUNTIME);
   await mkdir(dirname(target), { recursive: true });
   await copyFile(process.execPath, target);
+  await output(["strip", "--strip-unneeded", target]);
 }
 
 /** The licence that goes with the runtime. Throws Unsupported when it can't be found. */
