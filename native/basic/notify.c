@@ -66,7 +66,7 @@ int notify_failure(int fd, const Failure *failure) {
     return notify_send(fd, text);
 }
 
-int notify_barrier(int fd, int timeout_ms) {
+int notify_barrier_open(int fd, int *ret_fd) {
     int ends[2];
     if (pipe2(ends, O_CLOEXEC) < 0)
         return -errno;
@@ -74,12 +74,22 @@ int notify_barrier(int fd, int timeout_ms) {
     _cleanup_fd_ int theirs = ends[1];
     /* BARRIER=1 must be the only assignment of its datagram (sd_notify(3)). */
     int r = message_send(fd, "BARRIER=1", theirs);
-    if (r < 0)
-        return r;
-    fd_close(&theirs);
-    struct pollfd wait = { .fd = mine };
+    if (r >= 0)
+        *ret_fd = fd_take(&mine);
+    return r;
+}
+
+int notify_barrier_await(int barrier, int timeout_ms) {
+    struct pollfd wait = { .fd = barrier };
+    int r;
     do
         r = poll(&wait, 1, timeout_ms); /* POLLHUP: systemd closed its copy */
     while (r < 0 && errno == EINTR);
     return r < 0 ? -errno : r == 0 ? -ETIMEDOUT : 0;
+}
+
+int notify_barrier(int fd, int timeout_ms) {
+    _cleanup_fd_ int barrier = -1;
+    int r = notify_barrier_open(fd, &barrier);
+    return r < 0 ? r : notify_barrier_await(barrier, timeout_ms);
 }

@@ -13,5 +13,11 @@ int notify_send(int fd, const char *text);
 /* Sends `STATUS=<step>: <text>` and `ERRNO=`. */
 int notify_failure(int fd, const Failure *failure);
 
-/* Returns once systemd has processed everything sent before; -ETIMEDOUT after `timeout_ms`. */
+/* Asks for a barrier: *ret_fd hangs up once systemd has processed everything sent before. */
+int notify_barrier_open(int fd, int *ret_fd);
+
+/* Waits for that; -ETIMEDOUT after `timeout_ms`. */
+int notify_barrier_await(int barrier, int timeout_ms);
+
+/* Both: returns once systemd has processed everything sent before; -ETIMEDOUT after `timeout_ms`. */
 int notify_barrier(int fd, int timeout_ms);

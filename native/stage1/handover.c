@@ -1,10 +1,12 @@
-/* From our clone to systemd's main process: MAINPID=, READY=1, and a barrier between them and the app's first
- * instruction, without which the status of a short-lived app is lost.
+/* From our clone to systemd's main process: MAINPID=, READY=1, and a barrier before the app's end, without which the
+ * status of a short-lived app is lost.
  *
- * By default the app is traced over its execve: READY=1 then means that the execve succeeded, and a failed one fails
- * the start job. Where tracing is forbidden (Yama 3, a security module), systemd is told just before the execve. */
+ * By default the app is traced over its execve: READY=1 then means that the execve succeeded, and a failed one fails the
+ * start job. The app runs while PID 1 works through the messages; one that ends sooner is held at its end until then.
+ * Where tracing is forbidden (Yama 3, a security module), systemd is told and waited for just before the execve. */
 #include <errno.h>
 #include <linux/sched.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -48,14 +50,12 @@ static int report_await(Launch *launch, ReportKind kind, Report *ret, Failure *f
     return failure_set(failure, 0, r < 0 ? -r : ECHILD, "the app's process ended");
 }
 
-/* Tells systemd its main process; returns when it knows. */
-static int systemd_tell(Launch *launch, Failure *failure) {
+static int systemd_tell(Launch *launch, int *ret_barrier, Failure *failure) {
     char text[64];
-    (void)snprintf(text, sizeof text, "MAINPID=%d%s", (int)launch->app,
-                   launch->plan->ready == READY_EXEC ? "\nREADY=1" : "");
+    (void)snprintf(text, sizeof text, "MAINPID=%d%s", (int)launch->app, launch->plan->ready == READY_EXEC ? "\nREADY=1" : "");
     int r = notify_send(launch->notify, text);
     if (r >= 0)
-        r = notify_barrier(launch->notify, BARRIER_TIMEOUT_MS);
+        r = notify_barrier_open(launch->notify, ret_barrier);
     return r < 0 ? failure_set(failure, 0, -r, "systemd's notify socket") : 0;
 }
 
@@ -76,7 +76,14 @@ static bool is_exec_stop(int status) {
     return WIFSTOPPED(status) && status >> 8 == (SIGTRAP | PTRACE_EVENT_EXEC << 8);
 }
 
-/* Passes stops on until the execve, tells systemd there, and lets go. */
+/* A stop of the tracer's own making carries an event and no signal to deliver; in a group stop the app stays (ptrace(2)). */
+static void stop_pass(pid_t app, int status) {
+    int event = status >> 16, signal = WSTOPSIG(status);
+    bool group_stop = event == PTRACE_EVENT_STOP && signal != SIGTRAP;
+    (void)ptrace(group_stop ? PTRACE_LISTEN : PTRACE_CONT, app, 0, event ? 0 : signal);
+}
+
+/* Passes stops on until the execve. */
 static int exec_await(Launch *launch, Failure *failure) {
     for (;;) {
         int status;
@@ -86,16 +93,65 @@ static int exec_await(Launch *launch, Failure *failure) {
             return failure_set(failure, 0, errno, "the app's process");
         }
         if (is_exec_stop(status))
-            break;
+            return 0;
         if (!WIFSTOPPED(status))
             return ended_early(launch, status, failure);
-        /* Stops of the tracer's own making carry an event and no signal to deliver. */
-        (void)ptrace(PTRACE_CONT, launch->app, 0, status >> 16 ? 0 : WSTOPSIG(status));
+        stop_pass(launch->app, status);
     }
-    int r = systemd_tell(launch, failure);
-    if (r >= 0 && ptrace(PTRACE_DETACH, launch->app, 0, 0) < 0)
-        return failure_set(failure, 0, errno, "the app's process");
-    return r; /* EXITKILL ends the app with us if it is still traced */
+}
+
+static void stop_noticed(int signal) {
+    (void)signal; /* only ends the wait below */
+}
+
+/* SIGCHLD tells of the app's stops; it must not slip between a look at them and the wait for the barrier. */
+static int stops_watch(sigset_t *ret_waiting) {
+    const struct sigaction notice = { .sa_handler = stop_noticed };
+    sigset_t child;
+    sigemptyset(&child);
+    sigaddset(&child, SIGCHLD);
+    if (sigaction(SIGCHLD, &notice, NULL) < 0 || sigprocmask(SIG_BLOCK, &child, ret_waiting) < 0)
+        return -errno;
+    sigdelset(ret_waiting, SIGCHLD);
+    return 0;
+}
+
+/* Lets the app run until systemd knows it. Its end stops it, and it stays there until we have gone: a tracer that exits
+ * lets go without another stop, which would interrupt the app's system calls (ptrace(2), "Detaching of the tracee"). */
+static int app_accompany(Launch *launch, int barrier, const sigset_t *waiting) {
+    const struct timespec limit = { .tv_sec = BARRIER_TIMEOUT_MS / 1000 };
+    for (;;) {
+        int status;
+        pid_t stopped = waitpid(launch->app, &status, __WALL | WNOHANG);
+        if (stopped < 0)
+            return -errno;
+        if (stopped > 0 && !WIFSTOPPED(status))
+            return 0; /* killed, which holds for nobody */
+        if (stopped > 0 && status >> 8 != (SIGTRAP | PTRACE_EVENT_EXIT << 8)) {
+            stop_pass(launch->app, status);
+            continue;
+        }
+        struct pollfd wait = { .fd = barrier };
+        int ready = ppoll(&wait, 1, &limit, waiting);
+        if (ready != -1 || errno != EINTR)
+            return ready < 0 ? -errno : ready == 0 ? -ETIMEDOUT : 0;
+    }
+}
+
+/* The app stands behind its execve. */
+static int app_release(Launch *launch, Failure *failure) {
+    int barrier;
+    sigset_t waiting;
+    int r = systemd_tell(launch, &barrier, failure);
+    if (r < 0)
+        return r; /* EXITKILL ends the app with us */
+    r = stops_watch(&waiting);
+    if (r >= 0 && (ptrace(PTRACE_SETOPTIONS, launch->app, 0, PTRACE_O_TRACEEXIT) < 0 ||
+                   ptrace(PTRACE_CONT, launch->app, 0, 0) < 0))
+        r = -errno;
+    if (r >= 0)
+        r = app_accompany(launch, barrier, &waiting);
+    return r < 0 ? failure_set(failure, 0, -r, "the app's process") : 0;
 }
 
 static int go_send(Launch *launch, Failure *failure) {
@@ -106,16 +162,23 @@ static int go_send(Launch *launch, Failure *failure) {
 
 static int handover_traced(Launch *launch, Failure *failure) {
     int r = go_send(launch, failure);
-    return r < 0 && r != -EPIPE ? r : exec_await(launch, failure);
+    if (r >= 0 || r == -EPIPE)
+        r = exec_await(launch, failure);
+    return r < 0 ? r : app_release(launch, failure);
 }
 
 static int handover_early(Launch *launch, Failure *failure) {
     Report report;
+    int barrier;
     int r = report_await(launch, REPORT_READY, &report, failure);
     if (r >= 0)
-        r = systemd_tell(launch, failure);
-    if (r >= 0)
-        r = go_send(launch, failure);
+        r = systemd_tell(launch, &barrier, failure);
+    if (r < 0)
+        return r;
+    r = notify_barrier_await(barrier, BARRIER_TIMEOUT_MS);
+    if (r < 0)
+        return failure_set(failure, 0, -r, "systemd's notify socket");
+    r = go_send(launch, failure);
     if (r < 0)
         return r;
     /* The end of the channel is the execve; a failure can only be told now, the unit fails by the app's own status. */
