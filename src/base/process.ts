@@ -22,8 +22,10 @@ function startTimeOf(stat: string): number {
   return Number(fields[19]);
 }
 
-/** The boot id without dashes, as docs/launch-plan.md writes it. */
-export async function bootId(): Promise<string> {
-  const id = await readFile("/proc/sys/kernel/random/boot_id", "utf8");
-  return id.trim().replaceAll("-", "");
+let boot: Promise<string> | undefined;
+
+/** The boot id without dashes, as docs/launch-plan.md writes it. It is read once: no process outlives its boot. */
+export function bootId(): Promise<string> {
+  boot ??= readFile("/proc/sys/kernel/random/boot_id", "utf8").then((id) => id.trim().replaceAll("-", ""));
+  return boot;
 }

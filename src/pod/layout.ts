@@ -1,5 +1,5 @@
 /** The directories of pods: what their names say about a pod's life (docs/on-disk-format.md). */
-import { readFileSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { readdir, readlink } from "node:fs/promises";
 import { join } from "node:path";
 import type * as z from "zod";
@@ -74,7 +74,9 @@ export async function readDocument<T>(path: string, schema: z.ZodType<T>): Promi
   }
 }
 
+/** Asked first whether it is there: most facts are not, and an exception costs more than all the rest. */
 function readIfPresent(path: string): string | undefined {
+  if (!existsSync(path)) return undefined;
   try {
     return readFileSync(path, "utf8");
   } catch (error) {

@@ -7,6 +7,7 @@ import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { BUILD, type CgroupMode } from "../host/machine.ts";
+import { measureAgent } from "./agent.ts";
 import { measureCommands } from "./commands.ts";
 import { measureDensity } from "./density.ts";
 import { measureExtraction } from "./extraction.ts";
@@ -19,6 +20,7 @@ const PARTS: Readonly<Record<string, (setting: Setting) => Promise<Row[]>>> = {
   "start-up": measureStartUp,
   commands: measureCommands,
   footprint: measureFootprint,
+  agent: measureAgent,
   density: measureDensity,
   extraction: measureExtraction,
 };
