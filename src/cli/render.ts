@@ -21,9 +21,11 @@ function pad(cell: string, width: number): string {
   return cell + " ".repeat(Math.max(0, width - [...cell].length));
 }
 
-/** One JSON document, ended by a newline. */
+/** One JSON document, ended by a newline; what JSON lets pass and a terminal would obey is escaped in its strings. */
 export function json(value: unknown): string {
-  return `${JSON.stringify(value, null, 2)}\n`;
+  const text = JSON.stringify(value, null, 2);
+  const escaped = (character: string) => `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`;
+  return `${text.replace(/[\u007f-\u009f\u2028\u2029\u202a-\u202e\u2066-\u2069]/g, escaped)}\n`;
 }
 
 /** Writes a value in the form that `--format` asks for. */

@@ -1,5 +1,6 @@
 /** gantry image cat-manifest IMAGE: the appc image manifest. */
 import { openImages } from "../../manager/open-images.ts";
+import { json } from "../render.ts";
 import type { Verb } from "../verb.ts";
 
 export const verb: Verb = {
@@ -11,7 +12,7 @@ export const verb: Verb = {
   operands: { min: 1, max: 1 },
   async run(context, { operands }) {
     await using images = await openImages(context);
-    context.out(`${JSON.stringify(await images.manifest(operands[0] ?? ""), null, 2)}\n`);
+    context.out(json(await images.manifest(operands[0] ?? "")));
     return 0;
   },
 };

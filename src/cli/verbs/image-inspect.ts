@@ -1,5 +1,6 @@
 /** gantry image inspect IMAGE: everything that is known of it. */
 import { openImages } from "../../manager/open-images.ts";
+import { json } from "../render.ts";
 import type { Verb } from "../verb.ts";
 
 export const verb: Verb = {
@@ -10,7 +11,7 @@ export const verb: Verb = {
   operands: { min: 1, max: 1 },
   async run(context, { operands }) {
     await using images = await openImages(context);
-    context.out(`${JSON.stringify(await images.inspect(operands[0] ?? ""), null, 2)}\n`);
+    context.out(json(await images.inspect(operands[0] ?? "")));
     return 0;
   },
 };
