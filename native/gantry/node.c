@@ -44,7 +44,8 @@ int node_execute_agent(void) {
      * or an attack.
      */
     static const char *const head[] = { "node", "--disable-proto=delete", "--jitless", "--max-semi-space-size=1",
-                                        "--compact-on-every-full-gc", "--expose-gc", "--v8-pool-size=1", "--max-old-space-size=128",
+                                        "--compact-on-every-full-gc", "--expose-gc", "--v8-pool-size=1",
+                                        "--max-old-space-size=128",
                                         GANTRY_LIBEXECDIR "/agent.cjs" };
     static char *none[] = { NULL };
     return runtime_execute(head, sizeof head / sizeof *head, none);
