@@ -9,8 +9,8 @@ export const verb: Verb = {
   options: [],
   operands: { min: 1, max: 1 },
   run: async (context, { operands: [word = ""] }) => {
-    const { localManager } = await import("../../manager/local.ts");
-    await using manager = localManager(context);
+    const { openManager } = await import("../../manager/open.ts");
+    await using manager = await openManager(context);
     context.out(json(await manager.podManifest(word)));
     return 0;
   },

@@ -18,8 +18,8 @@ export const verb: Verb = {
   ],
   operands: { min: 1, max: 1 },
   run: async (context, { options, operands: [word = ""] }) => {
-    const { localManager } = await import("../../manager/local.ts");
-    await using manager = localManager(context);
+    const { openManager } = await import("../../manager/open.ts");
+    await using manager = await openManager(context);
     const { uuid, apps } = await manager.podStatus(word);
     const app = options.value("app");
     if (app !== undefined && !apps.some(({ name }) => name === app)) {
