@@ -12,6 +12,7 @@ import { measureCommands } from "./commands.ts";
 import { measureDensity } from "./density.ts";
 import { measureExtraction } from "./extraction.ts";
 import { measureFootprint } from "./footprint.ts";
+import { measureInstalled } from "./installed.ts";
 import { isMet, type Row, renderTable } from "./row.ts";
 import { must, prepareSetting, type Setting } from "./setting.ts";
 import { measureStartUp } from "./start-up.ts";
@@ -19,6 +20,7 @@ import { measureStartUp } from "./start-up.ts";
 const PARTS: Readonly<Record<string, (setting: Setting) => Promise<Row[]>>> = {
   "start-up": measureStartUp,
   commands: measureCommands,
+  installed: measureInstalled,
   footprint: measureFootprint,
   agent: measureAgent,
   density: measureDensity,
