@@ -23,7 +23,7 @@ export async function runPodWords(context: Context, words: PodWords): Promise<La
   const { refuseForeignDirectory } = await import("../manager/open.ts");
   refuseForeignDirectory(context);
   const { remoteManager } = await import("../manager/remote.ts");
-  await using manager = remoteManager();
+  await using manager = remoteManager(context);
   return await submitWords(context, words, {
     preparePod: manager.runPod,
     prepareManifest: (text, _, options) => manager.runManifest(text, options),

@@ -25,6 +25,10 @@ export function makeContext({ environment, uid }: Surroundings, paths: Paths): C
     get stdoutTerminal() {
       return isTerminal(1);
     },
+    authentication: async () => {
+      const { standByForPassword } = await import("./authentication.ts");
+      return await standByForPassword(isTerminal(0));
+    },
     out: (text) => write(1, text),
     err: (text) => write(2, text),
   };

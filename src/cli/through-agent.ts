@@ -20,7 +20,7 @@ export async function startThroughAgent(context: Context, words: readonly string
   const { refuseForeignDirectory } = await import("../manager/open.ts");
   refuseForeignDirectory(context);
   const { remoteManager } = await import("../manager/remote.ts");
-  await using manager = remoteManager();
+  await using manager = remoteManager(context);
   return await forEachPod(context, words, async (word) => {
     context.out(`${await manager.startPod(word)}\n`);
   });

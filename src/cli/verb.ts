@@ -30,6 +30,8 @@ export type Context = {
   readonly environment: Readonly<Record<string, string | undefined>>;
   readonly stdinTerminal: boolean;
   readonly stdoutTerminal: boolean;
+  /** Stands by to ask for a password on the terminal, until the disposal. */
+  authentication(): Promise<Disposable>;
   /** Writes to standard output, as is. */
   out(text: string): void;
   /** Writes to standard error, as is. */

@@ -27,7 +27,10 @@ export type AgentLink = {
   close(): Promise<void>;
 };
 
-export function openAgentLink(): AgentLink {
+/** Makes somebody stand by who can ask the user for a password; the disposal ends that. */
+export type Authentication = () => Promise<Disposable>;
+
+export function openAgentLink(authentication: Authentication | undefined): AgentLink {
   let bus: Promise<Bus> | undefined;
   const connect = () => {
     bus ??= import("../bus/connection.ts").then(({ openBus }) => openBus());
@@ -43,7 +46,10 @@ export function openAgentLink(): AgentLink {
   };
   return {
     ask: (question) => call(question),
-    demand: (question) => call(question, PATIENCE),
+    demand: async (question) => {
+      using _standby = await authentication?.();
+      return await call(question, PATIENCE);
+    },
     close: async () => {
       // A connection that failed was reported by whoever needed it.
       const connected = await bus?.catch(() => undefined);

@@ -16,7 +16,7 @@ export type ImageVerbs = AsyncDisposable & {
 export async function openImages(caller: Caller): Promise<ImageVerbs> {
   if (caller.uid !== 0) {
     refuseForeignDirectory(caller);
-    return (await import("./remote-images.ts")).remoteImages();
+    return (await import("./remote-images.ts")).remoteImages(caller);
   }
   const images = await import("./images.ts");
   return {

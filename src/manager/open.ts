@@ -2,15 +2,21 @@
 import { GantryError } from "../base/errors.ts";
 import { quoted } from "../base/text.ts";
 import { DEFAULT_PATHS, type Paths } from "../config/paths.ts";
+import type { Authentication } from "./agent-link.ts";
 import type { PodManager } from "./manager.ts";
 
-export type Caller = { readonly paths: Paths; readonly uid: number };
+export type Caller = {
+  readonly paths: Paths;
+  readonly uid: number;
+  /** For callers who are not root: asks the user for a password when polkit wants one. */
+  readonly authentication?: Authentication;
+};
 
 /** Opens the manager of a caller. Throws AccessDenied for a data directory that the agent does not work on. */
 export async function openManager(caller: Caller): Promise<PodManager> {
   if (caller.uid === 0) return (await import("./local.ts")).localManager(caller);
   refuseForeignDirectory(caller);
-  return (await import("./remote.ts")).remoteManager();
+  return (await import("./remote.ts")).remoteManager(caller);
 }
 
 /** The agent has one data directory; who could name it another one could have it read and write anywhere. */

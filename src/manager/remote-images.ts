@@ -3,12 +3,13 @@ import { callMethod, type Peer } from "../bus/client.ts";
 import { MANAGER } from "../interface/manager.ts";
 import { openAgentLink } from "./agent-link.ts";
 import { work } from "./agent-operation.ts";
+import type { Caller } from "./open.ts";
 import type { ImageVerbs } from "./open-images.ts";
 import { absoluteSource } from "./remote.ts";
 
 /** Reading is free; polkit decides about the rest. */
-export function remoteImages(): ImageVerbs {
-  const agent = openAgentLink();
+export function remoteImages({ authentication }: Pick<Caller, "authentication">): ImageVerbs {
+  const agent = openAgentLink(authentication);
   return {
     fetch: ({ source, insecureOptions, signal }) => {
       const options = insecureOptions.length > 0 ? { insecure: insecureOptions } : {};

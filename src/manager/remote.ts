@@ -10,6 +10,7 @@ import { parseSignal } from "../pod/words.ts";
 import { type AgentLink, openAgentLink } from "./agent-link.ts";
 import { work } from "./agent-operation.ts";
 import type { LaunchablePod, PodManager, PodRequest, PodStatus, PrepareOptions } from "./manager.ts";
+import type { Caller } from "./open.ts";
 import { waitForPod } from "./wait.ts";
 
 /** How often a waiter looks, in milliseconds. */
@@ -24,8 +25,8 @@ export type RemoteManager = PodManager & {
 };
 
 /** Opens the manager; the agent is started by the first call. Throws AccessDenied where polkit refuses. */
-export function remoteManager(): RemoteManager {
-  const agent = openAgentLink();
+export function remoteManager({ authentication }: Pick<Caller, "authentication">): RemoteManager {
+  const agent = openAgentLink(authentication);
   const create = (member: "PreparePod" | "RunPod") => (json: string, options: PrepareOptions) =>
     createPod(agent, member, { json, options });
   const prepare = create("PreparePod");

@@ -241,6 +241,26 @@ test("authorization: the command line of a stranger reads through the bus, and a
   });
 });
 
+test("authorization: an administrator at a terminal is asked for the password, and heard", async (t) => {
+  await withPods(t, "password", async (host) => {
+    assert.equal((await host.exec(["chpasswd"], { input: "tester:sesame\n" })).status, 0);
+    assert.equal((await host.exec(["usermod", "-aG", "sudo", "tester"])).status, 0);
+    const stop = (password: string) => {
+      // The answer is typed when the question is there: earlier input is thrown away.
+      const script = `(sleep 2; echo ${password}; sleep 1) | script -qec "gantry stop web" /dev/null`;
+      return host.user(["sh", "-c", script], { timeoutMs: 30_000 });
+    };
+    const wrong = await stop("guess");
+    assert.match(wrong.stdout, /Authentication is required to stop pod "web"/);
+    assert.equal(wrong.status, 6, wrong.stdout);
+    assert.match((await host.exec(["gantry", "status", "web"])).stdout, /^state=running$/m);
+    const right = await stop("sesame");
+    assert.equal(right.status, 0, right.stdout);
+    assert.match((await host.exec(["gantry", "status", "web"])).stdout, /^state=exited$/m);
+    assert.equal((await host.exec(["sh", "-c", "grep -l pkttyagent /proc/[0-9]*/comm"])).stdout, "");
+  });
+});
+
 test("authorization: root's command line does without the agent and without the bus policy", async (t) => {
   await withPods(t, "masked", async (host) => {
     assert.equal((await host.exec(["systemctl", "stop", "gantry-agent.service"])).status, 0);

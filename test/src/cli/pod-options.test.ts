@@ -16,6 +16,7 @@ const CONTEXT: Context = {
   environment: { TERM: "vt220", GONE: undefined, HOME: "/root" },
   stdinTerminal: true,
   stdoutTerminal: false,
+  authentication: () => assert.fail("nobody is to be asked"),
   out: () => {},
   err: () => {},
 };
