@@ -4,10 +4,10 @@ import { join } from "node:path";
 import { GantryError } from "../base/errors.ts";
 import { quoted } from "../base/text.ts";
 import { logEvent } from "../journal/journal.ts";
-import { forgetUnits, killPod, podName, removePod, stopPod } from "../pod/end.ts";
+import { forgetUnits, killPod, podName, removeDamaged, removePod, stopPod } from "../pod/end.ts";
 import { findPod } from "../pod/find.ts";
 import { collectPods } from "../pod/gc.ts";
-import { podEntries, readDocument } from "../pod/layout.ts";
+import { type PodEntry, podEntries, readDocument } from "../pod/layout.ts";
 import { PodManifest } from "../pod/manifest.ts";
 import { isAlive } from "../pod/state.ts";
 import { type PodStatus, podStatuses, requirePod, type StoredPod } from "../pod/status.ts";
@@ -133,8 +133,25 @@ export async function signal(
   await killPod(await local.bus(), pod, { app: kill.app, signal: number });
 }
 
+async function isDamaged(local: Local, entry: PodEntry): Promise<boolean> {
+  const [status] = await podStatuses([entry], local.bus);
+  return status?.state === "damaged";
+}
+
+async function removeDamagedPod(local: Local, uuid: string, force: boolean): Promise<string> {
+  if (!force) {
+    throw new GantryError("StoreCorrupt", `pod ${quoted(uuid)} is damaged`, {
+      hint: `gantry rm --force ${uuid}`,
+    });
+  }
+  await removeDamaged(local.paths, uuid, await local.bus());
+  return uuid;
+}
+
 /** See PodManager.removePod. */
 export async function remove(local: Local, word: string, force: boolean): Promise<string> {
+  const entry = await findPod(local.paths, word);
+  if (await isDamaged(local, entry)) return await removeDamagedPod(local, entry.uuid, force);
   const { pod, status } = await lookUp(local, word);
   const busy = isAlive(status.state);
   if (busy && force) await stopPod(await local.bus(), pod, { force: true });

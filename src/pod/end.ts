@@ -2,15 +2,16 @@
 import { rename } from "node:fs/promises";
 import { errnoOf, GantryError } from "../base/errors.ts";
 import { quoted } from "../base/text.ts";
-import type { Paths } from "../config/paths.ts";
+import { type Paths, podDirectory } from "../config/paths.ts";
 import { removeTree } from "../store/tree.ts";
 import { removeLogFields } from "../systemd/log-fields.ts";
 import type { Systemd } from "../systemd/systemd.ts";
 import { releaseIds } from "./ids.ts";
 import { garbageDirectory } from "./layout.ts";
-import { releaseName } from "./names.ts";
+import { nameOfPod, releaseName } from "./names.ts";
 import { isAlive } from "./state.ts";
 import type { Bus, PodStatus, StoredPod } from "./status.ts";
+import { installedUnits, podUnits } from "./unit-name.ts";
 
 const SIGKILL = 9;
 
@@ -90,6 +91,20 @@ export async function discardPod(paths: Paths, pod: StoredPod): Promise<void> {
   if (name !== undefined) await releaseName(paths, name, uuid);
   await removeTree(garbage);
   await releaseIds(paths, uuid, userns);
+}
+
+/**
+ * Removes a pod whose documents cannot be read. Which units it has is known by its name only; its id range goes with the
+ * next garbage collection.
+ */
+export async function removeDamaged(paths: Paths, uuid: string, systemd: Systemd): Promise<void> {
+  const name = await nameOfPod(paths, uuid);
+  const installed = name === undefined ? [] : [installedUnits(name).sandbox];
+  for (const unit of [podUnits(name ?? uuid).sandbox, ...installed]) await systemd.stopUnit(unit);
+  const garbage = garbageDirectory(paths, uuid);
+  await rename(podDirectory(paths, uuid), garbage);
+  if (name !== undefined) await releaseName(paths, name, uuid);
+  await removeTree(garbage);
 }
 
 /** Failed units stay loaded until somebody says that they were seen. */

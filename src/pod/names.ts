@@ -6,6 +6,7 @@ import { readLink, syncDirectory, unlessMissing } from "../base/file.ts";
 import { quoted } from "../base/text.ts";
 import { namesDirectory, type Paths } from "../config/paths.ts";
 import { podExists } from "./layout.ts";
+import { AC_NAME } from "./words.ts";
 
 /** Claims a name for a pod. Throws PodExists when a pod that is there has it. */
 export async function claimName(paths: Paths, name: string, uuid: string): Promise<void> {
@@ -47,6 +48,13 @@ function nameTaken(name: string, owner: string): GantryError {
 /** The UUID of the pod that has the name, or undefined. */
 export async function podOfName(paths: Paths, name: string): Promise<string | undefined> {
   return await ownerOf(join(namesDirectory(paths), name));
+}
+
+/** The name that leads to the pod, or undefined. */
+export async function nameOfPod(paths: Paths, uuid: string): Promise<string | undefined> {
+  const names = (await unlessMissing(readdir(namesDirectory(paths)))) ?? [];
+  for (const name of names) if (AC_NAME.test(name) && (await podOfName(paths, name)) === uuid) return name;
+  return undefined;
 }
 
 async function ownerOf(link: string): Promise<string | undefined> {

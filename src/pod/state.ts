@@ -13,6 +13,7 @@ export type PodState =
   | "running"
   | "stopping"
   | "exited"
+  | "damaged"
   | "garbage";
 export type AppState = "prepared" | "running" | "exited";
 

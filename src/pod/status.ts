@@ -84,7 +84,13 @@ async function readEntry(entry: PodEntry): Promise<StoredPod | PodStatus | undef
   if (entry.phase === "preparing") {
     return { ...bare, state: (await preparerLives(entry.directory)) ? "preparing" : "aborted" };
   }
-  return await readPod(entry);
+  try {
+    return await readPod(entry);
+  } catch (error) {
+    // One pod's damage must not hide the others.
+    if (error instanceof GantryError && error.kind === "StoreCorrupt") return { ...bare, state: "damaged" };
+    throw error;
+  }
 }
 
 /** One question to systemd for all pods that were started since the boot. */
