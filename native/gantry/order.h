@@ -17,10 +17,10 @@ typedef struct LaunchOrder {
     OrderPod *pods;
     size_t n_pods;
     bool foreground;
-    bool quiet; /* do not print what was started: systemd asked */
     bool terminal;
     bool stdin_wanted;
     void *document; /* owns the strings */
+    bool quiet;     /* do not print what was started: systemd asked */
 } LaunchOrder;
 
 /* Parses one line. -EBADMSG if it is no launch order. Free with launch_order_done(). */

@@ -202,7 +202,7 @@ for (const userns of ["pod", "host"] as const) {
       });
       // The app's process waits for the sandbox's answer: it runs our program, and the pod's processes see it.
       const find =
-        "for p in /proc/[0-9]*; do grep -qs 'gantry-[s]tage1' $p/cmdline && grep -qs 'NSpid:.*[[:space:]]2$' $p/status && echo ${p#/proc/}; done; true";
+        "for p in /proc/[0-9]*; do grep -qs 'gantry-[s]tage1' $p/cmdline && grep -qs 'NSpid:.*[[:space:]]2$' $p/status && basename $p; done; true";
       let pid = "";
       for (let round = 0; round < 100 && pid === ""; round++)
         pid = (await host.exec(["sh", "-c", find])).stdout.trim();
