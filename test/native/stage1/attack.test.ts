@@ -6,6 +6,9 @@ import { CAPABILITIES, makeLayer, type Pod, startPod } from "./pod.ts";
 
 /** Calls whose refusal is the filter's own, told from the kernel's by their error. */
 const REFUSALS: Readonly<Record<string, string>> = {
+  // The whole architecture is not there for an app.
+  "x32-unshare": "ENOSYS",
+  "x32-keyctl": "ENOSYS",
   "clone3-user": "ENOSYS",
   io_uring_setup: "ENOSYS",
   personality: "ENOSYS",
