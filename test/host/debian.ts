@@ -60,11 +60,10 @@ const KEYRING = "/usr/share/keyrings/debian-archive-keyring.gpg";
 async function fetchRoot(suite: string, packages: readonly string[], archive: string): Promise<string> {
   const trimmed = ["doc", "man", "locale"].map((folder) => `--dpkgopt=path-exclude=/usr/share/${folder}/*`);
   const wanted = packages.length === 0 ? [] : [`--include=${packages.join(",")}`];
-  const source = `deb [signed-by=${KEYRING}] http://deb.debian.org/debian ${suite} main`;
   // The Release file of sid is valid for a week only, and mirrors lag.
   const apt = ['--aptopt=APT::Install-Recommends "false"', '--aptopt=Acquire::Check-Valid-Until "false"'];
-  const fixed = ["--quiet", "--mode=root", "--variant=minbase"];
-  await command("mmdebstrap", [...fixed, ...apt, ...trimmed, ...wanted, suite, archive, source], {
+  const fixed = ["--quiet", "--mode=root", "--variant=minbase", `--keyring=${KEYRING}`];
+  await command("mmdebstrap", [...fixed, ...apt, ...trimmed, ...wanted, suite, archive], {
     failure: `cannot make a Debian ${suite} root with ${packages.join(" ") || "nothing added"}`,
     temporary: archive.slice(0, archive.lastIndexOf("/")),
   });
