@@ -244,8 +244,12 @@ test("abuse: kill -9 of the agent at every phase of every operation; the next ca
     for (const [kind, kill] of Object.entries(KILLS)) {
       for (const phase of kill.phases) {
         await using client = await connectClient(host);
-        await settle(host, client);
-        if (await killAt(host, client, { kill, phase })) reached.push(`${kind} ${phase}`);
+        // A phase of milliseconds is sometimes over before the signal arrives.
+        for (let met = false, round = 0; !met && round < 4; round += 1) {
+          await settle(host, client);
+          met = await killAt(host, client, { kill, phase });
+          if (met) reached.push(`${kind} ${phase}`);
+        }
         const states = (await client.call("ListPods", {})).map(([, name, state]) => `${name} ${state}`);
         // A removal that was killed behind its rename has left garbage, which gc takes.
         for (const state of states)
@@ -255,7 +259,7 @@ test("abuse: kill -9 of the agent at every phase of every operation; the next ca
     }
     t.diagnostic(`killed in: ${reached.join(", ")}`);
     const all = Object.values(KILLS).reduce((sum, { phases }) => sum + phases.length, 0);
-    assert.ok(reached.length * 3 >= all * 2, `only ${reached.length} of ${all} phases were met`);
+    assert.ok(reached.length >= all - 2, `only ${reached.length} of ${all} phases were met`);
     await using client = await connectClient(host);
     for (const [id, , state] of await client.call("ListPods", {})) {
       if (state === "garbage") continue;
