@@ -4,6 +4,7 @@
  */
 import * as z from "zod";
 
+const Id = z.string().regex(/^(sha256-[0-9a-f]{64}|sha512-[0-9a-f]{128})$/);
 const Digest = z.string().regex(/^(sha256:[0-9a-f]{64}|sha512:[0-9a-f]{128})$/);
 
 /** How an app of this image runs when nothing overrides it. Names follow the appc image manifest's `app`. */
@@ -46,6 +47,8 @@ export const ImageLayer = z.strictObject({
   /** Bytes and entries of the extracted tree. */
   unpackedSize: z.int().nonnegative(),
   entries: z.int().nonnegative(),
+  /** The whole layer's diff id, when this one is the part of it that path whitelists leave; `diffId` then names the part. */
+  of: Digest.optional(),
 });
 export type ImageLayer = z.infer<typeof ImageLayer>;
 
@@ -60,10 +63,20 @@ export const Verdict = z.strictObject({
 });
 export type Verdict = z.infer<typeof Verdict>;
 
+/** What an HTTP server said of the archive, so that it can be asked whether it has changed (RFC 9111, RFC 9110 13.1.2). */
+export const Remote = z.strictObject({
+  url: z.string(),
+  etag: z.string().optional(),
+  /** Seconds for which the server need not be asked again, from `checked` (microseconds since the epoch) on. */
+  maxAge: z.int().nonnegative(),
+  checked: z.int(),
+});
+export type Remote = z.infer<typeof Remote>;
+
 export const ImageRecord = z.strictObject({
   version: z.literal(1),
   /** `sha256-<hex>` or `sha512-<hex>`. */
-  id: z.string().regex(/^(sha256-[0-9a-f]{64}|sha512-[0-9a-f]{128})$/),
+  id: Id,
   kind: z.enum(["oci", "docker", "appc"]),
   /** Every name it was imported under, such as `registry.example/app:1.0` or `example.com/app:1.0`. */
   names: z.array(z.string()),
@@ -73,8 +86,12 @@ export const ImageRecord = z.strictObject({
   platform: z.strictObject({ os: z.string(), architecture: z.string(), variant: z.string().optional() }),
   labels: z.record(z.string(), z.string()),
   annotations: z.record(z.string(), z.string()),
-  /** Bottom first. */
+  /** Bottom first; an appc image's dependencies' layers below its own. */
   layers: z.array(ImageLayer).min(1),
+  /** Ids of the appc images whose layers are among them, each with a record and a verdict of its own. */
+  dependencies: z.array(Id).optional(),
+  /** Where an ACI was downloaded from. */
+  remote: Remote.optional(),
   app: ImageApp,
   /** Microseconds since the epoch; `created` is the image's own claim, RFC 3339, or absent. */
   created: z.string().optional(),
