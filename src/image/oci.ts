@@ -54,6 +54,7 @@ export const Descriptor = z.object({
   artifactType: z.string().optional(),
   annotations: Annotations,
   platform: Platform.optional(),
+  urls: z.array(z.string()).nullish(),
 });
 export type Descriptor = z.infer<typeof Descriptor>;
 

@@ -1,0 +1,164 @@
+/**
+ * What the manager and the fetcher say to each other, one JSON document a line (docs/fetcher.md): the manager's one
+ * request, then what it wants of the layers; the fetcher's events. Both sides read with the same schemas.
+ */
+import * as z from "zod";
+import { ERROR_KINDS, type ErrorKind } from "../base/errors.ts";
+import { DigestText } from "../image/digest-text.ts";
+import { Descriptor } from "../image/oci.ts";
+import { Signature } from "../image/signature.ts";
+
+/** The longest line either side accepts: system-wide certificates travel in the request. */
+export const LONGEST_LINE = 8 * 1024 * 1024;
+
+/** Digests asked for in one line, which is as many layers as an image may have. */
+const MOST_BLOBS = 500;
+const MOST_SOURCES = 64;
+
+export const Credentials = z.discriminatedUnion("kind", [
+  z.strictObject({ kind: z.literal("basic"), user: z.string(), password: z.string() }),
+  /** Sent as it is, `Authorization: Bearer`: rkt's `oauth`, docker's `registrytoken`. */
+  z.strictObject({ kind: z.literal("bearer"), token: z.string() }),
+  /** An OAuth refresh token, exchanged at the realm: docker's `identitytoken`. */
+  z.strictObject({ kind: z.literal("identity-token"), token: z.string() }),
+]);
+export type Credentials = z.infer<typeof Credentials>;
+
+/** How one server is spoken to. */
+export const Access = z.strictObject({
+  credentials: Credentials.optional(),
+  /** Certificates in PEM that are trusted beside the system's. */
+  ca: z.string().optional(),
+  /** The server's certificate isn't checked. */
+  insecureTls: z.boolean().optional(),
+  /** http is allowed, and tried where https doesn't answer; credentials may be sent over it. */
+  plainHttp: z.boolean().optional(),
+});
+export type Access = z.infer<typeof Access>;
+
+export const Capability = z.enum(["pull", "resolve"]);
+export type Capability = z.infer<typeof Capability>;
+
+/** A server that may have the image, with the path below which its repositories are. */
+export const Source = z.strictObject({
+  ...Access.shape,
+  /** `https://host[:port][/path]`; the API is below `/v2/` and the path goes before the repository's. */
+  url: z.url({ protocol: /^https?$/ }),
+  /** `resolve`: may say which image a tag is; `pull`: may serve what is asked for by digest. */
+  capabilities: z.array(Capability).min(1),
+  /** The repository's path there, where it is another than in the reference. */
+  repository: z.string().optional(),
+});
+export type Source = z.infer<typeof Source>;
+
+export const ProxySettings = z.strictObject({
+  http: z.url({ protocol: /^https?$/ }).optional(),
+  https: z.url({ protocol: /^https?$/ }).optional(),
+  /** NO_PROXY: names, suffixes, addresses and networks, with commas. */
+  except: z.string().optional(),
+});
+export type ProxySettings = z.infer<typeof ProxySettings>;
+
+/** In milliseconds, except where said; what is left out has the default of src/transfer/limits.ts. */
+export const TimeLimits = z.strictObject({
+  connect: z.int().positive().optional(),
+  /** Without any byte. */
+  idle: z.int().positive().optional(),
+  /** Below `rate` bytes a second, on average over this time. */
+  slow: z.int().positive().optional(),
+  rate: z.int().nonnegative().optional(),
+  /** For one document, all attempts together. */
+  document: z.int().positive().optional(),
+  /** Attempts for one document or, without progress between them, for one layer. */
+  attempts: z.int().positive().optional(),
+  /** The first pause before another attempt; each is twice the one before. */
+  pause: z.int().nonnegative().optional(),
+  /** The longest Retry-After that is honoured. */
+  longestPause: z.int().nonnegative().optional(),
+});
+export type TimeLimits = z.infer<typeof TimeLimits>;
+
+/** What every request has: where to write, and how the network is reached. */
+const Surroundings = z.strictObject({
+  version: z.literal(1),
+  /** The one directory that the fetcher writes; absolute. */
+  directory: z.string().startsWith("/"),
+  proxy: ProxySettings.optional(),
+  /** The certificates this machine trusts, in PEM; without them those that came with Node. */
+  authorities: z.string().optional(),
+  limits: TimeLimits.optional(),
+});
+
+export const Platform = z.strictObject({
+  os: z.string(),
+  architecture: z.string(),
+  variants: z.array(z.string()),
+});
+
+export const RegistryRequest = z.strictObject({
+  ...Surroundings.shape,
+  kind: z.literal("registry"),
+  /** The canonical name that the operator meant, whichever server it comes from. */
+  reference: z.string(),
+  platform: Platform,
+  /** In the order in which they are tried. */
+  sources: z.array(Source).min(1).max(MOST_SOURCES),
+  signatures: z.strictObject({
+    /** Of `<url>/<repository>@<alg>=<hex>/signature-N`. */
+    lookaside: z.array(z.url({ protocol: /^https?$/ })),
+    cosign: z.boolean(),
+    referrers: z.boolean(),
+  }),
+});
+export type RegistryRequest = z.infer<typeof RegistryRequest>;
+
+export const Request = z.discriminatedUnion("kind", [RegistryRequest]);
+export type Request = z.infer<typeof Request>;
+
+/** One layer, and the FIFO below the directory that wants it. */
+export const Wanted = z.strictObject({
+  digest: DigestText,
+  size: z.int().nonnegative(),
+  /** The descriptor's own; tried when no source has the layer. */
+  urls: z.array(z.string()).optional(),
+  into: z.string().regex(/^[a-z0-9-]+(\/[a-z0-9-]+)*$/),
+});
+export type Wanted = z.infer<typeof Wanted>;
+
+/** What the manager says after its request, once the image is resolved and allowed. */
+export const Command = z.union([
+  z.strictObject({ get: z.array(Wanted).max(MOST_BLOBS) }),
+  z.strictObject({ end: z.literal(true) }),
+]);
+export type Command = z.infer<typeof Command>;
+
+const Kind = z.enum(Object.keys(ERROR_KINDS) as [ErrorKind, ...ErrorKind[]]);
+
+/** DIRECTORY is an OCI layout by now: index.json → manifest, configuration; and the signatures' blobs. */
+export const Resolved = z.strictObject({
+  event: z.literal("resolved"),
+  manifest: Descriptor,
+  /** The indexes that led to the manifest, the tag's first; their bytes are in the layout, too. */
+  indexes: z.array(Descriptor),
+  signatures: z.array(Signature),
+  /** Who served the manifest. */
+  host: z.string(),
+});
+export type Resolved = z.infer<typeof Resolved>;
+
+export const Event = z.discriminatedUnion("event", [
+  Resolved,
+  /** `bytes` of the layer have been handed on in all. */
+  z.strictObject({ event: z.literal("progress"), digest: DigestText, bytes: z.int().nonnegative() }),
+  /** The layer's last byte has been handed on. */
+  z.strictObject({ event: z.literal("layer"), digest: DigestText, host: z.string() }),
+  z.strictObject({ event: z.literal("log"), text: z.string() }),
+  z.strictObject({
+    event: z.literal("failed"),
+    kind: Kind,
+    text: z.string(),
+    hint: z.string().optional(),
+  }),
+  z.strictObject({ event: z.literal("done") }),
+]);
+export type Event = z.infer<typeof Event>;
