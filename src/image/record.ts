@@ -3,9 +3,12 @@
  * docs/on-disk-format.md places it.
  */
 import * as z from "zod";
+import { DigestText as Digest } from "./digest-text.ts";
+import { Verdict } from "./verdict.ts";
+
+export { Verdict } from "./verdict.ts";
 
 const Id = z.string().regex(/^(sha256-[0-9a-f]{64}|sha512-[0-9a-f]{128})$/);
-const Digest = z.string().regex(/^(sha256:[0-9a-f]{64}|sha512:[0-9a-f]{128})$/);
 
 /** How an app of this image runs when nothing overrides it. Names follow the appc image manifest's `app`. */
 export const ImageApp = z.strictObject({
@@ -51,17 +54,6 @@ export const ImageLayer = z.strictObject({
   of: Digest.optional(),
 });
 export type ImageLayer = z.infer<typeof ImageLayer>;
-
-/** Why this image may run: what the trust policy said when it was imported. */
-export const Verdict = z.strictObject({
-  /** `insecure`: unsigned, accepted because the operator said `--insecure-options=image` for it. */
-  kind: z.enum(["insecure"]),
-  reason: z.string(),
-  /** Microseconds since the epoch. */
-  time: z.int(),
-  uid: z.int().nonnegative(),
-});
-export type Verdict = z.infer<typeof Verdict>;
 
 /** What an HTTP server said of the archive, so that it can be asked whether it has changed (RFC 9111, RFC 9110 13.1.2). */
 export const Remote = z.strictObject({
