@@ -5,7 +5,7 @@
 #include <stddef.h>
 #include <sys/types.h>
 
-#include "unpack/fault.h"
+#include "layer/fault.h"
 
 /* The entry's list of `type` (ARCHIVE_ENTRY_ACL_TYPE_ACCESS or _DEFAULT) as system.posix_acl_* has it. Returns 1 with
  * a value to free, 0 if there is none. Refused: users and groups known by name only. */

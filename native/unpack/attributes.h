@@ -7,7 +7,7 @@
 #include <sys/types.h>
 #include <time.h>
 
-#include "unpack/fault.h"
+#include "layer/fault.h"
 
 struct Attributes {
     struct archive_entry *entry; /* extended attributes and lists stay there */

@@ -1,7 +1,7 @@
 /* gzip, zstd, xz, bzip2 or none, told by the first bytes and taken off exactly once. */
 #pragma once
 
-#include "unpack/fault.h"
+#include "layer/fault.h"
 #include "unpack/pipeline.h"
 #include "unpack/source.h"
 

@@ -6,9 +6,9 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "unpack/digest.h"
-#include "unpack/fault.h"
-#include "unpack/list.h"
+#include "layer/digest.h"
+#include "layer/fault.h"
+#include "layer/list.h"
 #include "unpack/options.h"
 #include "unpack/pipeline.h"
 #include "unpack/tree.h"

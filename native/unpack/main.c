@@ -1,6 +1,8 @@
 /* gantry-unpack: one untrusted archive from standard input into one directory (docs/unpacker.md). */
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/capability.h>
+#include <seccomp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -9,13 +11,41 @@
 
 #include "basic/cleanup.h"
 #include "basic/io.h"
-#include "unpack/confinement.h"
+#include "layer/confinement.h"
+#include "layer/report.h"
 #include "unpack/layer.h"
 #include "unpack/options.h"
 #include "unpack/pipeline.h"
 #include "unpack/report.h"
 #include "unpack/source.h"
 #include "unpack/tree.h"
+
+static const unsigned capabilities[] = {
+    CAP_CHOWN,        /* owners other than root */
+    CAP_DAC_OVERRIDE, /* files in directories that root may not enter by mode */
+    CAP_FOWNER,       /* modes and times of files already given away */
+    CAP_FSETID,       /* set-id bits of other groups' files */
+    CAP_MKNOD,        /* devices */
+    CAP_SETFCAP,      /* security.capability */
+};
+
+static const int calls[] = {
+    SCMP_SYS(ftruncate), SCMP_SYS(syncfs),
+    /* names */
+    SCMP_SYS(mkdirat), SCMP_SYS(mknodat), SCMP_SYS(symlinkat), SCMP_SYS(linkat), SCMP_SYS(unlinkat),
+    SCMP_SYS(renameat), SCMP_SYS(renameat2), SCMP_SYS(fchdir),
+    /* attributes; the name-taking forms exist only where fchmodat and fchownat are not used by glibc */
+    SCMP_SYS(fchown), SCMP_SYS(fchownat), SCMP_SYS(lchown), SCMP_SYS(fchmod), SCMP_SYS(fchmodat), SCMP_SYS(chmod),
+    SCMP_SYS(utimensat), SCMP_SYS(fsetxattr), SCMP_SYS(lsetxattr), SCMP_SYS(fremovexattr), SCMP_SYS(lremovexattr),
+    SCMP_SYS(flistxattr), SCMP_SYS(llistxattr), SCMP_SYS(fgetxattr), SCMP_SYS(lgetxattr),
+};
+
+static const struct Confinement confinement = {
+    .capabilities = capabilities,
+    .capability_count = sizeof(capabilities) / sizeof(*capabilities),
+    .calls = calls,
+    .call_count = sizeof(calls) / sizeof(*calls),
+};
 
 struct Unpacker {
     struct Options options;
@@ -106,7 +136,7 @@ static int archive_sync(struct Unpacker *unpacker) {
 static int unpacker_run(struct Unpacker *unpacker) {
     int r = source_open(&unpacker->source, STDIN_FILENO, &unpacker->options, &unpacker->fault);
     if (r == 0)
-        r = confinement_enter(unpacker->into, &unpacker->fault);
+        r = confinement_enter(unpacker->into, &confinement, &unpacker->fault);
     if (r == 0)
         r = archive_unpack(unpacker);
     return r == 0 ? archive_sync(unpacker) : r;
@@ -128,7 +158,7 @@ static int unpacker_report(struct Unpacker *unpacker, int r) {
     if (unpacker->fault.kind != FAULT_NONE)
         products_remove(unpacker);
     unpacker->report.layer = unpacker->options.verb == VERB_DECOMPRESS ? NULL : &unpacker->layer;
-    int written = report_write(unpacker->into, &unpacker->report, &unpacker->fault);
+    int written = report_write(unpacker->into, unpacked_print, &unpacker->report, &unpacker->fault);
     if (written < 0)
         fprintf(stderr, "gantry-unpack: cannot write the report: %s\n", strerror(-written));
     if (unpacker->fault.kind != FAULT_NONE)

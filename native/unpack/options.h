@@ -4,7 +4,7 @@
 #include <stdint.h>
 #include <stdio.h>
 
-#include "unpack/digest.h"
+#include "layer/digest.h"
 
 enum Verb {
     VERB_LAYER,

@@ -8,8 +8,8 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-#include "unpack/digest.h"
-#include "unpack/fault.h"
+#include "layer/digest.h"
+#include "layer/fault.h"
 #include "unpack/source.h"
 
 #define PIPELINE_BLOCK (256 * 1024)

@@ -5,8 +5,8 @@
 #include <stdint.h>
 #include <stdio.h>
 
-#include "unpack/digest.h"
-#include "unpack/fault.h"
+#include "layer/digest.h"
+#include "layer/fault.h"
 #include "unpack/layer.h"
 
 struct Report {
@@ -17,5 +17,5 @@ struct Report {
     const struct Layer *layer; /* NULL: decompress */
 };
 
-/* Writes `report` in the directory by way of a temporary name, synced. Returns 0 or -errno. */
-int report_write(int into, const struct Report *report, const struct Fault *fault);
+/* A report_printer of a struct Report. */
+void unpacked_print(FILE *file, const void *report);

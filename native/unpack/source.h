@@ -6,8 +6,8 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-#include "unpack/digest.h"
-#include "unpack/fault.h"
+#include "layer/digest.h"
+#include "layer/fault.h"
 #include "unpack/options.h"
 
 #define SOURCE_BLOCK (256 * 1024)

@@ -7,8 +7,8 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-#include "unpack/fault.h"
-#include "unpack/list.h"
+#include "layer/fault.h"
+#include "layer/list.h"
 
 #define TREE_PATH_MAX 4096
 #define TREE_NAME_MAX 255

@@ -3,8 +3,8 @@
  * in the archive: they are listed when met and made when everything else is in place. */
 #pragma once
 
-#include "unpack/fault.h"
-#include "unpack/list.h"
+#include "layer/fault.h"
+#include "layer/list.h"
 #include "unpack/tree.h"
 
 enum WhiteoutKind {

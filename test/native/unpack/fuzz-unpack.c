@@ -1,7 +1,7 @@
 /* libFuzzer target, and with plan's fuzz-replay.c an ordinary test: whatever the bytes, extraction ends, a refusal has
  * a sentence, and nothing but the layer's own names appears beside the tree. To fuzz, as root:
  *   clang -g -O1 -fsanitize=fuzzer,address,undefined -D_GNU_SOURCE -std=gnu17 -Inative test/native/unpack/fuzz-unpack.c \
- *     $(ls native/unpack/[a-z]*.c | grep -v /main.c) native/basic/[a-z]*.c -larchive -lcrypto -lseccomp -lz -o fuzz
+ *     $(ls native/{layer,unpack}/[a-z]*.c | grep -v /main.c) native/basic/[a-z]*.c -larchive -lcrypto -lseccomp -lz -o fuzz
  *   ./fuzz -max_len=16384 "$PWD/CORPUS" "$PWD/test/native/unpack/corpus"     (extraction changes the working directory)
  */
 #include <dirent.h>

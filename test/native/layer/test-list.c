@@ -8,7 +8,7 @@
 
 #include "basic/cleanup.h"
 #include "basic/io.h"
-#include "unpack/list.h"
+#include "layer/list.h"
 
 static const struct {
     const char *path;

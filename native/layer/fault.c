@@ -1,4 +1,4 @@
-#include "unpack/fault.h"
+#include "layer/fault.h"
 
 #include <errno.h>
 #include <stdarg.h>

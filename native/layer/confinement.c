@@ -1,4 +1,4 @@
-#include "unpack/confinement.h"
+#include "layer/confinement.h"
 
 #include <errno.h>
 #include <linux/capability.h>
@@ -30,29 +30,15 @@ const char *__asan_default_options(void) {
 }
 #endif
 
-/* A sparse map or an xz dictionary may ask for any amount; extraction itself needs some ten MiB. */
+/* A sparse map, an xz dictionary or a digest list may ask for any amount; the work itself needs some ten MiB. */
 #define MEMORY_MAX ((rlim_t)1536 << 20)
 
-static const unsigned kept_capabilities[] = {
-    CAP_CHOWN,        /* owners other than root */
-    CAP_DAC_OVERRIDE, /* files in directories that root may not enter by mode */
-    CAP_FOWNER,       /* modes and times of files already given away */
-    CAP_FSETID,       /* set-id bits of other groups' files */
-    CAP_MKNOD,        /* devices */
-    CAP_SETFCAP,      /* security.capability */
-};
-
-static const int kept_calls[] = {
+/* What a program of this kind does whatever its work is; names are only opened and looked at. */
+static const int common_calls[] = {
     /* reading, writing */
     SCMP_SYS(read), SCMP_SYS(pread64), SCMP_SYS(write), SCMP_SYS(writev), SCMP_SYS(lseek), SCMP_SYS(close),
-    SCMP_SYS(fadvise64), SCMP_SYS(ftruncate), SCMP_SYS(fsync), SCMP_SYS(syncfs), SCMP_SYS(fcntl), SCMP_SYS(dup),
-    /* names */
-    SCMP_SYS(openat), SCMP_SYS(openat2), SCMP_SYS(mkdirat), SCMP_SYS(mknodat), SCMP_SYS(symlinkat), SCMP_SYS(linkat),
-    SCMP_SYS(unlinkat), SCMP_SYS(renameat), SCMP_SYS(renameat2), SCMP_SYS(fchdir), SCMP_SYS(getdents64),
-    /* attributes; the name-taking forms exist only where fchmodat and fchownat are not used by glibc */
-    SCMP_SYS(fstat), SCMP_SYS(newfstatat), SCMP_SYS(statx), SCMP_SYS(fstatfs), SCMP_SYS(statfs), SCMP_SYS(fchown),
-    SCMP_SYS(fchownat), SCMP_SYS(lchown), SCMP_SYS(fchmod), SCMP_SYS(fchmodat), SCMP_SYS(chmod), SCMP_SYS(utimensat),
-    SCMP_SYS(fsetxattr), SCMP_SYS(lsetxattr), SCMP_SYS(fremovexattr), SCMP_SYS(lremovexattr), SCMP_SYS(flistxattr),
+    SCMP_SYS(fadvise64), SCMP_SYS(fsync), SCMP_SYS(fcntl), SCMP_SYS(dup), SCMP_SYS(openat), SCMP_SYS(openat2),
+    SCMP_SYS(getdents64), SCMP_SYS(fstat), SCMP_SYS(newfstatat), SCMP_SYS(statx), SCMP_SYS(fstatfs), SCMP_SYS(statfs),
     /* memory, threads, the end */
     SCMP_SYS(brk), SCMP_SYS(mmap), SCMP_SYS(munmap), SCMP_SYS(mremap), SCMP_SYS(mprotect), SCMP_SYS(madvise),
     SCMP_SYS(futex), SCMP_SYS(clone), SCMP_SYS(clone3), SCMP_SYS(set_robust_list), SCMP_SYS(rseq),
@@ -63,14 +49,14 @@ static const int kept_calls[] = {
 };
 
 /* glibc has no capset(2) and libcap is one dependency too many for it. */
-static int capabilities_drop(void) {
+static int capabilities_drop(const struct Confinement *confinement) {
     struct __user_cap_header_struct header = { .version = _LINUX_CAPABILITY_VERSION_3 };
     struct __user_cap_data_struct data[2] = { 0 };
     if (syscall(SYS_capget, &header, data) < 0)
         return -errno;
     uint32_t mask[2] = { 0 };
-    for (size_t i = 0; i < sizeof(kept_capabilities) / sizeof(*kept_capabilities); i++)
-        mask[kept_capabilities[i] / 32] |= UINT32_C(1) << kept_capabilities[i] % 32;
+    for (size_t i = 0; i < confinement->capability_count; i++)
+        mask[confinement->capabilities[i] / 32] |= UINT32_C(1) << confinement->capabilities[i] % 32;
     for (size_t i = 0; i < 2; i++) { /* what the unit did not grant stays away */
         data[i].permitted &= mask[i];
         data[i].effective = data[i].permitted;
@@ -79,14 +65,23 @@ static int capabilities_drop(void) {
     return syscall(SYS_capset, &header, data) < 0 ? -errno : 0;
 }
 
+static int calls_allow(scmp_filter_ctx filter, const int *calls, size_t count) {
+    for (size_t i = 0; i < count; i++) {
+        int r = seccomp_rule_add(filter, SCMP_ACT_ALLOW, calls[i], 0);
+        if (r < 0)
+            return r;
+    }
+    return 0;
+}
+
 /* ENOSYS rather than a signal: a newer C library falls back to the calls listed here. */
-static int calls_filter(void) {
+static int calls_filter(const struct Confinement *confinement) {
     scmp_filter_ctx filter = seccomp_init(SCMP_ACT_ERRNO(ENOSYS));
     if (!filter)
         return -ENOMEM;
-    int r = 0;
-    for (size_t i = 0; r == 0 && i < sizeof(kept_calls) / sizeof(*kept_calls); i++)
-        r = seccomp_rule_add(filter, SCMP_ACT_ALLOW, kept_calls[i], 0);
+    int r = calls_allow(filter, common_calls, sizeof(common_calls) / sizeof(*common_calls));
+    if (r == 0)
+        r = calls_allow(filter, confinement->calls, confinement->call_count);
     if (r == 0)
         r = seccomp_attr_set(filter, SCMP_FLTATR_CTL_OPTIMIZE, 2); /* a binary tree: file calls come by the thousand */
     if (r == 0)
@@ -105,12 +100,12 @@ static int memory_limit(void) {
     return setrlimit(RLIMIT_DATA, &limit) < 0 ? -errno : 0;
 }
 
-int confinement_enter(int into, struct Fault *fault) {
-    if (fchdir(into) < 0 || chroot(".") < 0)
-        return fault_system(fault, errno, "cannot make the layer's directory the root");
+int confinement_enter(int root, const struct Confinement *confinement, struct Fault *fault) {
+    if (root >= 0 && (fchdir(root) < 0 || chroot(".") < 0))
+        return fault_system(fault, errno, "cannot change the root directory");
     if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
         return fault_system(fault, errno, "cannot give up new privileges");
-    int r = capabilities_drop();
+    int r = capabilities_drop(confinement);
     if (r < 0)
         return fault_system(fault, -r, "cannot drop capabilities");
     if (SANITIZED) /* a sanitizer's run time needs other calls and much more memory */
@@ -118,6 +113,6 @@ int confinement_enter(int into, struct Fault *fault) {
     r = memory_limit();
     if (r < 0)
         return fault_system(fault, -r, "cannot limit memory");
-    r = calls_filter();
+    r = calls_filter(confinement);
     return r < 0 ? fault_system(fault, -r, "cannot filter system calls") : 0;
 }

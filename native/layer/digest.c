@@ -1,4 +1,4 @@
-#include "unpack/digest.h"
+#include "layer/digest.h"
 
 #include <errno.h>
 #include <openssl/evp.h>

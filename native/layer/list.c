@@ -1,4 +1,4 @@
-#include "unpack/list.h"
+#include "layer/list.h"
 
 #include <errno.h>
 #include <fcntl.h>
