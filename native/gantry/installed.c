@@ -21,6 +21,7 @@
 #include "plan/document.h"
 #include "pod.h"
 #include "stop.h"
+#include "trust/stamp.h"
 #include "units.h"
 
 /* Shown for a refusal by `systemctl status`; a sentence of the TypeScript half is shorter. */
@@ -66,7 +67,10 @@ static bool is_pod_name(const char *name) {
     return *name && *name != '-' && strlen(name) <= 200 && !name[strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789-")];
 }
 
-/* Becomes the sandbox; with another definition than the pod was prepared from, the pod is prepared anew first. */
+/*
+ * Becomes the sandbox. With another definition than the pod was prepared from, the pod is prepared anew first; with
+ * other keys or rules than its images were judged by, they are judged again.
+ */
 static int sandbox_run(const char *name) {
     _cleanup_free_ char *directory = NULL, *plan = NULL;
     int r = pod_current(name, &directory);
@@ -110,7 +114,7 @@ static bool pod_is_fresh(const char *name, const char *directory) {
         return false;
     const char *known = json_string_value(json_object_get(document, "path"));
     const char *then = json_string_value(json_object_get(document, "stamp"));
-    return known && then && strcmp(known, path) == 0 && strcmp(then, stamp) == 0;
+    return known && then && strcmp(known, path) == 0 && strcmp(then, stamp) == 0 && trust_stamp_holds(directory);
 }
 
 static int definition_stat(const char *name, char **ret_path, char **ret_stamp) {

@@ -22,11 +22,14 @@
 #include "basic/process.h"
 #include "basic/text.h"
 #include "sandbox.h"
+#include "trust/stamp.h"
 
 #define BARRIER_WAIT_MS 5000
 #define BACKLOG 64
+#define EXIT_NOT_TRUSTED 5 /* docs/errors.md */
 
 static int sandbox_launch(const char *plan_path, int notify, Failure *failure);
+static int trust_check(const char *plan_path, const SandboxPlan *plan, Failure *failure);
 static int socket_bind(const char *path, Failure *failure);
 static int init_start(Init *init, pid_t *ret_pid, Failure *failure);
 static int init_await(int report, Failure *failure);
@@ -59,6 +62,9 @@ static int sandbox_launch(const char *plan_path, int notify, Failure *failure) {
     if (r < 0)
         return sentence ? failure_say(failure, EXIT_STATUS_CONFIG, -r, "%s", sentence)
                         : failure_set(failure, EXIT_STATUS_CONFIG, -r, "%s", plan_path);
+    r = trust_check(plan_path, plan, failure);
+    if (r < 0)
+        return r;
     Init init = { .plan = plan, .hold = getenv("GANTRY_ATTACH") != NULL };
     r = owner_of(&plan->userns, &init.owner);
     if (r < 0)
@@ -76,6 +82,22 @@ static int sandbox_launch(const char *plan_path, int notify, Failure *failure) {
     if (r >= 0) /* until systemd knows the pod's pid 1, this process's exit would end the unit */
         r = notify_barrier(notify, BARRIER_WAIT_MS);
     return r < 0 ? failure_set(failure, EXIT_STATUS_NAMESPACE, -r, "handing the sandbox over to systemd") : 0;
+}
+
+/*
+ * Whoever starts a pod has had its images judged, and this sees that stamp. A start past all of them, such as
+ * `systemctl restart` of the pod's transient unit, has nobody to ask, so it is refused when trust has changed.
+ */
+static int trust_check(const char *plan_path, const SandboxPlan *plan, Failure *failure) {
+    const char *slash = strrchr(plan_path, '/');
+    _cleanup_free_ char *directory = slash ? strndup(plan_path, (size_t)(slash - plan_path)) : strdup(".");
+    if (!directory)
+        return failure_set(failure, EXIT_STATUS_CONFIG, ENOMEM, "%s", plan_path);
+    if (trust_stamp_holds(directory))
+        return 0;
+    return failure_say(failure, EXIT_NOT_TRUSTED, EKEYREJECTED,
+                       "keys or rules of trust have changed since the images of pod \"%s\" were judged: gantry start %s",
+                       plan->pod, plan->pod);
 }
 
 /* systemd has made the directory, 0700, below /run: RuntimeDirectory= of the unit. */

@@ -15,11 +15,13 @@ import { preparePod } from "../pod/prepare.ts";
 import { type Images, reifyManifest } from "../pod/reify.ts";
 import { isAlive } from "../pod/state.ts";
 import { podStatuses, readPod, type StoredPod } from "../pod/status.ts";
+import { readTrustStamp } from "../pod/trust-stamp.ts";
 import { AC_NAME } from "../pod/words.ts";
 import { openStore } from "../store/store.ts";
 import type { Installation, InstalledPod } from "./installer.ts";
 import type { Local } from "./local.ts";
-import { resolveImages } from "./prepare.ts";
+import { type Resolved, resolveImages } from "./prepare.ts";
+import { requireTrust } from "./recheck.ts";
 
 const [ADMINISTRATORS] = DEFINITION_DIRECTORIES;
 
@@ -28,7 +30,7 @@ export async function installPod(local: Local, installation: Installation): Prom
   const { text, origin } = installation;
   const manifest = parseDefinition(text, origin, basename(origin, ".json"));
   const before = await installedBefore(local, manifest.name);
-  const images = await resolveImages(local, imagesOf(manifest), installation);
+  const resolved = await resolveImages(local, imagesOf(manifest), installation);
   const path = join(ADMINISTRATORS, `${manifest.name}.json`);
   await mkdir(ADMINISTRATORS, { recursive: true, mode: 0o755 });
   // Its stamp outlives the rename, so the pod can be prepared before anybody sees the definition.
@@ -36,7 +38,7 @@ export async function installPod(local: Local, installation: Installation): Prom
   try {
     await writeFileDurably(fresh, text, { mode: 0o644 });
     const { stamp } = await readDefinition(fresh);
-    const decided = { manifest, images, path, stamp, accepted: acceptedOf(images) };
+    const decided = { manifest, resolved, path, stamp, accepted: acceptedOf(resolved.images) };
     const pod = await prepareBeside(local, decided, before);
     await rename(fresh, path);
     await syncDirectory(ADMINISTRATORS);
@@ -52,9 +54,23 @@ export async function refreshPod(local: Local, name: string): Promise<InstalledP
   const { text, stamp } = await readDefinition(path);
   const manifest = parseDefinition(text, path, name);
   const before = await installedBefore(local, name);
+  if (before !== undefined && (await isCurrent(before, { path, stamp }))) {
+    await requireTrust(local, before.pod);
+    const { uuid, unit } = before.pod.record;
+    return { uuid, unit, path, warnings: [] };
+  }
   const accepted = before?.definition.accepted ?? [];
-  const images = await resolveImages(local, imagesOf(manifest), { insecureOptions: [], accepted });
-  return await replace(local, { manifest, images, path, stamp, accepted }, before);
+  const resolved = await resolveImages(local, imagesOf(manifest), { insecureOptions: [], accepted });
+  return await replace(local, { manifest, resolved, path, stamp, accepted }, before);
+}
+
+/** Whether the pod is what its definition says, so that only its images have to be judged anew. */
+async function isCurrent(
+  { pod, definition }: Before,
+  now: Pick<Definition, "path" | "stamp">,
+): Promise<boolean> {
+  if (definition.path !== now.path || definition.stamp !== now.stamp) return false;
+  return (await readTrustStamp(pod.entry.directory)) !== undefined;
 }
 
 /** See Installer.uninstall. */
@@ -130,7 +146,7 @@ function acceptedOf(images: Images): string[] {
 
 type Decided = {
   readonly manifest: PodManifest;
-  readonly images: Images;
+  readonly resolved: Resolved;
   readonly path: string;
   readonly stamp: string;
   readonly accepted: readonly string[];
@@ -161,12 +177,12 @@ async function accept({ pod, definition }: Before, accepted: readonly string[]):
 }
 
 async function replace(local: Local, decided: Decided, before: Before | undefined): Promise<InstalledPod> {
-  const { manifest, images, path, stamp, accepted } = decided;
+  const { manifest, resolved, path, stamp, accepted } = decided;
   await openStore(local.paths.data);
   const definition: Definition = { version: 1, path, stamp, accepted: [...accepted] };
   const pod = await preparePod(local.paths, {
-    manifest: reifyManifest(manifest, images),
-    images,
+    manifest: reifyManifest(manifest, resolved.images),
+    ...resolved,
     definition,
   });
   if (before !== undefined) await discardPod(local.paths, before.pod);

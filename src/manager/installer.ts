@@ -22,7 +22,10 @@ export type Installer = AsyncDisposable & {
    * preparing throws; PodExists when the name belongs to a pod that is not installed.
    */
   install(installation: Installation): Promise<InstalledPod>;
-  /** Prepares an installed pod anew from its definition as it is now. Throws as install(), NoSuchPod. */
+  /**
+   * Makes an installed pod ready for its next start: prepared anew if its definition has changed, else with its images
+   * judged again if trust has. Throws as install(), NoSuchPod.
+   */
   refresh(name: string): Promise<InstalledPod>;
   /**
    * Takes a definition away; what was prepared from it goes with the next garbage collection after its end. Throws

@@ -17,6 +17,7 @@ import { stopUnpackers } from "../store/unpack-unit.ts";
 import type { Local } from "./local.ts";
 import type { Collection, GcOptions, LaunchablePod, WaitFor } from "./manager.ts";
 import { launchable } from "./prepare.ts";
+import { requireTrust } from "./recheck.ts";
 import { waitForPod } from "./wait.ts";
 
 /** How often a waiter looks, in milliseconds. */
@@ -59,6 +60,7 @@ export async function launchablePod(local: Local, word: string, again: boolean):
       hint: `gantry start ${podName(pod)} runs it again`,
     });
   }
+  await requireTrust(local, pod);
   if (pod.facts.started !== undefined) await resetUnits(local, pod);
   const { uuid, directory } = pod.entry;
   return launchable({ uuid, directory, record: pod.record }, []);

@@ -9,11 +9,13 @@ import { preparePod } from "../pod/prepare.ts";
 import type { PodRecord } from "../pod/record.ts";
 import { type Images, manifestOfRequest, reifyManifest } from "../pod/reify.ts";
 import { PodRequest } from "../pod/request.ts";
+import type { Moment } from "../pod/trust-stamp.ts";
 import { findRecord } from "../store/images.ts";
 import { openStore } from "../store/store.ts";
 import { INSECURE_OPTIONS, type InsecureOption, requireVerdict } from "../trust/verdict.ts";
 import type { Local } from "./local.ts";
 import type { LaunchablePod, PrepareOptions } from "./manager.ts";
+import { presentMoment } from "./recheck.ts";
 
 /** See PodManager.preparePod. */
 export async function prepareRequest(
@@ -23,8 +25,8 @@ export async function prepareRequest(
 ): Promise<LaunchablePod> {
   const request = checkValue(PodRequest, given, { name: "the pod", kind: "Usage" });
   const names = request.apps.map((app) => app.image);
-  const images = await resolveImages(local, names, options);
-  return await prepare(local, manifestOfRequest(request, images), images);
+  const resolved = await resolveImages(local, names, options);
+  return await prepare(local, manifestOfRequest(request, resolved.images), resolved);
 }
 
 export type Written = { readonly text: string; readonly origin: string };
@@ -38,16 +40,19 @@ export async function prepareManifest(
   const { PodManifest } = await import("../pod/manifest.ts");
   const manifest = parseDocument(PodManifest, text, { name: quoted(origin), kind: "BadManifest" });
   const names = manifest.apps.map((app) => app.image.id);
-  const images = await resolveImages(local, names, options);
-  return await prepare(local, reifyManifest(manifest, images), images);
+  const resolved = await resolveImages(local, names, options);
+  return await prepare(local, reifyManifest(manifest, resolved.images), resolved);
 }
 
-/** By the names they were asked for and by their ids. */
+/** Images by the names they were asked for and by their ids, and the state of trust they were judged in. */
+export type Resolved = { readonly images: Images; readonly moment: Moment };
+
 export async function resolveImages(
   local: Local,
   names: readonly string[],
   options: PrepareOptions & { readonly accepted?: readonly string[] },
-): Promise<Images> {
+): Promise<Resolved> {
+  const moment = presentMoment();
   const images = new Map<string, ImageRecord>();
   for (const source of new Set(names)) {
     const request = {
@@ -59,7 +64,7 @@ export async function resolveImages(
     const record = await imageOf(local, request);
     images.set(source, record).set(record.id, record);
   }
-  return images;
+  return { images, moment };
 }
 
 /** Only an image that has to be imported needs the importers. */
@@ -93,9 +98,9 @@ function checkInsecure(words: readonly string[]): InsecureOption[] {
   });
 }
 
-async function prepare(local: Local, manifest: PodManifest, images: Images): Promise<LaunchablePod> {
+async function prepare(local: Local, manifest: PodManifest, resolved: Resolved): Promise<LaunchablePod> {
   await openStore(local.paths.data);
-  const pod = await preparePod(local.paths, { manifest, images });
+  const pod = await preparePod(local.paths, { manifest, ...resolved });
   return launchable(pod, pod.warnings);
 }
 

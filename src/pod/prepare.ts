@@ -24,6 +24,7 @@ import { providedFiles } from "./provided.ts";
 import type { PodRecord } from "./record.ts";
 import { podRecord } from "./record-of.ts";
 import type { Images } from "./reify.ts";
+import { type Moment, makeTrustStamp, TRUST_STAMP, type TrustStamp } from "./trust-stamp.ts";
 import { unitSet } from "./units.ts";
 import type { EmptyVolume, PodVolumes } from "./volumes.ts";
 
@@ -36,7 +37,9 @@ export type PreparedPod = {
 
 export type Preparation = {
   readonly manifest: PodManifest;
+  /** With the verdicts they may run by in this pod, judged at `moment`. */
   readonly images: Images;
+  readonly moment: Moment;
   /** The definition of a pod to install, which then takes its name over from the one prepared before. */
   readonly definition?: Definition;
 };
@@ -61,7 +64,8 @@ export async function preparePod(paths: Paths, preparation: Preparation): Promis
     if (claims.name !== undefined && !given.installed) await claimName(paths, claims.name, uuid);
     const decision = decidePod({ ...given, userns: claims.userns });
     const record = podRecord(decision.draft, { created: Date.now() * 1000, ...definitionOf(preparation) });
-    await build(paths, decision, { record, definition: preparation.definition });
+    const trust = makeTrustStamp(preparation.images.values(), preparation.moment);
+    await build(paths, decision, { record, trust, definition: preparation.definition });
     if (claims.name !== undefined && given.installed) await takeName(paths, claims.name, uuid);
     return { uuid, directory: podDirectory(paths, uuid), record, warnings: warningsOf(decision) };
   } catch (error) {
@@ -119,16 +123,20 @@ function definitionOf({ definition }: Preparation): { definition?: string } {
   return definition === undefined ? {} : { definition: definition.path };
 }
 
-type Written = { readonly record: PodRecord; readonly definition: Definition | undefined };
+type Written = {
+  readonly record: PodRecord;
+  readonly trust: TrustStamp;
+  readonly definition: Definition | undefined;
+};
 
-async function build(paths: Paths, decision: Decision, { record, definition }: Written): Promise<void> {
+async function build(paths: Paths, decision: Decision, written: Written): Promise<void> {
   const { draft } = decision;
   const directory = preparingDirectory(paths, draft.uuid);
-  // The record names the layers before anybody looks whether they are there: garbage collection sees it.
-  await writeSynced(directory, [{ path: "pod.json", content: document(record), mode: 0o600 }]);
+  // The records name layers and signatures before anybody looks whether they are there: garbage collection sees it.
+  await writeSynced(directory, recordsOf(written));
   await checkImages(paths, draft);
   await makeDirectories(directory, decision);
-  await writeSynced(directory, [...filesOf(draft), ...stampOf(definition)]);
+  await writeSynced(directory, [...filesOf(draft), ...stampOf(written.definition)]);
   await unlink(join(directory, "owner"));
   await rename(directory, podDirectory(paths, draft.uuid));
   await syncDirectory(podsDirectory(paths));
@@ -188,6 +196,11 @@ function filesOf(pod: PodDraft): PodFile[] {
     ...pod.apps.map((app) => own(join("apps", app.name, "plan.json"), document(launchPlan(pod, app)))),
     ...providedFiles(pod).map(({ name, content }) => ({ path: join("etc", name), content, mode: 0o644 })),
   ];
+}
+
+function recordsOf({ record, trust }: Written): PodFile[] {
+  const own = (path: string, content: object): PodFile => ({ path, content: document(content), mode: 0o600 });
+  return [own("pod.json", record), own(TRUST_STAMP, trust)];
 }
 
 function stampOf(definition: Definition | undefined): PodFile[] {

@@ -41,7 +41,9 @@ async function referenceFiles(store: Store): Promise<string[]> {
 }
 
 async function podFiles(store: Store): Promise<string[]> {
-  return (await podDirectories(store)).map((pod) => join(store.directory, "pods", pod, "pod.json"));
+  const pods = (await podDirectories(store)).map((pod) => join(store.directory, "pods", pod));
+  // The stamp names the signatures that a later start judges by.
+  return pods.flatMap((pod) => [join(pod, "pod.json"), join(pod, "trust.json")]);
 }
 
 /** A pod being prepared uses its images as well; one being removed no longer does. */

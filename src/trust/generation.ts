@@ -28,15 +28,28 @@ export function readGeneration(root?: string): string {
 }
 
 /** FNV-1a, 128 bits: it tells accidents apart; who could aim at it can write the files themselves. */
-const PRIME = (1n << 88n) | 0x13bn;
-const OFFSET = 0x6c62272e07bb014262b821756295c58dn;
-const BITS = 128;
-
 export function generationOf(entries: readonly Entry[]): string {
-  let hash = OFFSET;
-  for (const entry of entries)
-    for (const byte of bytesOf(entry)) hash = BigInt.asUintN(BITS, (hash ^ BigInt(byte)) * PRIME);
-  return hash.toString(16).padStart(BITS / 4, "0");
+  const hash = Uint32Array.from(OFFSET);
+  for (const entry of entries) addBytes(hash, bytesOf(entry));
+  return [...hash].map((limb) => limb.toString(16).padStart(8, "0")).join("");
+}
+
+const OFFSET = [0x6c62272e, 0x07bb0142, 0x62b82175, 0x6295c58d];
+const LIMB = 2 ** 32;
+
+/** In four limbs, the highest first: the large integers of the language take several times as long. */
+function addBytes(hash: Uint32Array, bytes: Buffer): void {
+  let [a = 0, b = 0, c = 0, d = 0] = hash;
+  for (const byte of bytes) {
+    const low = (d ^ byte) >>> 0;
+    // The prime is 2^88 + 0x13b; 88 bits are two limbs and 24 bits.
+    const d1 = low * 0x13b;
+    const c1 = c * 0x13b + Math.floor(d1 / LIMB);
+    const b1 = b * 0x13b + ((low << 24) >>> 0) + Math.floor(c1 / LIMB);
+    const a1 = a * 0x13b + (low >>> 8) + ((c << 24) >>> 0) + Math.floor(b1 / LIMB);
+    [a, b, c, d] = [a1 % LIMB, b1 % LIMB, c1 % LIMB, d1 % LIMB];
+  }
+  hash.set([a, b, c, d]);
 }
 
 function bytesOf(entry: Entry): Buffer {

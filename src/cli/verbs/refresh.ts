@@ -1,10 +1,11 @@
-/** `gantry refresh NAME`: what gantry@.service has done when a definition has changed since its pod was prepared. */
+/** `gantry refresh NAME`: what gantry@.service has done when a definition, or trust, has changed since the last start. */
 import type { Verb } from "../verb.ts";
 
 export const verb: Verb = {
   name: "refresh",
   synopsis: "NAME",
-  summary: "prepare an installed pod anew from its definition",
+  summary:
+    "prepare an installed pod anew if its definition has changed, else judge its images again if trust has",
   options: [],
   operands: { min: 1, max: 1 },
   root: true,

@@ -4,6 +4,7 @@
  */
 import { randomBytes } from "node:crypto";
 import type { LaunchPlan } from "../../../src/stage1/plan.ts";
+import { generationOf } from "../../../src/trust/generation.ts";
 import type { Result, TestHost } from "../../host/host.ts";
 
 export const BASE = 0x70000000;
@@ -125,6 +126,9 @@ export async function startPod(host: TestHost, options: PodOptions = {}): Promis
     grace: 2,
   };
   await host.put(`${directory}/sandbox.json`, JSON.stringify(sandbox), 0o600);
+  // These hosts have no trust configuration at all.
+  const trust = { version: 1, generation: generationOf([]), since: 1, images: [] };
+  await host.put(`${directory}/trust.json`, JSON.stringify(trust), 0o600);
   const started = await run([
     ...[
       "systemd-run",

@@ -1,7 +1,6 @@
 /* The trust generation against test/golden/generations, over a tree that changes, and a pod's stamp. Argument: that
  * directory. `test-trust --of ROOT` prints a root's generation, for the comparison with src/trust/generation.ts. */
 #include <dirent.h>
-#include <errno.h>
 #include <fcntl.h>
 #include <jansson.h>
 #include <stdio.h>
@@ -78,18 +77,17 @@ static void shell(const char *root, const char *command) {
 static void check_changes(const char *root) {
     static const char *const steps[] = {
         "mkdir -p etc/gantry/trust.d usr/lib/gantry",
-        "mkdir -p etc/gantry/trustedkeys/prefix.d/example.com/app",
-        "echo key >etc/gantry/trustedkeys/prefix.d/example.com/app/aa",
-        "touch -d @1000 etc/gantry/trustedkeys/prefix.d/example.com/app/aa",
-        "printf 'yek\\n' >etc/gantry/trustedkeys/prefix.d/example.com/app/aa && "
-        "touch -d @1000 etc/gantry/trustedkeys/prefix.d/example.com/app/aa",
-        "chmod 600 etc/gantry/trustedkeys/prefix.d/example.com/app/aa",
+        "mkdir -p etc/gantry/trustedkeys/root.d",
+        "echo key >etc/gantry/trustedkeys/root.d/aa",
+        "touch -d @1000 etc/gantry/trustedkeys/root.d/aa",
+        "cd etc/gantry/trustedkeys/root.d && echo yek >aa && touch -d @1000 aa",
+        "chmod 600 etc/gantry/trustedkeys/root.d/aa",
         "ln -s ../elsewhere.json etc/gantry/trust.d/10.json",
         "echo {} >etc/gantry/elsewhere.json",
         "echo {} >>etc/gantry/elsewhere.json",
         "mkdir -p run/gantry && ln -s /nowhere run/gantry/trustedkeys",
         "mkdir usr/lib/gantry/trust.d",
-        "rm etc/gantry/trustedkeys/prefix.d/example.com/app/aa",
+        "rm etc/gantry/trustedkeys/root.d/aa",
     };
     char before[GENERATION_DIGITS + 1], after[GENERATION_DIGITS + 1];
     CHECK(generation_read(root, before) == 0 && strcmp(before, "6c62272e07bb014262b821756295c58d") == 0, "%s", before);

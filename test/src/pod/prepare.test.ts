@@ -22,7 +22,7 @@ import { manifestOfRequest } from "../../../src/pod/reify.ts";
 import type { PodRequestInput } from "../../../src/pod/request.ts";
 import { LaunchPlan } from "../../../src/stage1/plan.ts";
 import { UnitSet } from "../../../src/stage1/units.ts";
-import { IMAGE_ID, imageRecord, podRequest, podStore } from "../../fixtures/pods.ts";
+import { IMAGE_ID, imageRecord, MOMENT, podRequest, podStore } from "../../fixtures/pods.ts";
 import { refusal } from "../../fixtures/refusal.ts";
 
 async function prepare(paths: Paths, request: Partial<PodRequestInput> = {}): Promise<PreparedPod> {
@@ -30,7 +30,8 @@ async function prepare(paths: Paths, request: Partial<PodRequestInput> = {}): Pr
     ["front", imageRecord()],
     [IMAGE_ID, imageRecord()],
   ]);
-  return await preparePod(paths, { manifest: manifestOfRequest(podRequest(request), images), images });
+  const manifest = manifestOfRequest(podRequest(request), images);
+  return await preparePod(paths, { manifest, images, moment: MOMENT });
 }
 
 function left(paths: Paths): string[] {
