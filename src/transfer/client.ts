@@ -1,0 +1,100 @@
+/**
+ * The HTTP client: connections kept per server, what is trusted of TLS, proxies. One exchange is src/transfer/exchange.ts.
+ * Node's own client rather than undici: that needs WebAssembly, which a process without writable executable memory does
+ * not have, and takes 80 ms longer to load.
+ */
+import { Agent as HttpAgent } from "node:http";
+import { type AgentOptions, Agent as HttpsAgent } from "node:https";
+import { createSecureContext, rootCertificates, type SecureContext } from "node:tls";
+import { HttpsProxyAgent } from "https-proxy-agent";
+import type { Access, ProxySettings, TimeLimits } from "../inbox/protocol.ts";
+import { type Limits, limitsOf } from "./limits.ts";
+import { proxyFor } from "./proxy.ts";
+
+export type ClientSettings = {
+  readonly proxy?: ProxySettings | undefined;
+  /** What this machine trusts, in PEM; otherwise what came with Node. */
+  readonly authorities?: string | undefined;
+  readonly limits?: TimeLimits | undefined;
+  /** Hears of attempts that are repeated, in sentences. */
+  readonly log?: (text: string) => void;
+};
+
+/** A way to a server. */
+export type Route = {
+  readonly agent: HttpAgent;
+  /** How the server's TLS is checked, also behind a proxy's tunnel. */
+  readonly tls: AgentOptions;
+  /** A proxy that is sent whole requests. */
+  readonly proxy?: URL;
+};
+
+export type Client = AsyncDisposable & {
+  readonly limits: Limits;
+  readonly log: (text: string) => void;
+  routeTo(url: URL, access: Access): Route;
+};
+
+/** More connections to one server than streams at a time are of no use. */
+const MOST_CONNECTIONS = 6;
+
+/** Opens a client; disposing it closes its connections. */
+export function openClient(settings: ClientSettings = {}): Client {
+  const agents = new Map<string, HttpAgent>();
+  const contexts = new Map<string, SecureContext>();
+  return {
+    limits: limitsOf(settings.limits),
+    log: settings.log ?? (() => undefined),
+    routeTo: (url, access) => {
+      const proxy = proxyFor(url, settings.proxy);
+      const whole = proxy !== undefined && url.protocol === "http:";
+      const key = JSON.stringify([url.protocol, proxy?.href, access.ca, access.insecureTls === true]);
+      const tls = tlsOptions({ settings, access, contexts });
+      const agent = agents.get(key) ?? makeAgent({ url, proxy, tls });
+      agents.set(key, agent);
+      return { agent, tls, ...(whole ? { proxy } : {}) };
+    },
+    [Symbol.asyncDispose]: async () => {
+      for (const agent of agents.values()) agent.destroy();
+    },
+  };
+}
+
+function makeAgent({
+  url,
+  proxy,
+  tls,
+}: {
+  readonly url: URL;
+  readonly proxy: URL | undefined;
+  readonly tls: AgentOptions;
+}): HttpAgent {
+  const options = { keepAlive: true, maxSockets: MOST_CONNECTIONS };
+  // A request that a proxy gets as a whole is no secret from it; for https it only passes bytes on.
+  if (url.protocol === "http:") {
+    return proxy?.protocol === "https:" ? new HttpsAgent({ ...options, ...tls }) : new HttpAgent(options);
+  }
+  return proxy === undefined
+    ? new HttpsAgent({ ...options, ...tls })
+    : new HttpsProxyAgent(proxy.href, { ...options, ...tls });
+}
+
+type TlsSources = {
+  readonly settings: ClientSettings;
+  readonly access: Access;
+  readonly contexts: Map<string, SecureContext>;
+};
+
+function tlsOptions({ settings, access, contexts }: TlsSources): AgentOptions {
+  const check = { rejectUnauthorized: access.insecureTls !== true };
+  if (settings.authorities === undefined && access.ca === undefined) return check;
+  const key = access.ca ?? "";
+  let secureContext = contexts.get(key);
+  if (secureContext === undefined) {
+    // Made once: hundreds of certificates are parsed for it.
+    const known = settings.authorities === undefined ? rootCertificates : [settings.authorities];
+    secureContext = createSecureContext({ ca: access.ca === undefined ? [...known] : [...known, access.ca] });
+    contexts.set(key, secureContext);
+  }
+  return { ...check, secureContext };
+}
