@@ -85,6 +85,21 @@ test("what acts on the machine is masked, and sysctls outside the network are re
   });
 });
 
+test("has a node for every loop device that the kernel may add while it runs", async (t) => {
+  await withHost(t, { name: "loop" }, async (host) => {
+    // More than the machine has when nothing uses any.
+    const script = `set -e; cd /tmp; mkdir point; mkfs.ext4 -q -F image 4M >/dev/null
+      for number in {1..12}; do
+        cp image image$number
+        mkdir point/$number
+        flock --close /dev/loop-control mount -o loop,ro image$number point/$number
+      done
+      grep -c "^[^-]* /tmp/point/.* /dev/loop" /proc/self/mountinfo
+      umount point/*`;
+    assert.equal(await output(host.exec(["bash", "-c", script])), "12");
+  });
+});
+
 test("the tester has a login session, a user manager and polkit's refusal", async (t) => {
   await withHost(t, { name: "user" }, async (host) => {
     assert.equal(await output(host.user(["id", "-un"])), "tester");

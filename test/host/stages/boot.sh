@@ -78,16 +78,25 @@ mount_hybrid_cgroups() {
   mount -o remount,ro "$1"
 }
 
+# Nodes of its own: which loop devices the machine has changes all the time. The kernel adds one when none is free, and
+# systemd (systemd-sysext, for one) removes the one it has used. A free one without a node reads as "busy" in the end.
+make_loop_nodes() {
+  python3 -c 'import os, stat, sys
+for number in range(64):
+    os.mknod(f"{sys.argv[1]}/loop{number}", stat.S_IFBLK | 0o600, os.makedev(7, number))' "$R/dev"
+}
+
 mount_dev() {
   local device
   mount -t tmpfs -o mode=1777 tmpfs "$R/tmp"
   mount -t tmpfs -o mode=755 tmpfs "$R/dev"
   mkdir "$R"/dev/{pts,shm,net}
-  for device in null zero full random urandom tty fuse kvm net/tun loop-control loop{0..7}; do
+  for device in null zero full random urandom tty fuse kvm net/tun loop-control; do
     [ -e "/dev/$device" ] || continue
     touch "$R/dev/$device"
     mount --bind "/dev/$device" "$R/dev/$device"
   done
+  make_loop_nodes
   mount -t devpts -o newinstance,ptmxmode=666,mode=620,gid=5 devpts "$R/dev/pts"
   mount -t tmpfs -o mode=1777 tmpfs "$R/dev/shm"
   ln -s pts/ptmx "$R/dev/ptmx"

@@ -24,9 +24,10 @@ mount_disk() {
   esac
 }
 
-# The loop device is released by the kernel with its last mount, however this process ends.
+# The loop device is released by the kernel with its last mount, however this process ends. Under the lock that systemd
+# takes, too, before it looks for a free one or removes one: mount(8) does not look again if what it found has gone.
 mount_data() {
-  mount -o loop "$disk/data.img" "$disk/data"
+  flock --close /dev/loop-control mount -o loop "$disk/data.img" "$disk/data"
 }
 
 # FS_IOC_SHUTDOWN with EXT4_GOING_FLAGS_NOLOGFLUSH: whatever has not reached the disk never will.
