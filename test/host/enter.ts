@@ -11,7 +11,7 @@ export type Result = { readonly status: number; readonly stdout: string; readonl
 
 export type CommandOptions = {
   readonly input?: string | Buffer;
-  /** After it the command is killed and the call fails with TimedOut; 60 s unless told, 0 for none. */
+  /** After it the command is killed and the call fails with TimedOut; 120 s unless told, 0 for none. */
   readonly timeoutMs?: number;
   readonly env?: Readonly<Record<string, string>>;
   readonly cwd?: string;
@@ -110,7 +110,7 @@ export async function runThrough(
 export async function runRaw(door: Door, argv: readonly string[], options: CommandOptions = {}) {
   const entered = enter(door, argv, options);
   entered.child.stdin?.end(options.input ?? "");
-  const timeoutMs = options.timeoutMs ?? 60_000;
+  const timeoutMs = options.timeoutMs ?? 120_000;
   if (timeoutMs === 0) return await entered.ended;
   const timer = new AbortController();
   const late = delay(timeoutMs, undefined, { signal: timer.signal }).catch(() => undefined);
@@ -146,7 +146,7 @@ export async function startThrough(
     stderr,
     kill,
     ended,
-    until: (pattern, timeoutMs = 30_000) => untilOutput({ argv, ended, stdout, stderr, pattern, timeoutMs }),
+    until: (pattern, timeoutMs = 60_000) => untilOutput({ argv, ended, stdout, stderr, pattern, timeoutMs }),
     [Symbol.asyncDispose]: async () => {
       kill("SIGKILL");
       await ended;
@@ -182,8 +182,16 @@ function waitForEnd(child: ChildProcess, output: Output): Promise<RawResult> {
       });
     child.on("error", reject);
     child.on("close", finish);
-    child.on("exit", () => setTimeout(finish, 500).unref());
+    child.on("exit", () => whenQuiet(output, finish));
   });
+}
+
+/** Half a second without output; what lies in the pipes by then is read before that is decided. */
+function whenQuiet(output: Output, finish: () => void): void {
+  const chunks = (): number => output.stdout.length + output.stderr.length;
+  const before = chunks();
+  const decide = (): void => (chunks() === before ? finish() : whenQuiet(output, finish));
+  setTimeout(() => setImmediate(decide), 500).unref();
 }
 
 function signalNumber(signal: NodeJS.Signals | null): number {

@@ -40,7 +40,7 @@ export type SupervisorOptions = {
 };
 
 const KEEPER = new URL("stages/keeper.sh", import.meta.url).pathname;
-const TIMEOUT_MS = 30_000;
+const TIMEOUT_MS = 120_000;
 
 /** Starts the keeper and its supervisor; nothing is booted yet. */
 export async function startSupervisor({

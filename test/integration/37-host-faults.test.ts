@@ -23,16 +23,14 @@ test("pods outlive daemon-reexec, daemon-reload, a new bus and a killed journal,
       "systemctl kill --signal=KILL systemd-journald.service",
     ]) {
       await shell(fault);
-      await shell(
-        "for i in $(seq 100); do systemctl is-active -q systemd-journald dbus && break; sleep 0.1; done",
-      );
+      await shell("until systemctl is-active -q systemd-journald dbus; do sleep 0.1; done");
       const now = await status(pods, "web");
       assert.deepEqual([now.state, now.apps[0]?.state, now.apps[0]?.pid], ["running", "running", pid], fault);
       assert.equal(await output("exec", "web", "echo", "works"), "works", fault);
     }
     const since = await shell("date +%s");
-    await shell(`for i in $(seq 100); do
-      journalctl --sync; journalctl -q --since=@${since} GANTRY_POD=web -o cat | grep -q tick && exit; sleep 0.1; done; exit 1`);
+    await shell(`until journalctl --sync; journalctl -q --since=@${since} GANTRY_POD=web -o cat | grep -q tick; do
+      sleep 0.1; done`);
     await output("stop", "web");
     assert.equal((await status(pods, "web")).apps[0]?.status, 9, "the end is recorded");
     assert.match(await shell("journalctl --sync; journalctl -q GANTRY_POD=web -o cat"), /^bye$/m);
@@ -46,7 +44,9 @@ test("a killed agent takes no pod with it, and the next call starts another", as
     await pods.output("run", "--detach", "--name=web", "busybox", "--", "sleep", "1000");
     const call = "busctl --json=short call org.gantry1 /org/gantry1 org.gantry1.Manager ListPods";
     const before = await pods.shell(call);
-    await pods.shell("systemctl kill --signal=KILL gantry-agent.service; sleep 0.2");
+    await pods.shell(
+      "systemctl kill --signal=KILL gantry-agent.service; while systemctl -q is-active gantry-agent; do sleep 0.1; done",
+    );
     assert.equal(await pods.shell(call), before);
     assert.equal((await status(pods, "web")).state, "running");
     await pods.output("rm", "--force", "web");

@@ -12,6 +12,7 @@ import {
   sleeper,
   withAgentHost,
 } from "../fixtures/agent.ts";
+import { until } from "../fixtures/until.ts";
 
 const NAME = "org.gantry1";
 
@@ -134,16 +135,6 @@ test("agent: a start that fails says what failed, and leaves a pod that can be r
     assert.deepEqual(await client.call("ListPods", {}), []);
   });
 });
-
-async function until<T>(look: () => Promise<T>, reached: (value: T) => boolean): Promise<T> {
-  const end = Date.now() + 10_000;
-  for (;;) {
-    const value = await look();
-    if (reached(value)) return value;
-    assert.ok(Date.now() < end, `waited too long; last: ${String(value)}`);
-    await new Promise((resolve) => setTimeout(resolve, 20));
-  }
-}
 
 test("agent: subscribers see what others change, and hold the agent no longer than they live", async (t) => {
   await withAgentHost(t, { name: "subscribe", idle: 300 }, async (host) => {

@@ -247,8 +247,9 @@ test("authorization: an administrator at a terminal is asked for the password, a
     assert.equal((await host.exec(["usermod", "-aG", "sudo", "tester"])).status, 0);
     const stop = (password: string) => {
       // The answer is typed when the question is there: earlier input is thrown away.
-      const script = `(sleep 2; echo ${password}; sleep 1) | script -qec "gantry stop web" /dev/null`;
-      return host.user(["sh", "-c", script], { timeoutMs: 30_000 });
+      const script = `rm -f in out; mkfifo in; script -qefc "gantry stop web" out <in >/dev/null & exec 3>in
+        until grep -q "Password:" out; do sleep 0.1; done; echo ${password} >&3; wait $!; status=$?; cat out; exit $status`;
+      return host.user(["sh", "-c", script]);
     };
     const wrong = await stop("guess");
     assert.match(wrong.stdout, /Authentication is required to stop pod "web"/);

@@ -15,6 +15,7 @@ import {
   withAgentHost,
 } from "../fixtures/agent.ts";
 import { busyboxImage, writeOciLayout } from "../fixtures/images.ts";
+import { until } from "../fixtures/until.ts";
 import { BUILD } from "../host/machine.ts";
 
 const INSECURE = { insecure: ["image"] } as const;
@@ -352,14 +353,4 @@ async function assertTidy(host: AgentHost): Promise<void> {
   assert.deepEqual([found.stdout, found.stderr], ["", ""]);
   const units = await host.exec(["systemctl", "list-units", "--all", "--no-legend", "gantry-unpack*"]);
   assert.equal(units.stdout, "");
-}
-
-async function until<T>(look: () => Promise<T>, reached: (value: T) => boolean): Promise<T> {
-  const end = Date.now() + 10_000;
-  for (;;) {
-    const value = await look();
-    if (reached(value)) return value;
-    assert.ok(Date.now() < end, `waited too long; last: ${String(value)}`);
-    await new Promise((resolve) => setTimeout(resolve, 20));
-  }
 }

@@ -1,6 +1,7 @@
 /** The app becomes systemd's own main process, and what it does from its first to its last instruction is systemd's. */
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
+import { until } from "../../fixtures/until.ts";
 import { bootHost, type TestHost } from "../../host/host.ts";
 import { makeLayer, type Pod, startPod } from "./pod.ts";
 
@@ -51,7 +52,10 @@ for (const cgroups of [undefined, "unified"] as const) {
     test("stopping asks with TERM first", async () => {
       const script = "trap 'echo got TERM; exit 3' TERM; echo ready; while :; do sleep 0.1; done";
       assert.equal((await pod.start("term", ["sh", "-c", script])).status, 0);
-      await new Promise((resolve) => setTimeout(resolve, 200));
+      await until(
+        () => pod.log("term"),
+        (text) => text.includes("ready"),
+      );
       await host.exec(["systemctl", "stop", pod.unit.replace(".service", ".term.service")]);
       assert.match(await pod.log("term"), /got TERM/);
     });
@@ -64,11 +68,10 @@ for (const cgroups of [undefined, "unified"] as const) {
         "StartLimitIntervalSec=60",
       ];
       await pod.start("again", ["sh", "-c", "sleep 0.05; exit 9"], undefined, properties);
-      for (let round = 0; round < 200; round++) {
-        if ((await pod.facts("again"))["ActiveState"] === "failed") break;
-        await new Promise((resolve) => setTimeout(resolve, 25));
-      }
-      const end = await pod.facts("again");
+      const end = await until(
+        () => pod.facts("again"),
+        (facts) => facts["ActiveState"] === "failed",
+      );
       assert.equal(end["NRestarts"], "3");
       assert.equal(end["ExecMainStatus"], "9");
     });

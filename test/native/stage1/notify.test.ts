@@ -1,6 +1,7 @@
 /** An app that says itself when it is ready, and can say nothing else. */
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
+import { until } from "../../fixtures/until.ts";
 import { bootHost, type TestHost } from "../../host/host.ts";
 import { type Change, makeLayer, type Pod, startPod } from "./pod.ts";
 
@@ -69,9 +70,11 @@ for (const userns of ["pod", "host"] as const) {
       const script = `notify-client 'MAINPID=${pid}\\nREADY=1' 'MAINPID=${pid}' 'FDSTORE=1' 'NOTIFYACCESS=all' 'STATUS=asked'; exec sleep 60`;
       const job = await pod.start("greedy", ["sh", "-c", script], readyByApp);
       assert.equal(job.status, 0, job.stderr);
-      await new Promise((resolve) => setTimeout(resolve, 300));
-      const now = await pod.facts("greedy");
-      assert.equal(now["StatusText"], "asked");
+      // Its last word: all the others have been read before it.
+      const now = await until(
+        () => pod.facts("greedy"),
+        (facts) => facts["StatusText"] === "asked",
+      );
       assert.notEqual(now["MainPID"], pid);
       await host.exec(["systemctl", "stop", pod.unit.replace(".service", ".greedy.service")]);
       assert.equal((await host.exec(["kill", "-0", pid])).status, 0);

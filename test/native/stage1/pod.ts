@@ -5,6 +5,7 @@
 import { randomBytes } from "node:crypto";
 import type { LaunchPlan } from "../../../src/stage1/plan.ts";
 import { generationOf } from "../../../src/trust/generation.ts";
+import { until } from "../../fixtures/until.ts";
 import type { Result, TestHost } from "../../host/host.ts";
 
 export const BASE = 0x70000000;
@@ -90,6 +91,8 @@ export type Pod = {
   readonly start: (app: string, args: string[], change?: Change, properties?: string[]) => Promise<Result>;
   /** Starts, waits for the unit's end, and returns systemd's facts of it. */
   readonly finish: (app: string, args: string[], change?: Change, properties?: string[]) => Promise<Facts>;
+  /** Waits for the unit's end. */
+  readonly ended: (app: string) => Promise<Facts>;
   readonly facts: (app: string) => Promise<Facts>;
   /** What the app's unit wrote to the journal, one line each. */
   readonly log: (app: string) => Promise<string>;
@@ -239,6 +242,11 @@ export async function startPod(host: TestHost, options: PodOptions = {}): Promis
         .map((line) => [line.split("=", 1)[0] ?? "", line.slice(line.indexOf("=") + 1)]),
     );
   };
+  const ended = (app: string): Promise<Facts> =>
+    until(
+      () => facts(app),
+      (now) => now["ActiveState"] !== "active" || now["SubState"] !== "running",
+    );
   const finish = async (
     app: string,
     args: string[],
@@ -246,12 +254,7 @@ export async function startPod(host: TestHost, options: PodOptions = {}): Promis
     properties?: string[],
   ): Promise<Facts> => {
     const job = await start(app, args, change, properties);
-    for (let round = 0; ; round++) {
-      const now = await facts(app);
-      const running = now["ActiveState"] === "active" && now["SubState"] === "running";
-      if (!running || round > 400) return { ...now, Job: String(job.status) };
-      await new Promise((resolve) => setTimeout(resolve, 20));
-    }
+    return { ...(await ended(app)), Job: String(job.status) };
   };
   const log = async (app: string): Promise<string> => {
     await run(["journalctl", "--sync"]);
@@ -269,5 +272,5 @@ export async function startPod(host: TestHost, options: PodOptions = {}): Promis
   const stop = async (): Promise<void> => {
     await run(["systemctl", "stop", unit, slice]);
   };
-  return { unit, directory, start, finish, facts, log, shell, stop };
+  return { unit, directory, start, ended, finish, facts, log, shell, stop };
 }

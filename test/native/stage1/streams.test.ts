@@ -1,7 +1,7 @@
 /** Standard streams: pipes through the sandbox, terminals, systemd's own sockets. */
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
-import { setTimeout as delay } from "node:timers/promises";
+import { until } from "../../fixtures/until.ts";
 import { bootHost, type TestHost } from "../../host/host.ts";
 import { type Change, makeLayer, type Pod, startPod } from "./pod.ts";
 
@@ -10,12 +10,13 @@ const asWww: Change = (plan) => {
   plan.process.capabilities = { bounding: [], effective: [], permitted: [], inheritable: [], ambient: [] };
 };
 
+type Wanted = { readonly count: number; readonly change: Change };
+
 for (const userns of ["pod", "host"] as const) {
   describe(`streams, user namespace ${userns}`, () => {
     let host: TestHost;
     let pod: Pod;
     const journal = async (app: string): Promise<Record<string, string>[]> => {
-      await delay(200);
       await host.exec(["journalctl", "--sync"]);
       const unit = pod.unit.replace(".service", `.${app}.service`);
       const lines = await host.exec(["journalctl", "-o", "json", `_SYSTEMD_UNIT=${unit}`]);
@@ -23,6 +24,18 @@ for (const userns of ["pod", "host"] as const) {
         .split("\n")
         .filter(Boolean)
         .map((line) => JSON.parse(line));
+    };
+    /** Runs a script whose process lives until `count` lines are in the journal, which asks for its cgroup. */
+    const entries = async (app: string, script: string, { count, change }: Wanted) => {
+      const waiting = `trap "exit 0" TERM; ${script}; while :; do sleep 0.1; done`;
+      assert.equal((await pod.start(app, ["sh", "-c", waiting], change)).status, 0);
+      const lines = await until(
+        () => journal(app),
+        ({ length }) => length >= count,
+      );
+      await host.exec(["systemctl", "kill", pod.unit.replace(".service", `.${app}.service`)]);
+      assert.equal((await pod.ended(app))["ExecMainStatus"], "0");
+      return lines;
     };
     before(async () => {
       host = await bootHost({ name: `streams-${userns}` });
@@ -34,13 +47,12 @@ for (const userns of ["pod", "host"] as const) {
     });
 
     test("with pipes a user can open /dev/stdout, and the journal has the app's unit", async () => {
-      const script = "echo one >/dev/stdout; echo two >/dev/stderr; echo three; sleep 0.5";
-      const end = await pod.finish("pipes", ["sh", "-c", script], (plan) => {
+      const change: Change = (plan) => {
         asWww(plan);
         plan.gantry.log = "pipe";
-      });
-      assert.equal(end["ExecMainStatus"], "0");
-      const lines = await journal("pipes");
+      };
+      const script = "echo one >/dev/stdout; echo two >/dev/stderr; echo three";
+      const lines = await entries("pipes", script, { count: 3, change });
       const seen = lines
         .map((line) => `${line["MESSAGE"]} ${line["PRIORITY"]} ${line["SYSLOG_IDENTIFIER"]}`)
         .sort();
@@ -62,13 +74,12 @@ for (const userns of ["pod", "host"] as const) {
 
     test("a terminal is stdin, stdout, stderr, the controlling terminal and /dev/console", async () => {
       const script =
-        "tty; test -t 0 -a -t 1 -a -t 2 && echo all; echo x >/dev/tty && echo control; echo y >/dev/console && echo console; stat -c %u:%g:%a /dev/pts/0; sleep 0.5";
-      const end = await pod.finish("terminal", ["sh", "-c", script], (plan) => {
+        "tty; test -t 0 -a -t 1 -a -t 2 && echo all; echo x >/dev/tty && echo control; echo y >/dev/console && echo console; stat -c %u:%g:%a /dev/pts/0";
+      const change: Change = (plan) => {
         asWww(plan);
         plan.process.terminal = true;
-      });
-      assert.equal(end["ExecMainStatus"], "0", JSON.stringify(end));
-      const text = (await journal("terminal"))
+      };
+      const text = (await entries("terminal", script, { count: 7, change }))
         .map((line) => line["MESSAGE"])
         .join("\n")
         .replaceAll("\r", "");

@@ -40,6 +40,7 @@ import { refusal } from "../../fixtures/refusal.ts";
 import { leftovers, names, newStore, type TestStore } from "../../fixtures/store.ts";
 import { type Compression, compress, tarOf } from "../../fixtures/tar.ts";
 import { busyboxEntries } from "../../fixtures/trees.ts";
+import { until } from "../../fixtures/until.ts";
 
 const busybox = await busyboxImage();
 const small: Image = {
@@ -361,8 +362,14 @@ test("an import can be cancelled and leaves nothing", async () => {
   const controller = new AbortController();
   const request = { source: `oci:${layout}`, insecureOptions: ["image"] as const, uid: 0 };
   const fetching = fetchImage(store.manager, { ...request, signal: controller.signal });
-  setTimeout(() => controller.abort(), 30);
-  await assert.rejects(fetching, refusal("Cancelled", 1));
+  const begun = until(
+    () => names(join(store.data, "inbox")),
+    ({ length }) => length > 0,
+  );
+  await Promise.all([
+    assert.rejects(fetching, refusal("Cancelled", 1)),
+    begun.then(() => controller.abort()),
+  ]);
   assertEmpty(store);
 });
 
