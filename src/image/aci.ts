@@ -56,15 +56,45 @@ const App = z.object({
 });
 type App = z.infer<typeof App>;
 
+const Label = z.object({ name: Identifier, value: z.string() });
+
+/** Only sha512 is permitted; each way of being wrong has its own words. */
+const ImageId = z.string().superRefine((id, context) => {
+  const fault = imageIdFault(id);
+  if (fault !== undefined) context.addIssue({ code: "custom", message: `${quoted(id)}: ${fault}` });
+});
+
+function imageIdFault(id: string): string | undefined {
+  const [type = "", hex, ...more] = id.split("-");
+  if (hex === undefined || more.length > 0) return "badly formatted hash string";
+  if (type === "") return "empty hash type";
+  if (type !== "sha512") return "unrecognized hash type, sha512 is the only one";
+  if (hex === "") return "empty hash value";
+  return /^[0-9a-f]{128}$/.test(hex) ? undefined : "a sha512 has 128 lowercase hexadecimal digits";
+}
+
+const Dependency = z.object({
+  imageName: Identifier,
+  imageID: ImageId.nullish(),
+  labels: list(Label),
+  /** Of the archive as it is served. */
+  size: z.int().nonnegative().nullish(),
+});
+export type Dependency = z.infer<typeof Dependency>;
+
+/** More than this is no image anybody made: each of them may cost a download. */
+const MOST_DEPENDENCIES = 64;
+const MOST_KEPT_PATHS = 100_000;
+
 const ImageManifest = z.object({
   acKind: z.literal("ImageManifest", { error: 'acKind must be "ImageManifest"' }),
   acVersion: required("acVersion").regex(VERSION, "acVersion must be a semantic version"),
   name: required("name").refine(isIdentifier, {
     error: ({ input }) => `${quoted(String(input))} is no image name`,
   }),
-  labels: list(z.object({ name: Identifier, value: z.string() })),
+  labels: list(Label),
   app: App.nullish(),
-  dependencies: list(z.object({ imageName: Identifier })),
+  dependencies: list(Dependency),
   pathWhitelist: list(Path),
   annotations: list(z.object({ name: Identifier, value: z.string() })),
 });
@@ -107,14 +137,27 @@ function placeOf(error: SyntaxError, text: string): string {
   return ` (line ${before.length}, column ${(before.at(-1)?.length ?? 0) + 1}: ${quoted(line, 80)})`;
 }
 
-function faultOf({ acVersion, labels, annotations, app }: ImageManifest): string | undefined {
+function faultOf(manifest: ImageManifest): string | undefined {
+  const { acVersion, labels, annotations, app } = manifest;
   if (!acVersion.startsWith("0.")) return `acVersion ${acVersion} is of another major version than 0.8.11`;
   const repeatedLabel = repeated((labels ?? []).map(({ name }) => name));
   if (repeatedLabel !== undefined) return `duplicate label ${quoted(repeatedLabel)}`;
   if ((labels ?? []).some(({ name }) => name === "name")) return 'invalid label name: "name"';
   const repeatedAnnotation = repeated((annotations ?? []).map(({ name }) => name));
   if (repeatedAnnotation !== undefined) return `duplicate annotation ${quoted(repeatedAnnotation)}`;
-  return app === null || app === undefined ? undefined : appFault(app);
+  const fault = dependenciesFault(manifest);
+  return fault !== undefined || app === null || app === undefined ? fault : appFault(app);
+}
+
+function dependenciesFault({ dependencies, pathWhitelist }: ImageManifest): string | undefined {
+  if ((dependencies ?? []).length > MOST_DEPENDENCIES) return `more than ${MOST_DEPENDENCIES} dependencies`;
+  if ((pathWhitelist ?? []).length > MOST_KEPT_PATHS)
+    return `more than ${MOST_KEPT_PATHS} paths in pathWhitelist`;
+  for (const { imageName, labels } of dependencies ?? []) {
+    const label = repeated((labels ?? []).map(({ name }) => name));
+    if (label !== undefined) return `duplicate label ${quoted(label)} of the dependency ${quoted(imageName)}`;
+  }
+  return undefined;
 }
 
 function appFault(app: App): string | undefined {
@@ -132,7 +175,8 @@ function appFault(app: App): string | undefined {
 }
 
 function repeated(names: readonly string[]): string | undefined {
-  return names.find((name, at) => names.indexOf(name) !== at);
+  const seen = new Set<string>();
+  return names.find((name) => seen.size === seen.add(name).size);
 }
 
 /** What would run wrongly if it were ignored is refused. */
@@ -142,10 +186,7 @@ function refuseUnsupported(manifest: ImageManifest, what: string): void {
   throw new GantryError("Unsupported", `${what} has ${feature}, which this version does not support`);
 }
 
-function unsupportedFeature({ dependencies, pathWhitelist, app }: ImageManifest): string | undefined {
-  const [dependency] = dependencies ?? [];
-  if (dependency !== undefined) return `a dependency on ${quoted(dependency.imageName)}`;
-  if ((pathWhitelist ?? []).length > 0) return "a pathWhitelist";
+function unsupportedFeature({ app }: ImageManifest): string | undefined {
   const [handler] = app?.eventHandlers ?? [];
   if (handler !== undefined) return `a ${handler.name} event handler`;
   for (const port of app?.ports ?? []) {

@@ -5,8 +5,7 @@ import { quoted } from "../base/text.ts";
 import type { Paths } from "../config/paths.ts";
 import { type AppcImageManifest, imageManifestOf } from "../image/appc-manifest.ts";
 import { groupsOf, type UserGroups } from "../image/passwd.ts";
-import { hostPlatform } from "../image/platform.ts";
-import type { ImageRecord } from "../image/record.ts";
+import type { ImageRecord, Verdict } from "../image/record.ts";
 import {
   type FileReference,
   fileReferenceText,
@@ -18,7 +17,7 @@ import { readStoredBlob } from "../store/blobs.ts";
 import { findRecord, listRecords } from "../store/images.ts";
 import type { Progress } from "../store/import.ts";
 import { readImageFile } from "../store/layer-file.ts";
-import { beginOperation } from "../store/operation.ts";
+import { beginOperation, type Operation } from "../store/operation.ts";
 import { removeImageRecord } from "../store/remove.ts";
 import { importReference } from "../store/source.ts";
 import { openStore, type Store } from "../store/store.ts";
@@ -27,6 +26,9 @@ import type { Unpacker } from "../store/unpacker.ts";
 import { podsUsing } from "../store/uses.ts";
 import { connectSystemd, type Systemd } from "../systemd/systemd.ts";
 import { type InsecureOption, judgeUnsigned } from "../trust/verdict.ts";
+import type { AciFetch, PullPolicy } from "./aci.ts";
+import { acceptFile, aciFetch, fetchRemote } from "./aci-fetch.ts";
+import type { Transfer } from "./transfer.ts";
 
 export type { ImageRecord } from "../image/record.ts";
 export type { Progress } from "../store/import.ts";
@@ -37,6 +39,8 @@ export type ImageManager = {
   readonly paths: Paths;
   /** Runs gantry-unpack; a transient unit of systemd's unless given. */
   readonly unpacker?: Unpacker;
+  /** Brings ACIs from other machines. */
+  readonly transfer?: (operation: Operation) => Transfer;
 };
 
 export type FetchRequest = {
@@ -45,6 +49,8 @@ export type FetchRequest = {
   readonly insecureOptions: readonly InsecureOption[];
   /** Who asks. */
   readonly uid: number;
+  /** When to ask other machines: by default always, and for what a file depends on only where the store lacks it. */
+  readonly pullPolicy?: PullPolicy;
   readonly signal?: AbortSignal;
   readonly progress?: (progress: Progress) => void;
 };
@@ -57,25 +63,24 @@ export type ImageDescription = ImageRecord & {
 };
 
 /**
- * Imports an image from a file or directory. Throws NotTrusted unless it may run, Unsupported for registries and
- * discovery, BadReference, NoSuchImage, BadImage, DigestMismatch, StoreFull, Cancelled, SystemdFailed.
+ * Imports an image from a file, a directory or another machine. Throws NotTrusted unless it may run, Unsupported for
+ * registries, BadReference, NoSuchImage, BadImage, DigestMismatch, StoreFull, FetchFailed, TimedOut, Cancelled, SystemdFailed.
  */
 export async function fetchImage(manager: ImageManager, request: FetchRequest): Promise<ImageRecord> {
   const reference = parseImageReference(request.source);
-  if (!isFile(reference)) throw notLocal(reference, request.source);
-  const source = fileReferenceText(reference);
-  const verdict = judgeUnsigned({ source, insecureOptions: request.insecureOptions, uid: request.uid });
+  const isRemote = reference.kind === "url" || (reference.kind === "name" && reference.app !== undefined);
+  if (!isFile(reference) && !isRemote) throw notLocal(reference, request.source);
+  const source = isFile(reference) ? fileReferenceText(reference) : request.source;
+  // Until there is somebody who reads signatures, nothing needs to be looked at for this.
+  const verdict = judgeUnsigned({ ...request, source });
   const store = await openStore(manager.paths.data);
   await using unpacker = lazyUnpacker(manager);
   await using operation = await beginOperation(store);
-  const record = await importReference(operation, reference, {
-    unpacker: unpacker.run,
-    verdict,
-    source,
-    host: hostPlatform(),
-    signal: request.signal,
-    progress: request.progress,
-  });
+  const policy = request.pullPolicy ?? (isFile(reference) ? "new" : "update");
+  const fetch = aciFetch(manager, request, { operation, unpacker: unpacker.run, policy });
+  const record = isFile(reference)
+    ? await importFile(fetch, reference, { ...request, verdict })
+    : await fetchRemote(fetch, reference, source);
   await logImport(record);
   return record;
 }
@@ -145,11 +150,25 @@ function isFile(reference: ImageReference): reference is FileReference {
   return "path" in reference;
 }
 
+async function importFile(
+  fetch: AciFetch,
+  reference: FileReference,
+  { verdict, progress }: Pick<FetchRequest, "progress"> & { readonly verdict: Verdict },
+): Promise<ImageRecord> {
+  const source = fileReferenceText(reference);
+  return await importReference(fetch.operation, reference, {
+    ...fetch,
+    acceptImage: async () => verdict,
+    acceptAci: (aci, path) => acceptFile(fetch, { aci, path, source }),
+    source,
+    progress,
+  });
+}
+
 function notLocal(reference: ImageReference, source: string): GantryError {
   const hints: Partial<Record<ImageReference["kind"], string>> = {
     registry: "pulling from registries comes with the registry milestone",
-    url: "downloads come with the registry milestone",
-    name: "discovery of appc names comes with the registry milestone",
+    name: "it is the name of a registry's image",
   };
   const hint = hints[reference.kind];
   if (hint === undefined)

@@ -13,6 +13,7 @@ import {
   writeSymlinkDurably,
 } from "../base/file.ts";
 import { quoted } from "../base/text.ts";
+import type { AppName } from "../image/app-name.ts";
 import { ImageRecord } from "../image/record.ts";
 import type { ImageReference } from "../image/reference.ts";
 import { canonicalName } from "../image/source-name.ts";
@@ -166,13 +167,15 @@ async function findByName(
 }
 
 /** The newest appc image of that name whose labels are the asked ones; labels not asked for may have any value. */
-async function findByLabels(
-  store: Store,
-  app: { readonly name: string; readonly labels: Readonly<Record<string, string>> },
-): Promise<ImageRecord | undefined> {
+export async function findByLabels(store: Store, app: AppName): Promise<ImageRecord | undefined> {
+  return (await findAllByLabels(store, app))[0];
+}
+
+/** All of them, the newest first. */
+export async function findAllByLabels(store: Store, app: AppName): Promise<ImageRecord[]> {
   const asked = Object.entries(app.labels);
   const records = await listRecords(store);
-  return records.find(
+  return records.filter(
     ({ kind, names, labels }) =>
       kind === "appc" &&
       names.some((name) => name.split(":")[0] === app.name) &&

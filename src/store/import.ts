@@ -4,19 +4,7 @@ import { join } from "node:path";
 import { GantryError } from "../base/errors.ts";
 import { exists } from "../base/file.ts";
 import { quoted } from "../base/text.ts";
-import {
-  manifestAnnotations,
-  manifestApp,
-  manifestLabels,
-  manifestName,
-  manifestPlatform,
-  parseImageManifest,
-} from "../image/aci.ts";
-import type { Extent } from "../image/archive.ts";
 import { fileNameOf } from "../image/digest.ts";
-import { digestOf } from "../image/hashing.ts";
-import { DOCUMENT_LIMIT } from "../image/layout.ts";
-import type { Platform } from "../image/oci.ts";
 import type { ImageLayer, ImageRecord, Verdict } from "../image/record.ts";
 import type { SourceImage, SourceLayer } from "../image/source.ts";
 import { keepBlob } from "./blobs.ts";
@@ -24,7 +12,7 @@ import { writeRecord } from "./images.ts";
 import { layerFacts, publishLayer } from "./layers.ts";
 import type { Operation } from "./operation.ts";
 import { layerPath } from "./store.ts";
-import { type Unpacker, type UnpackReport, unpack } from "./unpacker.ts";
+import { type Unpacker, unpack } from "./unpacker.ts";
 
 export type Progress = {
   /** Bytes of packed layers that are done, and of all. */
@@ -59,76 +47,17 @@ export async function importImage(
   const layers = await importLayers(operation, image.layers, options);
   for (const [digest, bytes] of image.documents) await keepBlob(operation, digest, bytes);
   const { documents: _documents, ...facts } = image;
-  return await finish(operation, { ...facts, layers, id: fileNameOf(image.digest) }, options);
+  return await finishImport(operation, { ...facts, layers, id: fileNameOf(image.digest) }, options);
 }
 
-/**
- * Imports an ACI, which has one layer and its manifest inside. `served` is the digest and size of the file as it was
- * given, where `archive` is an unpacked copy of it.
- */
-export async function importAci(
-  operation: Operation,
-  archive: { readonly extent: Extent; readonly served?: { readonly digest: string; readonly size: number } },
-  options: ImportOptions & { readonly host: Platform },
-): Promise<ImageRecord> {
-  const what = quoted(options.source);
-  const into = await operation.makeDirectory("aci");
-  const report = await unpack(
-    options.unpacker,
-    {
-      verb: "aci",
-      operation: operation.id,
-      part: "aci",
-      into,
-      archive: archive.extent,
-      signal: options.signal,
-    },
-    what,
-  );
-  const text = report.manifest ?? "";
-  const facts = aciFacts(text, report, what, options.host);
-  await operation.relyOn([fileNameOf(facts.digest), fileNameOf(facts.configDigest)]);
-  await publishLayer(operation.store, facts.digest, into);
-  await keepBlob(operation, facts.configDigest, Buffer.from(text));
-  const served = archive.served ?? {
-    digest: `sha256:${report.compressed.sha256}`,
-    size: report.compressed.size,
-  };
-  const layer: ImageLayer = {
-    diffId: facts.digest,
-    ...served,
-    mediaType: "application/aci",
-    unpackedSize: report.bytes,
-    entries: report.entries,
-  };
-  return await finish(operation, { ...facts, layers: [layer], id: fileNameOf(facts.digest) }, options);
-}
+/** What an image says of itself. */
+export type Facts = Omit<ImageRecord, "version" | "id" | "imported" | "source" | "verdict" | "layers">;
 
-type Facts = Omit<ImageRecord, "version" | "id" | "imported" | "source" | "verdict" | "layers">;
-
-function aciFacts(text: string, report: UnpackReport, what: string, host: Platform): Facts {
-  if (text.length > DOCUMENT_LIMIT || report.diff.sha512 === undefined) {
-    throw new GantryError("BadImage", `${what} has no image manifest of a size that can be kept`);
-  }
-  const manifest = parseImageManifest(text, what);
-  const annotations = manifestAnnotations(manifest);
-  return {
-    kind: "appc",
-    names: [manifestName(manifest)],
-    digest: `sha512:${report.diff.sha512}`,
-    configDigest: digestOf(Buffer.from(text)),
-    platform: manifestPlatform(manifest, host),
-    labels: manifestLabels(manifest),
-    annotations,
-    app: manifestApp(manifest),
-    ...(annotations["created"] === undefined ? {} : { created: annotations["created"] }),
-  };
-}
-
-async function finish(
+/** Writes the record of an image whose layers are here. Throws ImageBusy, StoreFull. */
+export async function finishImport(
   operation: Operation,
   facts: Facts & Pick<ImageRecord, "id" | "layers">,
-  { verdict, source }: ImportOptions,
+  { verdict, source }: Pick<ImportOptions, "verdict" | "source">,
 ): Promise<ImageRecord> {
   for (const { diffId } of facts.layers) {
     if (await exists(layerPath(operation.store, diffId))) continue;

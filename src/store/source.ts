@@ -7,14 +7,21 @@ import { type Archive, compressionOf, type Extent, openArchive } from "../image/
 import { readDockerArchive } from "../image/docker-archive.ts";
 import { openDirectory } from "../image/layout.ts";
 import type { HostPlatform } from "../image/platform.ts";
-import type { ImageRecord } from "../image/record.ts";
+import type { ImageRecord, Verdict } from "../image/record.ts";
 import type { FileReference } from "../image/reference.ts";
 import { readLayout, type SourceImage } from "../image/source.ts";
-import { decompressArchive, type ImportOptions, importAci, importImage } from "./import.ts";
+import { type Acceptance, keepAci, type UnpackedAci, unpackAci } from "./aci.ts";
+import { decompressArchive, type ImportOptions, importImage } from "./import.ts";
 import type { Operation } from "./operation.ts";
 import { accessError } from "./store.ts";
 
-type Options = ImportOptions & { readonly host: HostPlatform };
+/** Who decides about an image once its documents are known; what they throw refuses it. */
+export type Acceptors = {
+  readonly acceptImage: (image: SourceImage) => Promise<Verdict>;
+  readonly acceptAci: (aci: UnpackedAci, path: string) => Promise<Acceptance>;
+};
+
+type Options = Omit<ImportOptions, "verdict"> & Acceptors & { readonly host: HostPlatform };
 
 /** Digest and size of a compressed archive as it was given. */
 type Served = { readonly digest: string; readonly size: number };
@@ -33,8 +40,14 @@ export async function importReference(
   options: Options,
 ): Promise<ImageRecord> {
   const found = await findImage(operation, reference, options);
-  if (found.kind === "image") return await importImage(operation, found.image, options);
-  return await importAci(operation, found, options);
+  if (found.kind === "image") {
+    const verdict = await options.acceptImage(found.image);
+    return await importImage(operation, found.image, { ...options, verdict });
+  }
+  const what = quoted(options.source);
+  const aci = await unpackAci(operation, found, { ...options, what, part: "aci" });
+  const acceptance = await options.acceptAci(aci, reference.path);
+  return await keepAci(operation, { aci, acceptance }, options);
 }
 
 async function findImage(operation: Operation, reference: FileReference, options: Options): Promise<Found> {

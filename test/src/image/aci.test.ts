@@ -146,7 +146,40 @@ const WRONG: readonly (readonly [name: string, manifest: string, text: string])[
     }),
     'Only one eventHandler of name "pre-start" allowed',
   ],
+  ["a dependency without a name", text({ dependencies: [{ labels: [] }] }), "imageName"],
+  ["a dependency's name", text({ dependencies: [{ imageName: "a--b" }] }), '"a--b" is no identifier'],
+  ["an image id's form", depends({ imageID: "sha512" }), '"sha512": badly formatted hash string'],
+  ["an image id of three parts", depends({ imageID: "sha512-a-b" }), "badly formatted hash string"],
+  ["an image id without type", depends({ imageID: "-ab" }), "empty hash type"],
+  ["an image id of another type", depends({ imageID: "sha256-ab" }), "unrecognized hash type"],
+  ["an image id without value", depends({ imageID: "sha512-" }), "empty hash value"],
+  ["a short image id", depends({ imageID: "sha512-ab" }), "a sha512 has 128 lowercase hexadecimal digits"],
+  ["a negative size", depends({ size: -1 }), "size"],
+  [
+    "a label twice in a dependency",
+    depends({ labels: ["1", "2"].map((value) => ({ name: "version", value })) }),
+    'duplicate label "version" of the dependency "example.com/base"',
+  ],
+  [
+    "more dependencies than anybody needs",
+    text({ dependencies: Array.from({ length: 65 }, (_, at) => ({ imageName: `example.com/${at}` })) }),
+    "more than 64 dependencies",
+  ],
+  ["a relative path in the whitelist", text({ pathWhitelist: ["etc"] }), "must be an absolute path"],
 ];
+
+function depends(dependency: object): string {
+  return text({ dependencies: [{ imageName: "example.com/base", ...dependency }] });
+}
+
+test("dependencies and whitelists are read", () => {
+  const imageID = `sha512-${"a".repeat(128)}`;
+  const labels = [{ name: "version", value: "1" }];
+  const whole = { imageName: "example.com/base", imageID, labels, size: 12 };
+  const manifest = parse(text({ dependencies: [whole, { imageName: "b" }], pathWhitelist: ["/etc/"] }));
+  assert.deepEqual(manifest.dependencies, [whole, { imageName: "b" }]);
+  assert.deepEqual(manifest.pathWhitelist, ["/etc/"]);
+});
 
 for (const [name, manifest, message] of WRONG) {
   test(`refuses ${name}`, () => {
@@ -155,8 +188,6 @@ for (const [name, manifest, message] of WRONG) {
 }
 
 const UNSUPPORTED: readonly (readonly [manifest: string, text: string])[] = [
-  [text({ dependencies: [{ imageName: "example.com/base" }] }), '"example.com/base"'],
-  [text({ pathWhitelist: ["/a"] }), "pathWhitelist"],
   [app({ eventHandlers: [{ name: "post-stop", exec: ["/a"] }] }), "post-stop event handler"],
   [
     app({ ports: [{ name: "a", protocol: "tcp", port: 1, socketActivated: true }] }),

@@ -224,12 +224,8 @@ test("the beginning of two ids is ambiguous", async () => {
 
 test("what can't be fetched yet says so; an id is nothing to fetch", async () => {
   using store = newStore();
-  for (const source of ["docker://debian", "https://e.example/a.aci", "example.com/app"]) {
-    await assert.rejects(
-      fetch(store, source),
-      refusal("Unsupported", 1, `"${source}"`, "registry milestone"),
-    );
-  }
+  const refused = refusal("Unsupported", 1, '"docker://debian"', "registry milestone");
+  await assert.rejects(fetch(store, "docker://debian"), refused);
   await assert.rejects(
     fetch(store, "sha256-0123456789ab"),
     refusal("BadReference", 2, "sha256-0123456789ab"),
