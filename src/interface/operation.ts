@@ -1,6 +1,7 @@
 /** org.gantry1.Operation, at /org/gantry1/operation/<escaped id>. */
 import { defineInterface } from "../bus/table.ts";
 import { ACTIONS } from "./actions.ts";
+import { constant, variable } from "./rows.ts";
 
 const SINCE = "0.1";
 
@@ -17,26 +18,16 @@ export const OPERATION = defineInterface({
     },
   },
   properties: {
-    Id: { doc: "Its id.", since: SINCE, type: "s", emits: "const" },
-    Kind: { doc: "The verb and its noun, such as pod.run.", since: SINCE, type: "s", emits: "const" },
-    Target: { doc: "What it works on, as the caller named it.", since: SINCE, type: "s", emits: "const" },
-    Owner: { doc: "The user who began it.", since: SINCE, type: "u", emits: "const" },
-    Phase: {
-      doc: "What it does now; done, failed or cancelled at the end.",
-      since: SINCE,
-      type: "s",
-      emits: "true",
-    },
-    Progress: { doc: "From 0 to 1.", since: SINCE, type: "d", emits: "true" },
-    Result: { doc: "The id of what it made; empty before the end.", since: SINCE, type: "s", emits: "true" },
-    Error: {
-      doc: "Name and text of the error it failed with; both empty otherwise.",
-      since: SINCE,
-      type: "(ss)",
-      emits: "true",
-    },
-    Started: { doc: "Microseconds since the epoch.", since: SINCE, type: "t", emits: "const" },
-    Ended: { doc: "The same; 0 before the end.", since: SINCE, type: "t", emits: "true" },
+    Id: constant("s", "Its id."),
+    Kind: constant("s", "The verb and its noun, such as pod.run."),
+    Target: constant("s", "What it works on, as the caller named it."),
+    Owner: constant("u", "The user who began it."),
+    Phase: variable("s", "What it does now; done, failed or cancelled at the end."),
+    Progress: variable("d", "From 0 to 1."),
+    Result: variable("s", "The id of what it made; empty before the end."),
+    Error: variable("(ss)", "Name and text of the error it failed with; both empty otherwise."),
+    Started: constant("t", "Microseconds since the epoch."),
+    Ended: variable("t", "The same; 0 before the end."),
   },
   signals: {
     LogMessage: {
