@@ -4,7 +4,7 @@ import { quoted } from "../base/text.ts";
 import type { Verdict } from "../image/record.ts";
 
 /** Checks an operator may switch off, by the words of `--insecure-options`. */
-export const INSECURE_OPTIONS = ["image"] as const;
+export const INSECURE_OPTIONS = ["image", "tls", "http"] as const;
 export type InsecureOption = (typeof INSECURE_OPTIONS)[number];
 
 export type Claim = {

@@ -1,0 +1,98 @@
+/**
+ * A service for a process that reads what nobody trusts: a user of its own, no capabilities, and for its root a
+ * directory that holds nothing but what is bound into it. Measured on systemd 252: TemporaryFileSystem=/ does not hide
+ * the host there, RootDirectory= does.
+ */
+import type { UnitProperty } from "./unit.ts";
+
+/** A file or directory of the host, and its name inside. What is `optional` may be missing. */
+export type Bind = { readonly from: string; readonly to: string; readonly optional?: true };
+
+export type Sealing = {
+  /** An empty directory, in which systemd makes what it mounts upon. */
+  readonly root: string;
+  readonly readable: readonly Bind[];
+  readonly writable: readonly Bind[];
+  /** Socket families, such as AF_INET; with none there is no network either. */
+  readonly families: readonly string[];
+  /** Bytes of memory. */
+  readonly memory: number;
+};
+
+/** What a program of the distribution needs to start. */
+export const PROGRAM_FILES: readonly Bind[] = [
+  { from: "/usr", to: "/usr" },
+  { from: "/bin", to: "/bin", optional: true },
+  { from: "/lib", to: "/lib", optional: true },
+  { from: "/lib64", to: "/lib64", optional: true },
+  { from: "/etc/ld.so.cache", to: "/etc/ld.so.cache", optional: true },
+];
+
+/** MS_REC: with what is mounted below. */
+const RECURSIVE = 16384;
+const EVERY_ADDRESS = [
+  [2, [0, 0, 0, 0], 0],
+  [10, Array(16).fill(0), 0],
+];
+
+const SEALED: readonly UnitProperty[] = [
+  ["CapabilityBoundingSet", "t", 0],
+  // Not strict: systemd itself opens /dev/null for the service.
+  ["DevicePolicy", "s", "closed"],
+  ["DynamicUser", "b", true],
+  // RootDirectory= brings the host's own /dev/shm and terminals along.
+  ["InaccessiblePaths", "as", ["-/dev/shm", "-/dev/mqueue", "-/dev/pts", "-/sys"]],
+  ["KeyringMode", "s", "private"],
+  ["LimitCORE", "t", 0],
+  ["LockPersonality", "b", true],
+  ["MountAPIVFS", "b", true],
+  ["NoNewPrivileges", "b", true],
+  ["NotifyAccess", "s", "none"],
+  ["PrivateDevices", "b", true],
+  ["PrivateIPC", "b", true],
+  ["PrivateTmp", "b", true],
+  ["PrivateUsers", "b", true],
+  ["ProcSubset", "s", "pid"],
+  ["ProtectClock", "b", true],
+  ["ProtectControlGroups", "b", true],
+  ["ProtectHome", "s", "yes"],
+  ["ProtectHostname", "b", true],
+  ["ProtectKernelLogs", "b", true],
+  ["ProtectKernelModules", "b", true],
+  ["ProtectKernelTunables", "b", true],
+  ["ProtectProc", "s", "invisible"],
+  ["ProtectSystem", "s", "strict"],
+  ["ReadOnlyPaths", "as", ["-/run", "-/tmp", "-/var/tmp"]],
+  ["RestrictNamespaces", "t", 0],
+  ["RestrictRealtime", "b", true],
+  ["RestrictSUIDSGID", "b", true],
+  ["SystemCallArchitectures", "as", ["native"]],
+  ["SystemCallErrorNumber", "i", 1],
+  // @pkey: V8 asks for a protection key at start.
+  ["SystemCallFilter", "(bas)", [true, ["@system-service", "@pkey"]]],
+  ["SystemCallFilter", "(bas)", [false, ["@resources", "@privileged"]]],
+  ["TasksMax", "t", 64],
+  ["TimeoutStopUSec", "t", 5_000_000],
+  ["UMask", "u", 0o077],
+];
+
+/** The properties of such a service; what it executes and its standard streams are the caller's. */
+export function sealedService({ root, readable, writable, families, memory }: Sealing): UnitProperty[] {
+  const offline: readonly UnitProperty[] = [
+    ["PrivateNetwork", "b", true],
+    ["IPAddressDeny", "a(iayu)", EVERY_ADDRESS],
+  ];
+  return [
+    ...SEALED,
+    ...(families.length === 0 ? offline : []),
+    ["RestrictAddressFamilies", "(bas)", [true, families]],
+    ["MemoryMax", "t", memory],
+    ["RootDirectory", "s", root],
+    ["BindReadOnlyPaths", "a(ssbt)", readable.map(bindValue)],
+    ["BindPaths", "a(ssbt)", writable.map(bindValue)],
+  ];
+}
+
+function bindValue({ from, to, optional }: Bind) {
+  return [from, to, optional === true, RECURSIVE];
+}
