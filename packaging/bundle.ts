@@ -1,6 +1,6 @@
 /**
- * Bundles each process in TypeScript and the packages it uses: build/bundle/agent.cjs, and for the command cli.cjs, which
- * loads cli-code.cjs with its code cache. The journal addon lies beside them.
+ * Bundles each process in TypeScript and the packages it uses: build/bundle/agent.cjs and verifier.cjs, and for the command
+ * cli.cjs, which loads cli-code.cjs with its code cache. The journal addon lies beside them.
  */
 import { spawnSync } from "node:child_process";
 import { copyFile, mkdir, rm, writeFile } from "node:fs/promises";
@@ -34,7 +34,11 @@ const OPTIONS: BuildOptions = {
   legalComments: "none",
   // dbus-next asks for it only to find a session bus through X11.
   external: ["x11"],
-  alias: { xml2js: "./packaging/xml2js/index.cjs" },
+  alias: {
+    xml2js: "./packaging/xml2js/index.cjs",
+    // Its ES module asks for its own URL, which a CommonJS bundle has none of.
+    openpgp: "./node_modules/openpgp/dist/node/openpgp.min.cjs",
+  },
   plugins: [addonBesideBundle],
   logLevel: "warning",
 };
@@ -119,5 +123,6 @@ await build({
   banner: { js: "(function (require, module, __dirname) {" },
   footer: { js: "})" },
 });
+await build({ ...OPTIONS, entryPoints: { verifier: "src/verifier/main.ts" } });
 await makeCodeCache();
 await copyFile(`node_modules/systemd-journald/build/Release/${ADDON}`, `${OUT}/${ADDON}`);

@@ -2,7 +2,7 @@
  * gantry: the front. Hot verbs run here; everything else, and every decision, is the TypeScript half's
  * (/usr/lib/gantry/cli.cjs), which hands back a launch order when there are pods to start.
  * Under the name gantry-agent it is the agent: a unit can't choose between a runtime of our own and the distribution's.
- * Under the name gantry-pod it is what gantry@.service runs.
+ * Under the name gantry-pod it is what gantry@.service runs, and under those of the workers it becomes each of them.
  */
 #include <errno.h>
 #include <linux/close_range.h>
@@ -41,6 +41,8 @@ int main(int argc, char **argv) {
         return node_missing(node_execute_agent());
     if (strcmp(program, "gantry-pod") == 0)
         return installed_verb(arguments);
+    if (strcmp(program, "gantry-fetcher") == 0 || strcmp(program, "gantry-verifier") == 0)
+        return node_missing(node_execute_worker(program, arguments));
     Words words = words_read(arguments);
     (void)close_range(3, ~0U, CLOSE_RANGE_CLOEXEC);
     if (words.verb && strcmp(words.verb, "version") == 0 && !*words.rest) {

@@ -51,6 +51,22 @@ int node_execute_agent(void) {
     return runtime_execute(head, sizeof head / sizeof *head, none);
 }
 
+int node_execute_worker(const char *program, char **arguments) {
+    static const struct {
+        const char *program, *head[6];
+        size_t n_head;
+    } workers[] = {
+        { "gantry-fetcher", { "node", "--disable-proto=delete", GANTRY_LIBEXECDIR "/fetcher.cjs" }, 3 },
+        /* Without a compiler no memory is both writable and executable; its unit forbids it. */
+        { "gantry-verifier", { "node", "--disable-proto=delete", "--no-expose-wasm", "--jitless", "--v8-pool-size=1",
+                               GANTRY_LIBEXECDIR "/verifier.cjs" }, 6 },
+    };
+    for (size_t i = 0; i < sizeof workers / sizeof *workers; i++)
+        if (strcmp(program, workers[i].program) == 0)
+            return runtime_execute(workers[i].head, workers[i].n_head, arguments);
+    return -ESRCH;
+}
+
 int node_ask(char **arguments, pid_t *ret_pid, char **ret_line, size_t *ret_size) {
     int pipe_fds[2];
     if (pipe2(pipe_fds, O_CLOEXEC) < 0)

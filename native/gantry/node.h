@@ -9,6 +9,9 @@ int node_execute(char **arguments);
 /* The same for the agent, which takes no arguments. */
 int node_execute_agent(void);
 
+/* The same for a worker, gantry-fetcher or gantry-verifier; -ESRCH for any other name. */
+int node_execute_worker(const char *program, char **arguments);
+
 /*
  * Starts the TypeScript half with the write end of a pipe as fd 3 and reads what it writes there, up to a newline or
  * the end. *ret_line (caller frees) has no newline and may be empty.

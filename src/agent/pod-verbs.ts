@@ -2,17 +2,11 @@
 import type { Call, Demand, Errand } from "../bus/objects.ts";
 import { ACTIONS } from "../interface/actions.ts";
 import type { PodStatus } from "../manager/manager.ts";
-import { parsePullPolicy } from "../manager/pull-policy.ts";
 import { type Agent, beginOperation } from "./agent.ts";
-import { watchFetch } from "./fetch-watch.ts";
 import type { Progress } from "./operations.ts";
 import { parsePodRequest } from "./pod-request.ts";
 
-export type NewPod = {
-  readonly request: string;
-  readonly insecure: readonly string[];
-  readonly pullPolicy: string | undefined;
-};
+export type NewPod = { readonly request: string; readonly insecure: readonly string[] };
 
 /** Prepares a pod; with `start`, runs it. Throws BadManifest for what is no request at all. */
 export function newPod(
@@ -24,14 +18,10 @@ export function newPod(
   const verb = start ? "run" : "prepare";
   const image = request.images.join(" ");
   const target = request.name ?? image;
-  const pullPolicy = parsePullPolicy(wish.pullPolicy ?? "new");
-  const run = async (progress: Progress, uid: number) => {
+  const run = async (progress: Progress) => {
     progress.phase("preparing");
-    const pod = await request.prepare(agent.pods, {
-      ...{ insecureOptions: wish.insecure, pullPolicy, uid },
-      watchFetch: (source) => watchFetch(progress, source),
-    });
-    for (const warning of pod.warnings) progress.warn(warning);
+    const pod = await request.prepare(agent.pods, { insecureOptions: wish.insecure });
+    for (const warning of pod.warnings) progress.log(warning);
     if (start) await launch(agent, pod.uuid, progress);
     return pod.uuid;
   };

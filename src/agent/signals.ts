@@ -8,6 +8,9 @@ import { operationFace, operationProperties } from "./operation.ts";
 import type { Listeners, Operation } from "./operations.ts";
 import { IMAGES, operationPath, PODS } from "./paths.ts";
 
+/** syslog(3)'s LOG_INFO. */
+const INFO = 6;
+
 type OnFailure = (what: string, error: unknown) => void;
 
 type Life = {
@@ -29,9 +32,7 @@ export function announceOperations(emitter: Emitter, life: Life): Listeners {
     onChanged: (operation, changed) => {
       emitter.emitChanged(operationPath(operation.id), operationFace, changedProperties(operation, changed));
     },
-    onLog: ({ id }, line, priority) =>
-      emitter.emit(operationPath(id), [OPERATION, "LogMessage"], [priority, line]),
-    onEvent: ({ id }, json) => emitter.emit(operationPath(id), [OPERATION, "Event"], [json]),
+    onLog: ({ id }, line) => emitter.emit(operationPath(id), [OPERATION, "LogMessage"], [INFO, line]),
     onFailure: (error, operation) => life.onFailure(`operation ${operation.kind}`, error),
     onEnded: ({ id, phase }) => {
       emitter.emit(ROOT_PATH, [MANAGER, "OperationRemoved"], [id, operationPath(id), phase]);

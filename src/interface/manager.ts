@@ -9,13 +9,11 @@ const POD = [["s", "pod"]] as const;
 const IMAGE = [["s", "image"]] as const;
 const OBJECT = [["o", "object"]] as const;
 const DOCUMENT = [["s", "json"]] as const;
-const INSECURE =
-  'Guards to lower for images that are fetched: "image" accepts one that nobody has signed, "tls" any certificate, "http" plain http.';
-const PULL_POLICY =
-  'When another machine is asked: "new", if the store has no such image; "update", always; "never".';
-const ON_THE_WAY = {
-  insecure: ["as", INSECURE],
-  pullPolicy: ["s", `${PULL_POLICY} "new" unless given.`],
+const INSECURE = {
+  insecure: [
+    "as",
+    'Guards to lower for images imported on the way; "image" accepts one that nobody has signed.',
+  ],
 } as const;
 
 export const MANAGER = defineInterface({
@@ -42,7 +40,7 @@ export const MANAGER = defineInterface({
       'Prepares a pod without starting it. The request is JSON: a pod manifest, or what to make one of, such as {"name":"web","apps":[{"image":"busybox","args":["httpd","-f"]}]}. The operation\'s result is the pod\'s id.',
       {
         in: [["s", "request"]],
-        options: ON_THE_WAY,
+        options: INSECURE,
         action: ACTIONS.podPrepare,
       },
     ),
@@ -50,7 +48,7 @@ export const MANAGER = defineInterface({
       "Prepares a pod and starts it; the operation ends when every app is ready. Its result is the pod's id.",
       {
         in: [["s", "request"]],
-        options: ON_THE_WAY,
+        options: INSECURE,
         action: ACTIONS.podRun,
       },
     ),
@@ -103,13 +101,10 @@ export const MANAGER = defineInterface({
       out: DOCUMENT,
     }),
     FetchImage: work(
-      "Fetches an image from a registry, a server, a file or a directory. Files are named by absolute paths. The operation's result is the image's id.",
+      "Imports an image. Files are named by absolute paths. The operation's result is the image's id.",
       {
         in: [["s", "source"]],
-        options: {
-          insecure: ["as", INSECURE],
-          pullPolicy: ["s", `${PULL_POLICY} "update" unless given.`],
-        },
+        options: { insecure: ["as", 'Guards to lower; "image" accepts an image that nobody has signed.'] },
         action: ACTIONS.imageFetch,
       },
     ),

@@ -3,11 +3,13 @@ import * as z from "zod";
 import { DigestText } from "../image/digest-text.ts";
 import { Transport } from "../image/verdict.ts";
 
-const Path = z.string().regex(/^\/[^\0]*$/, "must be an absolute path");
+const FileName = z
+  .string()
+  .regex(/^[A-Za-z0-9][A-Za-z0-9._@-]{0,127}$/, "must be the name of a file in trustedkeys/named.d");
 const Text = z.string().min(1).max(512);
 
-/** Files of public keys; without them, the keystore's keys for the image's name. */
-const Keys = z.array(Path).min(1).max(32).optional();
+/** Files of trustedkeys/named.d; without them, the keystore's keys for the image's name. */
+const Keys = z.array(FileName).min(1).max(32).optional();
 
 /** How the name inside a signature must agree with the name asked for; the words are containers-policy.json(5)'s. */
 export const Identity = z.discriminatedUnion("type", [

@@ -1,31 +1,33 @@
 /** Whether an image may run, and why (DESIGN section 6). */
 import { GantryError } from "../base/errors.ts";
 import { quoted } from "../base/text.ts";
-import type { Verdict } from "../image/record.ts";
+import type { Verdict } from "../image/verdict.ts";
+import { shellWord } from "./refusal.ts";
 
 /** Checks an operator may switch off, by the words of `--insecure-options`. */
-export const INSECURE_OPTIONS = ["image", "tls", "http"] as const;
+export const INSECURE_OPTIONS = ["image"] as const;
 export type InsecureOption = (typeof INSECURE_OPTIONS)[number];
 
-export type Claim = {
+type Asked = {
   /** The argument that names the image, in its absolute form. */
   readonly source: string;
   readonly insecureOptions: readonly InsecureOption[];
-  /** Who asks. */
-  readonly uid: number;
 };
 
 /**
  * Judges an image that comes without a signature. Throws NotTrusted, with the exact command that would allow it,
  * unless the operator switched the check off.
  */
-export function judgeUnsigned({ source, insecureOptions, uid }: Claim): Verdict {
-  if (!insecureOptions.includes("image")) {
-    throw new GantryError("NotTrusted", `image ${quoted(source)} carries no signature`, {
-      hint: `to accept it without one: gantry fetch --insecure-options=image ${shellWord(source)}`,
-    });
-  }
-  const reason = "unsigned, accepted by --insecure-options=image";
+export function judgeUnsigned({ source, insecureOptions, uid }: Asked & { readonly uid: number }): Verdict {
+  if (insecureOptions.includes("image")) return insecureVerdict(uid);
+  throw new GantryError("NotTrusted", `image ${quoted(source)} carries no signature`, {
+    hint: `to accept it without one: gantry fetch --insecure-options=image ${shellWord(source)}`,
+  });
+}
+
+/** The verdict of an operator who switched the check off. */
+export function insecureVerdict(uid: number): Verdict {
+  const reason = "unchecked, accepted by --insecure-options=image";
   return { kind: "insecure", reason, time: Date.now() * 1000, uid };
 }
 
@@ -33,10 +35,7 @@ export function judgeUnsigned({ source, insecureOptions, uid }: Claim): Verdict 
  * Holds a verdict against what the operator says now: an image that was accepted unsigned does not become trusted by
  * lying in the store. Throws NotTrusted, with the option that would allow this run.
  */
-export function requireVerdict(
-  verdict: Verdict,
-  { source, insecureOptions }: Pick<Claim, "source" | "insecureOptions">,
-): void {
+export function requireVerdict(verdict: Verdict, { source, insecureOptions }: Asked): void {
   if (verdict.kind !== "insecure" || insecureOptions.includes("image")) return;
   throw new GantryError("NotTrusted", `image ${quoted(source)} is in the store without a signature`, {
     hint: `to run it all the same: --insecure-options=image before ${shellWord(source)}`,
@@ -53,9 +52,4 @@ export function parseInsecureOptions(text: string): InsecureOption[] {
       hint: `known are none, ${INSECURE_OPTIONS.join(", ")}`,
     });
   });
-}
-
-/** `text` as one word of a POSIX shell. */
-function shellWord(text: string): string {
-  return /^[A-Za-z0-9@%+=:,./_-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`;
 }

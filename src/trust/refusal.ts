@@ -1,0 +1,50 @@
+/** Refusals by the trust policy: what is wrong, and the exact command that would allow it. */
+import { GantryError } from "../base/errors.ts";
+import { quoted } from "../base/text.ts";
+import type { RuleName } from "../image/verdict.ts";
+import type { Subject } from "./subject.ts";
+
+type Refused = {
+  readonly subject: Subject;
+  /** The argument that names the image. */
+  readonly source: string;
+  /** Undefined: nothing is said about this name. */
+  readonly rule: RuleName | undefined;
+  readonly problems: readonly string[];
+};
+
+const SHOWN = 3;
+
+export function refusal({ subject, source, rule, problems }: Refused): GantryError {
+  if (rule === undefined) return unknownName(subject, source);
+  const shown = problems.slice(0, SHOWN).join("; ");
+  const more = problems.length > SHOWN ? `; and ${problems.length - SHOWN} more reasons` : "";
+  const message = `image ${quoted(subject.reference)} is not trusted: ${shown}${more}`;
+  return new GantryError("NotTrusted", message, { hint: `${ruleText(rule)} decides; ${unchecked(source)}` });
+}
+
+/** A rule as people know it. */
+export function ruleText({ file, scope }: RuleName): string {
+  return file === undefined
+    ? `the keystore's keys for ${quoted(scope)}`
+    : `the rule for ${quoted(scope)} in ${quoted(file)}`;
+}
+
+function unknownName(subject: Subject, source: string): GantryError {
+  const message = `image ${quoted(subject.reference)} is not trusted: no rule and no key is for ${quoted(subject.name)}`;
+  const hint = [
+    `to trust its signer: gantry trust add --prefix=${shellWord(subject.name)} KEYFILE`,
+    `to trust this one image: gantry trust add --digest=${subject.digest} ${shellWord(subject.name)}`,
+    unchecked(source),
+  ];
+  return new GantryError("NotTrusted", message, { hint: hint.join("; ") });
+}
+
+function unchecked(source: string): string {
+  return `to accept it without a check: gantry fetch --insecure-options=image ${shellWord(source)}`;
+}
+
+/** `text` as one word of a POSIX shell. */
+export function shellWord(text: string): string {
+  return /^[A-Za-z0-9@%+=:,./_-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`;
+}

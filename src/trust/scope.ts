@@ -1,0 +1,83 @@
+/**
+ * Names and scopes in the one form in which they are compared. A scope covers whole segments: `example.com/foo` covers
+ * `example.com/foo/bar` and never `example.com/foobar`.
+ */
+import { GantryError } from "../base/errors.ts";
+import { quoted } from "../base/text.ts";
+import { canonicalName } from "../image/source-name.ts";
+import type { Transport } from "../image/verdict.ts";
+
+export const EVERYTHING = "*";
+
+export type Named = { readonly transport: Transport; readonly name: string; readonly reference: string };
+
+/**
+ * A name as rules and the keystore know it: lower case, with Docker's parts that go without saying. Throws BadReference
+ * for one that could be no path.
+ */
+export function normalName(text: string, transport: Transport): string {
+  const lower = text.toLowerCase();
+  const whole = transport === "registry" ? registryName(lower) : lower;
+  if (isPath(whole)) return whole;
+  throw new GantryError("BadReference", `${quoted(text)} is not a name that a rule could cover`);
+}
+
+/** A scope in that form; undefined when it can't be one. */
+export function normalScope(text: string, transport: Transport | undefined): string | undefined {
+  const lower = text.toLowerCase().replace(/(?<=[^/])\/$/, "");
+  if (lower === EVERYTHING) return lower;
+  const whole = transport === "registry" && !isReference(lower) ? registryScope(lower) : lower;
+  const path = whole.startsWith("*.") ? whole.slice(2) : whole;
+  if (whole.startsWith("*.") && path.includes("/")) return undefined;
+  return isPath(path.replace(/@(sha256|sha512):[0-9a-f]+$/, "")) && !path.includes("*") ? whole : undefined;
+}
+
+/** How well a scope fits: the more, the more specific; undefined when it does not cover the name. */
+export function scopeFit(scope: string, { name, reference }: Named): number | undefined {
+  if (scope === EVERYTHING) return 0;
+  // A wildcard is about hosts, and any host that is spelt out goes before it: its length counts, but less than one.
+  if (scope.startsWith("*.")) return hostOf(name).endsWith(scope.slice(1)) ? scope.length / 1024 : undefined;
+  if (isReference(scope)) return scope === reference.toLowerCase() ? Number.POSITIVE_INFINITY : undefined;
+  return covers(scope, name) ? scope.split("/").length : undefined;
+}
+
+/** Whether `name` is `scope` or lies below it. */
+export function covers(scope: string, name: string): boolean {
+  return name === scope || name.startsWith(`${scope}/`);
+}
+
+/** `a`, `a/b`, `a/b/c` of `a/b/c`: the scopes of the keystore that a name lies in. */
+export function prefixesOf(name: string): string[] {
+  const segments = name.split("/");
+  return segments.map((_, at) => segments.slice(0, at + 1).join("/"));
+}
+
+/** A scope with a tag or a digest means one image. A colon in the first segment belongs to a port. */
+function isReference(scope: string): boolean {
+  return scope.includes("@") || /\/.*:/.test(scope);
+}
+
+function hostOf(name: string): string {
+  return (name.split("/")[0] ?? "").replace(/:[0-9]+$/, "");
+}
+
+function isPath(text: string): boolean {
+  return text.split("/").every((segment) => /^[^\s\0-\x1f]+$/.test(segment) && !/^\.\.?$/.test(segment));
+}
+
+/** Without tag and digest. */
+function registryName(text: string): string {
+  const bare = (canonicalName(text) ?? text).replace(/@.*$/, "");
+  const untagged = bare.replace(/:[^/:]*$/, (tail, at) => (bare.slice(0, at).includes("/") ? "" : tail));
+  return untagged
+    .replace(/^index\.docker\.io\//, "docker.io/")
+    .replace(/^docker\.io\/([^/]+)$/, "docker.io/library/$1");
+}
+
+/** `busybox` and `library/busybox` mean Docker's registry; what looks like a host is one. */
+function registryScope(text: string): string {
+  const [first = "", ...rest] = text.split("/");
+  if (/[.:*]/.test(first) || first === "localhost")
+    return text.replace(/^index\.docker\.io(?=\/|$)/, "docker.io");
+  return rest.length === 0 ? `docker.io/library/${first}` : `docker.io/${text}`;
+}
