@@ -1,23 +1,25 @@
 /** What can be done to images: each verb as an errand. */
 import type { Call, Errand } from "../bus/objects.ts";
 import { ACTIONS } from "../interface/actions.ts";
-import { fetchImage, parseInsecureOptions, removeImage } from "../manager/images.ts";
+import { fetchImage, parseInsecureOptions, parsePullPolicy, removeImage } from "../manager/images.ts";
 import { type Agent, beginOperation } from "./agent.ts";
+import { watchFetch } from "./fetch-watch.ts";
 import type { Progress } from "./operations.ts";
 
-export type Source = { readonly source: string; readonly insecure: readonly string[] };
+export type Source = {
+  readonly source: string;
+  readonly insecure: readonly string[];
+  readonly pullPolicy: string | undefined;
+};
 
 /** Imports an image. Throws Usage for a guard that nobody knows. */
-export function fetch(agent: Agent, call: Call, { source, insecure }: Source): Errand<string> {
+export function fetch(agent: Agent, call: Call, { source, insecure, ...given }: Source): Errand<string> {
   const insecureOptions = parseInsecureOptions(insecure.join(","));
-  const run = async ({ signal, ...progress }: Progress, uid: number) => {
-    progress.phase("importing");
+  const pullPolicy = parsePullPolicy(given.pullPolicy ?? "update");
+  const run = async (operation: Progress, uid: number) => {
+    const { signal, progress } = watchFetch(operation, source);
     const record = await fetchImage(agent.images, {
-      ...{ source, insecureOptions, uid, signal },
-      progress: ({ done, total, layer }) => {
-        if (layer !== "") progress.log(`unpacked ${layer}`);
-        if (total > 0) progress.progress(done / total);
-      },
+      ...{ source, insecureOptions, pullPolicy, uid, signal, progress },
     });
     return record.id;
   };

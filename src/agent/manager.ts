@@ -23,9 +23,9 @@ const managerFace = implement<typeof MANAGER, Agent>(MANAGER, {
     DescribePods: async ({ pods }) => JSON.stringify(await pods.listPods()),
     DescribePod: async ({ pods }, { pod }) => JSON.stringify(await pods.podStatus(pod)),
     PreparePod: (agent, { request, options }, call) =>
-      newPod(agent, call, { request, insecure: options.insecure ?? [], start: false }),
+      newPod(agent, call, { request, ...fetching(options), start: false }),
     RunPod: (agent, { request, options }, call) =>
-      newPod(agent, call, { request, insecure: options.insecure ?? [], start: true }),
+      newPod(agent, call, { request, ...fetching(options), start: true }),
     StartPod: async (agent, { pod }, call) => startPod(agent, call, await agent.pods.podStatus(pod)),
     StopPod: async (agent, { pod, options }, call) =>
       stopPod(agent, call, { pod: await agent.pods.podStatus(pod), force: options.force ?? false }),
@@ -39,8 +39,7 @@ const managerFace = implement<typeof MANAGER, Agent>(MANAGER, {
     DescribeImages: async ({ images }) => JSON.stringify(await listImages(images)),
     InspectImage: async ({ images }, { image }) => JSON.stringify(await inspectImage(images, image)),
     GetImageManifest: async ({ images }, { image }) => JSON.stringify(await imageManifest(images, image)),
-    FetchImage: (agent, { source, options }, call) =>
-      fetch(agent, call, { source, insecure: options.insecure ?? [] }),
+    FetchImage: (agent, { source, options }, call) => fetch(agent, call, { source, ...fetching(options) }),
     RemoveImage: async (agent, { image }, call) => remove(agent, call, await findImage(agent.images, image)),
     CollectGarbage: (agent, _, call) => collectGarbage(agent, call),
     ListOperations: ({ operations }) => operations.list().map(operationRow),
@@ -54,6 +53,12 @@ const managerFace = implement<typeof MANAGER, Agent>(MANAGER, {
 /** The one object that is always there. */
 export function managerObject(agent: Agent): FixedObject<Agent> {
   return { path: ROOT_PATH, faces: [managerFace], entity: () => agent };
+}
+
+type FetchOptions = { readonly insecure?: readonly string[]; readonly pullPolicy?: string };
+
+function fetching({ insecure = [], pullPolicy }: FetchOptions) {
+  return { insecure, pullPolicy };
 }
 
 function podRow(pod: PodStatus) {

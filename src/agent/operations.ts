@@ -9,6 +9,10 @@ const MAX_UNFINISHED = 256;
 /** Milliseconds that an ended operation can still be looked at. */
 const KEPT = 30_000;
 
+/** syslog(3)'s LOG_WARNING and LOG_INFO. */
+const WARNING = 4;
+const INFO = 6;
+
 /** What the work tells about itself while it is under way. */
 export type Progress = {
   readonly signal: AbortSignal;
@@ -16,6 +20,10 @@ export type Progress = {
   /** From 0 to 1. */
   progress(done: number): void;
   log(line: string): void;
+  /** The same for what the caller should know even when all goes well. */
+  warn(line: string): void;
+  /** For programs: what happens, as JSON. */
+  event(json: string): void;
 };
 
 /** A snapshot of an operation. Times are microseconds since the epoch, 0 for "not yet". */
@@ -43,7 +51,9 @@ export type Work = {
 export type Listeners = {
   onNew(operation: Operation): void;
   onChanged(operation: Operation, changed: Partial<Operation>): void;
-  onLog(operation: Operation, line: string): void;
+  /** `priority` is syslog(3)'s. */
+  onLog(operation: Operation, line: string, priority: number): void;
+  onEvent(operation: Operation, json: string): void;
   /** Told of failures that are ours. */
   onFailure(error: unknown, operation: Operation): void;
   /** It is over; its object stays. */
@@ -130,7 +140,9 @@ function progressOf(state: State, entry: Entry): Progress {
       // A step below a percent would only keep the bus busy.
       if (done >= entry.current.progress + 0.01) change(state, entry, { progress: Math.min(done, 1) });
     },
-    log: (line) => state.listeners.onLog(entry.current, line),
+    log: (line) => state.listeners.onLog(entry.current, line, INFO),
+    warn: (line) => state.listeners.onLog(entry.current, line, WARNING),
+    event: (json) => state.listeners.onEvent(entry.current, json),
   };
 }
 

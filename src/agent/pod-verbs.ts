@@ -2,11 +2,17 @@
 import type { Call, Demand, Errand } from "../bus/objects.ts";
 import { ACTIONS } from "../interface/actions.ts";
 import type { PodStatus } from "../manager/manager.ts";
+import { parsePullPolicy } from "../manager/pull-policy.ts";
 import { type Agent, beginOperation } from "./agent.ts";
+import { watchFetch } from "./fetch-watch.ts";
 import type { Progress } from "./operations.ts";
 import { parsePodRequest } from "./pod-request.ts";
 
-export type NewPod = { readonly request: string; readonly insecure: readonly string[] };
+export type NewPod = {
+  readonly request: string;
+  readonly insecure: readonly string[];
+  readonly pullPolicy: string | undefined;
+};
 
 /** Prepares a pod; with `start`, runs it. Throws BadManifest for what is no request at all. */
 export function newPod(
@@ -18,10 +24,14 @@ export function newPod(
   const verb = start ? "run" : "prepare";
   const image = request.images.join(" ");
   const target = request.name ?? image;
-  const run = async (progress: Progress) => {
+  const pullPolicy = parsePullPolicy(wish.pullPolicy ?? "new");
+  const run = async (progress: Progress, uid: number) => {
     progress.phase("preparing");
-    const pod = await request.prepare(agent.pods, { insecureOptions: wish.insecure });
-    for (const warning of pod.warnings) progress.log(warning);
+    const pod = await request.prepare(agent.pods, {
+      ...{ insecureOptions: wish.insecure, pullPolicy, uid },
+      watchFetch: (source) => watchFetch(progress, source),
+    });
+    for (const warning of pod.warnings) progress.warn(warning);
     if (start) await launch(agent, pod.uuid, progress);
     return pod.uuid;
   };

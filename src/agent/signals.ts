@@ -8,9 +8,6 @@ import { operationFace, operationProperties } from "./operation.ts";
 import type { Listeners, Operation } from "./operations.ts";
 import { IMAGES, operationPath, PODS } from "./paths.ts";
 
-/** syslog(3)'s LOG_INFO. */
-const INFO = 6;
-
 type OnFailure = (what: string, error: unknown) => void;
 
 type Life = {
@@ -32,7 +29,9 @@ export function announceOperations(emitter: Emitter, life: Life): Listeners {
     onChanged: (operation, changed) => {
       emitter.emitChanged(operationPath(operation.id), operationFace, changedProperties(operation, changed));
     },
-    onLog: ({ id }, line) => emitter.emit(operationPath(id), [OPERATION, "LogMessage"], [INFO, line]),
+    onLog: ({ id }, line, priority) =>
+      emitter.emit(operationPath(id), [OPERATION, "LogMessage"], [priority, line]),
+    onEvent: ({ id }, json) => emitter.emit(operationPath(id), [OPERATION, "Event"], [json]),
     onFailure: (error, operation) => life.onFailure(`operation ${operation.kind}`, error),
     onEnded: ({ id, phase }) => {
       emitter.emit(ROOT_PATH, [MANAGER, "OperationRemoved"], [id, operationPath(id), phase]);

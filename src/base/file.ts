@@ -82,12 +82,24 @@ function tooLarge(path: string, size: number, limit: number): GantryError {
   return new GantryError("BadImage", `${quoted(path)} has ${size} bytes, the limit is ${limit}`);
 }
 
-/** Opens a regular file for reading; BadImage for anything else. */
-export async function openRegular(path: string): Promise<FileHandle> {
-  const file = await open(path, constants.O_RDONLY | constants.O_NONBLOCK | constants.O_NOCTTY);
+/**
+ * Opens a regular file for reading; BadImage for anything else. `contested`: a process that nobody trusts may put
+ * something else in its place at any time, so a symbolic link is not followed.
+ */
+export async function openRegular(path: string, { contested = false } = {}): Promise<FileHandle> {
+  const file = await openWithoutWaiting(path, contested ? constants.O_NOFOLLOW : 0);
   if ((await file.stat()).isFile()) return file;
   await file.close();
   throw new GantryError("BadImage", `${quoted(path)} is not a regular file`);
+}
+
+async function openWithoutWaiting(path: string, flags: number): Promise<FileHandle> {
+  try {
+    return await open(path, constants.O_RDONLY | constants.O_NONBLOCK | constants.O_NOCTTY | flags);
+  } catch (cause) {
+    if (errnoOf(cause) !== "ELOOP") throw cause;
+    throw new GantryError("BadImage", `${quoted(path)} is a symbolic link`, { cause });
+  }
 }
 
 /** `length` bytes from `position` on; BadImage when the file ends before. */

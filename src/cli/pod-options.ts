@@ -54,12 +54,16 @@ export const POD_OPTIONS: readonly Option[] = [
   { name: "inherit-env", help: "pass this command's environment on" },
   { name: "interactive", help: "connect standard input to the only app; a terminal if this is one" },
   { name: "pod-manifest", value: "FILE", help: "a pod manifest instead of images" },
-  { name: "insecure-options", value: "LIST", help: "image: accept images without a signature" },
+  {
+    name: "insecure-options",
+    value: "LIST",
+    help: "image: accept images without a signature; tls, http: a registry without a good certificate, without TLS",
+  },
   {
     name: "pull-policy",
     value: "POLICY",
     choices: ["new", "update", "never"],
-    help: "when to fetch; images on disk are always read",
+    help: "when to ask a registry: if the store has no such image (default), always, never; files are always read",
   },
   ...LIMITS,
 ];

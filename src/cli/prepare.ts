@@ -1,8 +1,17 @@
 /** What `prepare` and `run` share. */
-import type { LaunchablePod, PodManager, PodRequest, PrepareOptions } from "../manager/manager.ts";
+import type {
+  FetchWatch,
+  LaunchablePod,
+  PodManager,
+  PodRequest,
+  PrepareOptions,
+} from "../manager/manager.ts";
+import { parsePullPolicy } from "../manager/pull-policy.ts";
+import { listenForInterrupt } from "./interrupt.ts";
 import type { PodWords } from "./pod-grammar.ts";
 import { insecureOptions, manifestFile, podRequest, readText } from "./pod-options.ts";
-import type { Context } from "./verb.ts";
+import { showProgress } from "./progress.ts";
+import type { Context, OptionValues } from "./verb.ts";
 
 /** Prepares the pod that the words describe, and tells its warnings. */
 export async function preparePodWords(context: Context, words: PodWords): Promise<LaunchablePod> {
@@ -30,11 +39,40 @@ export async function runPodWords(context: Context, words: PodWords): Promise<La
   });
 }
 
+/** When images are fetched, and how that is shown. */
+export function fetchOptions(
+  context: Context,
+  options: OptionValues,
+): Pick<PrepareOptions, "pullPolicy" | "watchFetch"> {
+  const given = options.value("pull-policy");
+  return {
+    ...(given === undefined ? {} : { pullPolicy: parsePullPolicy(given) }),
+    watchFetch: (source) => watchFetch(context, source, options.flag("quiet")),
+  };
+}
+
+/** While a fetch goes on, an interrupt undoes it. */
+function watchFetch(context: Context, source: string, quiet: boolean): FetchWatch {
+  const interrupt = listenForInterrupt();
+  const display = quiet ? undefined : showProgress(context, source);
+  return {
+    signal: interrupt.signal,
+    progress: (progress) => display?.show(progress),
+    [Symbol.dispose]: () => {
+      display?.[Symbol.dispose]();
+      interrupt[Symbol.dispose]();
+    },
+  };
+}
+
 type Taker = Pick<PodManager, "preparePod" | "prepareManifest">;
 
 async function submitWords(context: Context, words: PodWords, taker: Taker): Promise<LaunchablePod> {
   const file = manifestFile(words);
-  const options: PrepareOptions = { insecureOptions: insecureOptions(words.options) };
+  const options: PrepareOptions = {
+    insecureOptions: insecureOptions(words.options),
+    ...fetchOptions(context, words.options),
+  };
   const request: PodRequest | undefined = file === undefined ? podRequest(words, context) : undefined;
   const pod =
     request === undefined

@@ -23,7 +23,15 @@ function pad(cell: string, width: number): string {
 
 /** One JSON document, ended by a newline; what JSON lets pass and a terminal would obey is escaped in its strings. */
 export function json(value: unknown): string {
-  const text = JSON.stringify(value, null, 2);
+  return escapedJson(JSON.stringify(value, null, 2));
+}
+
+/** The same on one line. */
+export function jsonLine(value: unknown): string {
+  return escapedJson(JSON.stringify(value));
+}
+
+function escapedJson(text: string): string {
   const escaped = (character: string) => `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`;
   return `${text.replace(/[\u007f-\u009f\u2028\u2029\u202a-\u202e\u2066-\u2069]/g, escaped)}\n`;
 }

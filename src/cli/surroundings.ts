@@ -25,6 +25,10 @@ export function makeContext({ environment, uid }: Surroundings, paths: Paths): C
     get stdoutTerminal() {
       return isTerminal(1);
     },
+    get stderrTerminal() {
+      return isTerminal(2);
+    },
+    terminalSize: () => sizeOf(process.stderr),
     authentication: async () => {
       const { standByForPassword } = await import("./authentication.ts");
       return await standByForPassword(isTerminal(0));
@@ -38,6 +42,11 @@ export function makeContext({ environment, uid }: Surroundings, paths: Paths): C
 function isTerminal(fd: number): boolean {
   const { isatty } = createRequire("/")("node:tty") as typeof import("node:tty");
   return isatty(fd);
+}
+
+/** What tells no size, such as a serial line, is taken for the smallest of terminals. */
+function sizeOf({ columns, rows }: Partial<NodeJS.WriteStream>): { columns: number; rows: number } {
+  return { columns: columns || 80, rows: rows || 24 };
 }
 
 /** Synchronous and without process.stdout, whose set-up takes longer than most verbs. */

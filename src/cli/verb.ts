@@ -30,6 +30,9 @@ export type Context = {
   readonly environment: Readonly<Record<string, string | undefined>>;
   readonly stdinTerminal: boolean;
   readonly stdoutTerminal: boolean;
+  readonly stderrTerminal: boolean;
+  /** Of the terminal that is standard error, as it is now. */
+  terminalSize(): { readonly columns: number; readonly rows: number };
   /** Stands by to ask for a password on the terminal, until the disposal. */
   authentication(): Promise<Disposable>;
   /** Writes to standard output, as is. */

@@ -11,7 +11,13 @@ import { openRegular, readExactly } from "../base/file.ts";
 import { quoted } from "../base/text.ts";
 
 /** Bytes somewhere in a file. */
-export type Extent = { readonly path: string; readonly offset: number; readonly length: number };
+export type Extent = {
+  readonly path: string;
+  readonly offset: number;
+  readonly length: number;
+  /** It lies where a process that nobody trusts can write. */
+  readonly contested?: boolean;
+};
 
 /** The files of an image: a directory, or an archive of one. */
 export type ImageFiles = {
@@ -77,7 +83,7 @@ export async function readExtent(extent: Extent, limit: number, what: string): P
   if (extent.length > limit) {
     throw new GantryError("BadImage", `${what} has ${extent.length} bytes, the limit is ${limit}`);
   }
-  await using file = await openRegular(extent.path);
+  await using file = await openRegular(extent.path, { contested: extent.contested ?? false });
   return await readExactly(file, { path: extent.path, position: extent.offset, length: extent.length });
 }
 

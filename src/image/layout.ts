@@ -1,6 +1,6 @@
 /** An OCI image layout as a directory, and verified reading of its blobs, from a directory or an archive. */
 import { constants } from "node:fs";
-import { stat } from "node:fs/promises";
+import { lstat, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { GantryError } from "../base/errors.ts";
 import { unlessMissing } from "../base/file.ts";
@@ -15,17 +15,24 @@ export const DOCUMENT_LIMIT = 4 * 1024 * 1024;
 
 /** The files of a layout directory. */
 export function openDirectory(path: string): ImageFiles {
-  return { path, extent: (name) => directoryExtent(path, name) };
+  return { path, extent: (name) => directoryExtent(join(path, name), false) };
 }
 
-async function directoryExtent(directory: string, name: string): Promise<Extent | undefined> {
-  const path = join(directory, name);
-  const found = await unlessMissing(stat(path));
+/**
+ * The same while a process that nobody trusts writes there: links lead nowhere. The directories in it must belong to
+ * somebody else. `shown` names the place in messages.
+ */
+export function openContestedDirectory(path: string, shown: string): ImageFiles {
+  return { path: shown, extent: (name) => directoryExtent(join(path, name), true) };
+}
+
+async function directoryExtent(path: string, contested: boolean): Promise<Extent | undefined> {
+  const found = await unlessMissing(contested ? lstat(path) : stat(path));
   if (found === undefined) return undefined;
   if ((found.mode & constants.S_IFMT) !== constants.S_IFREG) {
     throw new GantryError("BadImage", `${quoted(path)} is not a regular file`);
   }
-  return { path, offset: 0, length: found.size };
+  return { path, offset: 0, length: found.size, ...(contested ? { contested } : {}) };
 }
 
 /** Where a blob is. Its size is compared first: a wrong one needs no hashing. Throws BadImage, DigestMismatch. */

@@ -82,6 +82,8 @@ export const ImageRecord = z.strictObject({
   layers: z.array(ImageLayer).min(1),
   /** Ids of the appc images whose layers are among them, each with a record and a verdict of its own. */
   dependencies: z.array(Id).optional(),
+  /** Who served the manifest of an image from a registry, which may have been a mirror. */
+  host: z.string().optional(),
   /** Where an ACI was downloaded from. */
   remote: Remote.optional(),
   app: ImageApp,

@@ -1,4 +1,4 @@
-/** An image as it was found on disk, its documents verified, its layers still packed. */
+/** An image as it was found, its documents on disk and verified, its layers still packed. */
 import { GantryError } from "../base/errors.ts";
 import { quoted } from "../base/text.ts";
 import { executionApp } from "./app.ts";
@@ -25,20 +25,37 @@ export type SourceLayer = {
   readonly digest?: string;
   readonly size: number;
   readonly mediaType: string;
-  readonly extent: Extent;
+  /** Where the archive is; absent when it has to be fetched. */
+  readonly extent?: Extent;
+  /** Other places to fetch it from, as the image names them. */
+  readonly urls?: readonly string[];
 };
 
 /** The part of an image record that the image itself decides, and where its layers are. */
 export type SourceImage = Pick<
   ImageRecord,
-  "kind" | "names" | "digest" | "configDigest" | "platform" | "labels" | "annotations" | "created" | "app"
+  | "kind"
+  | "names"
+  | "digest"
+  | "configDigest"
+  | "platform"
+  | "labels"
+  | "annotations"
+  | "created"
+  | "app"
+  | "host"
 > & {
   readonly layers: readonly SourceLayer[];
   /** The documents to keep, by digest. */
   readonly documents: ReadonlyMap<string, Buffer>;
 };
 
-export type SourceOptions = { readonly ref?: string | undefined; readonly host: HostPlatform };
+export type SourceOptions = {
+  readonly ref?: string | undefined;
+  readonly host: HostPlatform;
+  /** Whether the layers are in the layout, too; so it is unless told. */
+  readonly layers?: "here" | "elsewhere";
+};
 
 const REF_NAME = "org.opencontainers.image.ref.name";
 const CONTAINERD_NAME = "io.containerd.image.name";
@@ -53,7 +70,8 @@ export async function readLayout(files: ImageFiles, options: SourceOptions): Pro
   const index = parseIndex(await readDocument(files, "index.json"), `index.json of ${quoted(files.path)}`);
   const entries = selectRef(index.manifests.filter(isImage), options.ref, files.path);
   const descriptor = await selectPlatform(files, entries, options.host);
-  return await readImage(files, descriptor, namesOf(entries, files.path));
+  const image = await readImage(files, descriptor, namesOf(entries, files.path));
+  return options.layers === "elsewhere" ? image : { ...image, layers: await locateLayers(files, image) };
 }
 
 /** Labels, annotations, platform and app of a configuration, shared by layouts and `docker save`. */
@@ -166,21 +184,24 @@ async function readImage(files: ImageFiles, descriptor: Descriptor, names: strin
     configDigest: digestOf(configBytes),
     ...configurationFacts(configuration, what),
     annotations: { ...manifest.annotations },
-    layers: await locateLayers(files, manifest, configuration),
+    layers: layersOf(manifest, configuration),
     documents: new Map([manifestBytes, configBytes].map((bytes) => [digestOf(bytes), bytes])),
   };
 }
 
-async function locateLayers(
-  files: ImageFiles,
-  manifest: Manifest,
-  configuration: Configuration,
-): Promise<SourceLayer[]> {
-  const layers: SourceLayer[] = [];
-  for (const [at, { digest, size, mediaType, ...rest }] of manifest.layers.entries()) {
-    const diffId = configuration.rootfs.diff_ids[at] ?? "";
-    const extent = await locateBlob(files, { digest, size, mediaType, ...rest }, "layer");
-    layers.push({ diffId, digest, size, mediaType, extent });
+function layersOf(manifest: Manifest, configuration: Configuration): SourceLayer[] {
+  return manifest.layers.map(({ digest, size, mediaType, urls }, at) => ({
+    diffId: configuration.rootfs.diff_ids[at] ?? "",
+    ...{ digest, size, mediaType },
+    ...(urls ? { urls } : {}),
+  }));
+}
+
+async function locateLayers(files: ImageFiles, { layers }: SourceImage): Promise<SourceLayer[]> {
+  const located: SourceLayer[] = [];
+  for (const layer of layers) {
+    const { digest = layer.diffId, size, mediaType } = layer;
+    located.push({ ...layer, extent: await locateBlob(files, { digest, size, mediaType }, "layer") });
   }
-  return layers;
+  return located;
 }

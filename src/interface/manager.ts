@@ -9,11 +9,13 @@ const POD = [["s", "pod"]] as const;
 const IMAGE = [["s", "image"]] as const;
 const OBJECT = [["o", "object"]] as const;
 const DOCUMENT = [["s", "json"]] as const;
-const INSECURE = {
-  insecure: [
-    "as",
-    'Guards to lower for images imported on the way; "image" accepts one that nobody has signed.',
-  ],
+const INSECURE =
+  'Guards to lower for images that are fetched: "image" accepts one that nobody has signed, "tls" any certificate, "http" plain http.';
+const PULL_POLICY =
+  'When another machine is asked: "new", if the store has no such image; "update", always; "never".';
+const ON_THE_WAY = {
+  insecure: ["as", INSECURE],
+  pullPolicy: ["s", `${PULL_POLICY} "new" unless given.`],
 } as const;
 
 export const MANAGER = defineInterface({
@@ -40,7 +42,7 @@ export const MANAGER = defineInterface({
       'Prepares a pod without starting it. The request is JSON: a pod manifest, or what to make one of, such as {"name":"web","apps":[{"image":"busybox","args":["httpd","-f"]}]}. The operation\'s result is the pod\'s id.',
       {
         in: [["s", "request"]],
-        options: INSECURE,
+        options: ON_THE_WAY,
         action: ACTIONS.podPrepare,
       },
     ),
@@ -48,7 +50,7 @@ export const MANAGER = defineInterface({
       "Prepares a pod and starts it; the operation ends when every app is ready. Its result is the pod's id.",
       {
         in: [["s", "request"]],
-        options: INSECURE,
+        options: ON_THE_WAY,
         action: ACTIONS.podRun,
       },
     ),
@@ -101,10 +103,13 @@ export const MANAGER = defineInterface({
       out: DOCUMENT,
     }),
     FetchImage: work(
-      "Imports an image. Files are named by absolute paths. The operation's result is the image's id.",
+      "Fetches an image from a registry, a server, a file or a directory. Files are named by absolute paths. The operation's result is the image's id.",
       {
         in: [["s", "source"]],
-        options: { insecure: ["as", 'Guards to lower; "image" accepts an image that nobody has signed.'] },
+        options: {
+          insecure: ["as", INSECURE],
+          pullPolicy: ["s", `${PULL_POLICY} "update" unless given.`],
+        },
         action: ACTIONS.imageFetch,
       },
     ),

@@ -31,12 +31,17 @@ export const OPERATION = defineInterface({
   },
   signals: {
     LogMessage: {
-      doc: "A line about the work, for people.",
+      doc: "A line about the work, for people; priority 4 is what the caller should know, 6 anything else.",
       since: SINCE,
       args: [
         ["u", "priority"],
         ["s", "line"],
       ],
+    },
+    Event: {
+      doc: "A step of a fetch, for programs: an object as a line of `gantry fetch --format=json` has it.",
+      since: SINCE,
+      args: [["s", "json"]],
     },
   },
 });

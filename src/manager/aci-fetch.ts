@@ -9,9 +9,10 @@ import type { Operation } from "../store/operation.ts";
 import type { Unpacker } from "../store/unpacker.ts";
 import type { Judge } from "../trust/subject.ts";
 import { judgeUnsigned } from "../trust/verdict.ts";
-import { type AciFetch, acceptAci, type PullPolicy, signaturesBeside } from "./aci.ts";
+import { type AciFetch, acceptAci, signaturesBeside } from "./aci.ts";
 import { fetchApp, fetchUrl } from "./appc.ts";
 import type { FetchRequest, ImageManager } from "./images.ts";
+import type { PullPolicy } from "./pull-policy.ts";
 import type { Transfer } from "./transfer.ts";
 
 export function aciFetch(

@@ -15,9 +15,8 @@ import type { Unpacker } from "../store/unpacker.ts";
 import type { Judge, Judged } from "../trust/subject.ts";
 import type { InsecureOption } from "../trust/verdict.ts";
 import { type Asked, dependenciesOf } from "./dependencies.ts";
+import type { PullPolicy } from "./pull-policy.ts";
 import type { Transfer } from "./transfer.ts";
-
-export type PullPolicy = "new" | "update" | "never";
 
 /** One fetch: an ACI and all it depends on, which share what they find. */
 export type AciFetch = {

@@ -14,7 +14,8 @@ const RULES = [
 ];
 
 export type WorkOptions = {
-  readonly onLog?: (line: string) => void;
+  readonly onLog?: (line: string, priority: number) => void;
+  readonly onEvent?: (json: string) => void;
   /** Cancels the operation; it then fails with Cancelled. */
   readonly signal?: AbortSignal;
 };
@@ -96,8 +97,10 @@ async function resultOf(following: Following, options: WorkOptions): Promise<str
 /** Anybody may send us a signal: only the agent's words are passed on, only the daemon's news of it believed. */
 function noteSignal({ operation, agent }: Following, signal: Signal, options: WorkOptions): void {
   const { sender, path, member, body } = signal;
-  if (sender === agent && path === operation.path && member === "LogMessage")
-    options.onLog?.(String(body[1]));
+  if (sender === agent && path === operation.path) {
+    if (member === "LogMessage") options.onLog?.(String(body[1]), Number(body[0]));
+    if (member === "Event") options.onEvent?.(String(body[0]));
+  }
   if (sender !== DAEMON || member !== "NameOwnerChanged" || body[1] !== agent) return;
   throw new GantryError("SystemdFailed", "the agent ended in the middle of the work", {
     hint: "journalctl -u gantry-agent.service",

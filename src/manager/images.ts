@@ -1,5 +1,4 @@
 /** Images, as the CLI and the agent use them: fetch, list, inspect, remove. */
-import { join } from "node:path";
 import { GantryError } from "../base/errors.ts";
 import { quoted } from "../base/text.ts";
 import type { Paths } from "../config/paths.ts";
@@ -12,27 +11,30 @@ import {
   type ImageReference,
   parseImageReference,
 } from "../image/reference.ts";
+import { parseRepository, type Repository } from "../image/repository.ts";
 import { logEvent } from "../journal/journal.ts";
 import { readStoredBlob } from "../store/blobs.ts";
-import { findRecord, listRecords } from "../store/images.ts";
-import type { Progress } from "../store/import.ts";
+import { findRecord, listRecords, lookUpRecord, noSuchRecord } from "../store/images.ts";
 import { readImageFile } from "../store/layer-file.ts";
 import { beginOperation, type Operation } from "../store/operation.ts";
+import type { Progress } from "../store/progress.ts";
 import { removeImageRecord } from "../store/remove.ts";
 import { importReference } from "../store/source.ts";
 import { openStore, type Store } from "../store/store.ts";
-import { unitUnpacker } from "../store/unpack-unit.ts";
 import type { Unpacker } from "../store/unpacker.ts";
 import { podsUsing } from "../store/uses.ts";
-import { connectSystemd, type Systemd } from "../systemd/systemd.ts";
-import { type InsecureOption, judgeUnsigned } from "../trust/verdict.ts";
-import type { AciFetch, PullPolicy } from "./aci.ts";
+import type { Judge } from "../trust/subject.ts";
+import { type InsecureOption, judgeUnsigned, requireVerdict } from "../trust/verdict.ts";
+import type { AciFetch } from "./aci.ts";
 import { acceptFile, aciFetch, fetchRemote } from "./aci-fetch.ts";
+import type { PullPolicy } from "./pull-policy.ts";
 import type { Transfer } from "./transfer.ts";
+import { openWorkers } from "./workers.ts";
 
 export type { ImageRecord } from "../image/record.ts";
-export type { Progress } from "../store/import.ts";
+export type { Progress } from "../store/progress.ts";
 export { type InsecureOption, parseInsecureOptions } from "../trust/verdict.ts";
+export { PULL_POLICIES, type PullPolicy, parsePullPolicy } from "./pull-policy.ts";
 
 /** What the functions here need of a manager. */
 export type ImageManager = {
@@ -41,16 +43,18 @@ export type ImageManager = {
   readonly unpacker?: Unpacker;
   /** Brings ACIs from other machines. */
   readonly transfer?: (operation: Operation) => Transfer;
+  /** Says why an image may run. */
+  readonly judge?: Judge;
 };
 
 export type FetchRequest = {
   /** An image argument of any form. */
   readonly source: string;
   readonly insecureOptions: readonly InsecureOption[];
+  /** When to ask other machines: by default always, and for what a file depends on only where the store lacks it. */
+  readonly pullPolicy?: PullPolicy | undefined;
   /** Who asks. */
   readonly uid: number;
-  /** When to ask other machines: by default always, and for what a file depends on only where the store lacks it. */
-  readonly pullPolicy?: PullPolicy;
   readonly signal?: AbortSignal;
   readonly progress?: (progress: Progress) => void;
 };
@@ -63,21 +67,23 @@ export type ImageDescription = ImageRecord & {
 };
 
 /**
- * Imports an image from a file, a directory or another machine. Throws NotTrusted unless it may run, Unsupported for
- * registries, BadReference, NoSuchImage, BadImage, DigestMismatch, StoreFull, FetchFailed, TimedOut, Cancelled, SystemdFailed.
+ * Takes an image into the store, from a file, a directory or another machine. Throws NotTrusted unless it may run,
+ * BadReference, NoSuchImage, BadImage, DigestMismatch, StoreFull, FetchFailed, TimedOut, Cancelled, SystemdFailed.
  */
 export async function fetchImage(manager: ImageManager, request: FetchRequest): Promise<ImageRecord> {
   const reference = parseImageReference(request.source);
-  const isRemote = reference.kind === "url" || (reference.kind === "name" && reference.app !== undefined);
-  if (!isFile(reference) && !isRemote) throw notLocal(reference, request.source);
+  if (reference.kind === "id")
+    throw new GantryError("BadReference", `${quoted(request.source)} is an id: it names nothing to fetch`);
+  const repository = repositoryOf(reference);
+  if (repository !== undefined) return await fetchRepository(manager, request, repository);
   const source = isFile(reference) ? fileReferenceText(reference) : request.source;
   // Until there is somebody who reads signatures, nothing needs to be looked at for this.
   const verdict = judgeUnsigned({ ...request, source });
   const store = await openStore(manager.paths.data);
-  await using unpacker = lazyUnpacker(manager);
+  await using workers = openWorkers(manager);
   await using operation = await beginOperation(store);
   const policy = request.pullPolicy ?? (isFile(reference) ? "new" : "update");
-  const fetch = aciFetch(manager, request, { operation, unpacker: unpacker.run, policy });
+  const fetch = aciFetch(manager, request, { operation, unpacker: workers.unpacker, policy });
   const record = isFile(reference)
     ? await importFile(fetch, reference, { ...request, verdict })
     : await fetchRemote(fetch, reference, source);
@@ -85,14 +91,33 @@ export async function fetchImage(manager: ImageManager, request: FetchRequest): 
   return record;
 }
 
-/**
- * The image an argument means: one in the store for ids and names, an import for files and directories. Throws what
- * fetchImage() throws, AmbiguousName.
- */
-export async function ensureImage(manager: ImageManager, request: FetchRequest): Promise<ImageRecord> {
-  const reference = parseImageReference(request.source);
-  if (isFile(reference)) return await fetchImage(manager, request);
-  return await findImage(manager, request.source);
+/** What of the references names an image of a registry; a name that can't be appc's is one of those. */
+export function repositoryOf(reference: ImageReference): Repository | undefined {
+  if (reference.kind === "registry") return reference.repository;
+  return reference.kind === "name" && reference.app === undefined
+    ? parseRepository(reference.name)
+    : undefined;
+}
+
+/** Throws NoSuchImage where the policy wants the store's image and there is none. */
+async function fetchRepository(
+  manager: ImageManager,
+  request: FetchRequest,
+  repository: Repository,
+): Promise<ImageRecord> {
+  const { source, pullPolicy = "update", insecureOptions } = request;
+  if (pullPolicy !== "update") {
+    const stored = await lookUpRecord(storeOf(manager), { kind: "registry", repository }, source);
+    if (stored !== undefined) {
+      requireVerdict(stored.verdict, { source, insecureOptions });
+      return stored;
+    }
+    if (pullPolicy === "never") throw noSuchRecord(source);
+  }
+  const { fetchFromRegistry } = await import("./registry-fetch.ts");
+  const record = await fetchFromRegistry(manager, request, repository);
+  await logImport(record);
+  return record;
 }
 
 /** Every image, the newest first. Throws StoreCorrupt, AccessDenied. */
@@ -163,36 +188,6 @@ async function importFile(
     source,
     progress,
   });
-}
-
-function notLocal(reference: ImageReference, source: string): GantryError {
-  const hints: Partial<Record<ImageReference["kind"], string>> = {
-    registry: "pulling from registries comes with the registry milestone",
-    name: "it is the name of a registry's image",
-  };
-  const hint = hints[reference.kind];
-  if (hint === undefined)
-    return new GantryError("BadReference", `${quoted(source)} is an id: it names nothing to fetch`);
-  const today = "fetch an OCI layout, an archive or an .aci file instead";
-  return new GantryError("Unsupported", `${quoted(source)} can't be fetched yet: ${hint}`, { hint: today });
-}
-
-/** Connects to systemd only when there is something to unpack. */
-function lazyUnpacker(manager: ImageManager): AsyncDisposable & { readonly run: Unpacker } {
-  let systemd: Promise<Systemd> | undefined;
-  const program = join(manager.paths.libexec, "gantry-unpack");
-  const run: Unpacker = async (request) => {
-    systemd ??= connectSystemd();
-    return await unitUnpacker(await systemd, program)(request);
-  };
-  return {
-    run: manager.unpacker ?? run,
-    [Symbol.asyncDispose]: async () => {
-      // A connection that failed was reported by whoever needed it.
-      const connected = await systemd?.catch(() => undefined);
-      await connected?.[Symbol.asyncDispose]();
-    },
-  };
 }
 
 async function logImport(record: ImageRecord): Promise<void> {

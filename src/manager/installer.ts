@@ -1,11 +1,12 @@
 /** The interface to installed pods, which only root has. Methods throw GantryError with the kinds named. */
 
+import type { PrepareOptions } from "./manager.ts";
+
 export type Installation = {
   /** The definition, and the file it comes from, which names the pod unless its manifest does. */
   readonly text: string;
   readonly origin: string;
-  readonly insecureOptions: readonly string[];
-};
+} & Pick<PrepareOptions, "insecureOptions" | "pullPolicy" | "watchFetch">;
 
 export type InstalledPod = {
   readonly uuid: string;

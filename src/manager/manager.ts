@@ -6,16 +6,28 @@ import type { Collection, GcOptions, Removal } from "../pod/gc.ts";
 import type { PodManifest } from "../pod/manifest.ts";
 import type { AppRequestInput, PodRequestInput } from "../pod/request.ts";
 import type { AppStatus, PodStatus } from "../pod/status.ts";
+import type { Progress } from "../store/progress.ts";
+import type { PullPolicy } from "./pull-policy.ts";
 
-export type { AppStatus, Collection, GcOptions, PodManifest, PodStatus, Removal };
+export type { AppStatus, Collection, GcOptions, PodManifest, PodStatus, Progress, PullPolicy, Removal };
 export type PodRequest = PodRequestInput;
 export type AppRequest = AppRequestInput;
 
 export type PrepareOptions = {
   /** Checks that are switched off for images imported on the way, such as `image`. */
   readonly insecureOptions: readonly string[];
+  /** When images that are named are fetched; `new` unless said. */
+  readonly pullPolicy?: PullPolicy | undefined;
+  /** Called when an image has to be fetched; disposed of at the fetch's end. */
+  readonly watchFetch?: ((source: string) => FetchWatch) | undefined;
   /** Who asks, when that is not who the manager was opened for: the agent works for others. */
   readonly uid?: number;
+};
+
+/** Somebody looks on while an image is fetched, and may cancel that. */
+export type FetchWatch = Disposable & {
+  readonly signal: AbortSignal;
+  progress(progress: Progress): void;
 };
 
 /** A pod that can be launched. */

@@ -14,6 +14,7 @@ import { type PodStatus, podStatuses, requirePod, type StoredPod } from "../pod/
 import { parseSignal } from "../pod/words.ts";
 import { collectGarbage } from "../store/gc.ts";
 import { stopUnpackers } from "../store/unpack-unit.ts";
+import { stopFetchers } from "../transport/fetch-unit.ts";
 import type { Local } from "./local.ts";
 import type { Collection, GcOptions, LaunchablePod, WaitFor } from "./manager.ts";
 import { launchable } from "./prepare.ts";
@@ -32,7 +33,10 @@ export async function listPods(local: Local): Promise<PodStatus[]> {
 export async function collect(local: Local, options: GcOptions): Promise<Collection> {
   const collection = await collectPods(local.paths, local.bus, options);
   if (options.dryRun) return collection;
-  const stopOperation = async (id: string) => stopUnpackers(await local.bus(), id);
+  const stopOperation = async (id: string) => {
+    await stopFetchers(await local.bus(), id);
+    await stopUnpackers(await local.bus(), id);
+  };
   const { layers, blobs, operations } = await collectGarbage(
     { directory: local.paths.data },
     { stopOperation },

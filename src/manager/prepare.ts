@@ -10,11 +10,12 @@ import type { PodRecord } from "../pod/record.ts";
 import { type Images, manifestOfRequest, reifyManifest } from "../pod/reify.ts";
 import { PodRequest } from "../pod/request.ts";
 import type { Moment } from "../pod/trust-stamp.ts";
-import { findRecord } from "../store/images.ts";
+import { lookUpRecord, noSuchRecord } from "../store/images.ts";
 import { openStore } from "../store/store.ts";
 import { INSECURE_OPTIONS, type InsecureOption, requireVerdict } from "../trust/verdict.ts";
 import type { Local } from "./local.ts";
 import type { LaunchablePod, PrepareOptions } from "./manager.ts";
+import type { PullPolicy } from "./pull-policy.ts";
 import { presentMoment } from "./recheck.ts";
 
 /** See PodManager.preparePod. */
@@ -60,6 +61,7 @@ export async function resolveImages(
       insecureOptions: checkInsecure(options.insecureOptions),
       uid: options.uid ?? local.uid,
       accepted: options.accepted ?? [],
+      ...{ pullPolicy: options.pullPolicy ?? "new", watchFetch: options.watchFetch },
     };
     const record = await imageOf(local, request);
     images.set(source, record).set(record.id, record);
@@ -67,16 +69,31 @@ export async function resolveImages(
   return { images, moment };
 }
 
-/** Only an image that has to be imported needs the importers. */
+/** Only an image that has to be imported or fetched needs the code for it. */
 async function imageOf(local: Local, request: Ask): Promise<ImageRecord> {
-  const reference = parseImageReference(request.source);
-  if (reference.kind === "id" || reference.kind === "name" || reference.kind === "registry") {
-    const record = await findRecord({ directory: local.paths.data }, reference, request.source);
-    if (!request.accepted.includes(record.id)) requireVerdict(record.verdict, request);
-    return record;
-  }
-  const { ensureImage } = await import("./images.ts");
-  return await ensureImage(local, request);
+  const record = await storedImage(local, request);
+  if (record === undefined) return await obtainImage(local, request);
+  if (!request.accepted.includes(record.id)) requireVerdict(record.verdict, request);
+  return record;
+}
+
+/** What the store has, where the pull policy is content with that. Throws NoSuchImage for what can't be obtained. */
+async function storedImage(local: Local, request: Ask): Promise<ImageRecord | undefined> {
+  const { source, pullPolicy } = request;
+  const reference = parseImageReference(source);
+  if (reference.kind !== "id" && reference.kind !== "name" && reference.kind !== "registry") return undefined;
+  const fetched = reference.kind === "registry" || (reference.kind === "name" && reference.app === undefined);
+  if (fetched && pullPolicy === "update") return undefined;
+  const record = await lookUpRecord({ directory: local.paths.data }, reference, source);
+  if (record === undefined && (!fetched || pullPolicy === "never")) throw noSuchRecord(source);
+  return record;
+}
+
+async function obtainImage(local: Local, { watchFetch, ...request }: Ask): Promise<ImageRecord> {
+  const { fetchImage } = await import("./images.ts");
+  using watch = watchFetch?.(request.source);
+  const watching = watch === undefined ? {} : { signal: watch.signal, progress: watch.progress };
+  return await fetchImage(local, { ...request, pullPolicy: "update", ...watching });
 }
 
 type Ask = {
@@ -85,6 +102,8 @@ type Ask = {
   readonly uid: number;
   /** Ids of unsigned images that the operator accepted before, for this very pod. */
   readonly accepted: readonly string[];
+  readonly pullPolicy: PullPolicy;
+  readonly watchFetch: PrepareOptions["watchFetch"];
 };
 
 function checkInsecure(words: readonly string[]): InsecureOption[] {

@@ -6,16 +6,19 @@ import { work } from "./agent-operation.ts";
 import type { Caller } from "./open.ts";
 import type { ImageVerbs } from "./open-images.ts";
 import { absoluteSource } from "./remote.ts";
+import { fetchOptions, parseEvent } from "./remote-fetch.ts";
 
 /** Reading is free; polkit decides about the rest. */
 export function remoteImages({ authentication }: Pick<Caller, "authentication">): ImageVerbs {
   const agent = openAgentLink(authentication);
   return {
-    fetch: ({ source, insecureOptions, signal }) => {
-      const options = insecureOptions.length > 0 ? { insecure: insecureOptions } : {};
-      const args = { source: absoluteSource(source), options };
+    fetch: ({ source, signal, progress, ...wishes }) => {
+      const args = { source: absoluteSource(source), options: fetchOptions(wishes) };
       const begin = (manager: Peer) => callMethod(manager, [MANAGER, "FetchImage"], args);
-      return work(agent, begin, signal === undefined ? {} : { signal });
+      return work(agent, begin, {
+        ...(signal === undefined ? {} : { signal }),
+        onEvent: (json) => progress?.(parseEvent(json)),
+      });
     },
     list: async () =>
       JSON.parse(await agent.ask((manager) => callMethod(manager, [MANAGER, "DescribeImages"], {}))),

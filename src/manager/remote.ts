@@ -11,10 +11,14 @@ import { type AgentLink, openAgentLink } from "./agent-link.ts";
 import { work } from "./agent-operation.ts";
 import type { LaunchablePod, PodManager, PodRequest, PodStatus, PrepareOptions } from "./manager.ts";
 import type { Caller } from "./open.ts";
+import { fetchOptions, watchFetches } from "./remote-fetch.ts";
 import { waitForPod } from "./wait.ts";
 
 /** How often a waiter looks, in milliseconds. */
 const POLL = 200;
+
+/** syslog(3)'s LOG_WARNING: what the user should know. */
+const WARNING = 4;
 
 /** Besides what every manager does, the agent launches: the caller may not. */
 export type RemoteManager = PodManager & {
@@ -63,10 +67,13 @@ async function createPod(
   { json, options }: Wish,
 ): Promise<LaunchablePod> {
   const warnings: string[] = [];
-  const insecure = options.insecureOptions.length > 0 ? { insecure: options.insecureOptions } : {};
   const begin = (manager: Peer) =>
-    callMethod(manager, [MANAGER, member], { request: json, options: insecure });
-  const uuid = await work(agent, begin, { onLog: (line) => warnings.push(line) });
+    callMethod(manager, [MANAGER, member], { request: json, options: fetchOptions(options) });
+  const fetches = watchFetches(options);
+  const uuid = await work(agent, begin, {
+    onLog: (line, priority) => priority <= WARNING && warnings.push(line),
+    ...fetches,
+  }).finally(() => fetches[Symbol.dispose]());
   const status = await podStatus(agent, uuid);
   const directory = podDirectory(DEFAULT_PATHS, uuid);
   return { ...{ uuid, name: status.name ?? "", directory, terminal: false, stdin: false }, warnings };

@@ -6,6 +6,7 @@ import { rename } from "node:fs/promises";
 import { join } from "node:path";
 import { errnoOf } from "../base/errors.ts";
 import { exists, namesIn, unlessMissing } from "../base/file.ts";
+import { collectClaims } from "./claims.ts";
 import { removeStaleTags } from "./images.ts";
 import { newOperationId, operationLives } from "./operation.ts";
 import { inboxDirectory, type Store } from "./store.ts";
@@ -30,8 +31,10 @@ const GARBAGE_NAME = /^\.garbage-(\d+-\d+-[0-9a-f]{8}-[0-9a-f]{12})-(.+)$/;
 
 /** Removes what dead operations left and what nothing uses. */
 export async function collectGarbage(store: Store, options: CollectOptions): Promise<Collected> {
+  const operations = await collectOperations(store, options);
+  await collectClaims(store);
   return {
-    operations: await collectOperations(store, options),
+    operations,
     ...(await collectUnused(store)),
     tags: await removeStaleTags(store),
   };

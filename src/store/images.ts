@@ -123,10 +123,23 @@ export async function findRecord(
   reference: StoredReference,
   argument: string,
 ): Promise<ImageRecord> {
-  const found = reference.kind === "id" ? await findById(store, reference, argument) : undefined;
-  const record = found ?? (await findByName(store, reference, argument));
+  const record = await lookUpRecord(store, reference, argument);
   if (record !== undefined) return record;
-  throw new GantryError("NoSuchImage", `there is no image ${quoted(argument)} in the store`, {
+  throw noSuchRecord(argument);
+}
+
+/** The same, undefined when there is none. */
+export async function lookUpRecord(
+  store: Store,
+  reference: StoredReference,
+  argument: string,
+): Promise<ImageRecord | undefined> {
+  const found = reference.kind === "id" ? await findById(store, reference, argument) : undefined;
+  return found ?? (await findByName(store, reference, argument));
+}
+
+export function noSuchRecord(argument: string): GantryError {
+  return new GantryError("NoSuchImage", `there is no image ${quoted(argument)} in the store`, {
     hint: "gantry image list tells which there are",
   });
 }
@@ -154,7 +167,7 @@ async function findByName(
   reference: StoredReference,
   argument: string,
 ): Promise<ImageRecord | undefined> {
-  const name = argument.replace(/^docker:(\/\/)?/, "");
+  const name = argument.replace(/^(docker:(\/\/)?|oci:\/\/)/, "");
   const forms = [name, canonicalName(name), canonicalName(`localhost/${name}`)];
   for (const form of forms) {
     const id = form === undefined ? undefined : await taggedId(store, form);

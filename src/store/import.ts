@@ -1,26 +1,24 @@
-/** The way of an image into the store: every layer unpacked once, then the record. */
+/** The way of an image into the store: every layer unpacked once, from a file or while it is fetched, then the record. */
 import { stat } from "node:fs/promises";
 import { join } from "node:path";
 import { GantryError } from "../base/errors.ts";
 import { exists } from "../base/file.ts";
 import { quoted } from "../base/text.ts";
+import type { Extent } from "../image/archive.ts";
 import { fileNameOf } from "../image/digest.ts";
 import type { ImageLayer, ImageRecord, Verdict } from "../image/record.ts";
 import type { SourceImage, SourceLayer } from "../image/source.ts";
 import { keepBlob } from "./blobs.ts";
+import { claimChanged, claimLayer } from "./claims.ts";
 import { writeRecord } from "./images.ts";
 import { layerFacts, publishLayer } from "./layers.ts";
 import type { Operation } from "./operation.ts";
+import type { LayerTask, Progress } from "./progress.ts";
 import { layerPath } from "./store.ts";
-import { type Unpacker, unpack } from "./unpacker.ts";
+import { type Pipe, type Unpacker, unpack } from "./unpacker.ts";
 
-export type Progress = {
-  /** Bytes of packed layers that are done, and of all. */
-  readonly done: number;
-  readonly total: number;
-  /** The layer that was finished last. */
-  readonly layer: string;
-};
+/** A layer's archive on its way: a FIFO to be read to its length. Disposed of when the layer is done or failed. */
+export type LayerStream = AsyncDisposable & Pick<Pipe, "pipe">;
 
 export type ImportOptions = {
   readonly unpacker: Unpacker;
@@ -29,6 +27,10 @@ export type ImportOptions = {
   readonly source: string;
   readonly signal?: AbortSignal | undefined;
   readonly progress?: ((progress: Progress) => void) | undefined;
+  /** What the verdict rests on, by digest: kept with the image's own documents. */
+  readonly evidence?: ReadonlyMap<string, Buffer> | undefined;
+  /** Has a layer fetched that is not on this machine. */
+  readonly fetchLayer?: ((layer: SourceLayer) => Promise<LayerStream>) | undefined;
 };
 
 // Decompression is bound by the processor, and most hosts that start services have little of it to spare.
@@ -40,13 +42,14 @@ export async function importImage(
   image: SourceImage,
   options: ImportOptions,
 ): Promise<ImageRecord> {
+  const { documents, ...facts } = image;
+  const blobs = [...documents, ...(options.evidence ?? [])];
   await operation.relyOn([
     ...image.layers.map(({ diffId }) => fileNameOf(diffId)),
-    ...[...image.documents.keys()].map(fileNameOf),
+    ...blobs.map(([digest]) => fileNameOf(digest)),
   ]);
   const layers = await importLayers(operation, image.layers, options);
-  for (const [digest, bytes] of image.documents) await keepBlob(operation, digest, bytes);
-  const { documents: _documents, ...facts } = image;
+  for (const [digest, bytes] of blobs) await keepBlob(operation, digest, bytes);
   return await finishImport(operation, { ...facts, layers, id: fileNameOf(image.digest) }, options);
 }
 
@@ -78,14 +81,11 @@ async function importLayers(
   const stop = new AbortController();
   const signal = options.signal === undefined ? stop.signal : AbortSignal.any([options.signal, stop.signal]);
   const waiting = [...layers.entries()];
-  const total = layers.reduce((sum, { size }) => sum + size, 0);
-  let done = 0;
+  options.progress?.({ event: "layers", layers: layers.map((layer) => taskOf(layer)) });
   const work = async () => {
     for (let next = waiting.shift(); next !== undefined; next = waiting.shift()) {
       const [at, layer] = next;
       results[at] = await importLayer(operation, { layer, at }, { ...options, signal });
-      done += layer.size;
-      options.progress?.({ done, total, layer: layer.diffId });
     }
   };
   await allOrNone(Array.from({ length: PARALLEL }, work), stop);
@@ -105,21 +105,95 @@ async function allOrNone(work: readonly Promise<void>[], stop: AbortController):
   if (failure !== undefined) throw failure.error;
 }
 
+function taskOf({ digest, diffId, size }: SourceLayer): LayerTask {
+  return { layer: digest ?? diffId, size };
+}
+
+type Position = { readonly layer: SourceLayer; readonly at: number };
+
 async function importLayer(
   operation: Operation,
-  { layer, at }: { layer: SourceLayer; at: number },
+  { layer, at }: Position,
+  options: ImportOptions,
+): Promise<ImageLayer> {
+  const { layer: name } = taskOf(layer);
+  const tell = (state: "done" | "present") => options.progress?.({ event: "layer", layer: name, state });
+  const here = await layerHere(operation, layer);
+  if (here !== undefined) {
+    tell("present");
+    return here;
+  }
+  const { how, imported } =
+    layer.extent === undefined
+      ? await fetchOnce(operation, { layer, at }, options)
+      : {
+          how: "done" as const,
+          imported: await unpackLayer(operation, { layer, at }, layer.extent, options),
+        };
+  tell(how);
+  return imported;
+}
+
+async function layerHere(operation: Operation, layer: SourceLayer): Promise<ImageLayer | undefined> {
+  const { diffId, digest, size, mediaType } = layer;
+  const here = await layerFacts(operation.store, diffId);
+  return here === undefined || digest === undefined
+    ? undefined
+    : { diffId, digest, size, mediaType, ...here };
+}
+
+type Outcome = { readonly how: "done" | "present"; readonly imported: ImageLayer };
+
+/** Fetches a layer, or waits for whoever does already: another operation, or this one for a layer that is in the image twice. */
+async function fetchOnce(
+  operation: Operation,
+  { layer, at }: Position,
+  options: ImportOptions,
+): Promise<Outcome> {
+  for (let waited = false; ; waited = true) {
+    const claim = await claimLayer(operation, layer.diffId);
+    // What its claimant has published is there before the claim goes.
+    const here = await layerHere(operation, layer);
+    if (here !== undefined) {
+      await claim?.[Symbol.asyncDispose]();
+      return { how: "present", imported: here };
+    }
+    if (claim !== undefined) {
+      await using _claim = claim;
+      return { how: "done", imported: await fetchLayer(operation, { layer, at }, options) };
+    }
+    if (!waited) options.progress?.({ event: "log", text: `${layer.digest} is being fetched already` });
+    await claimChanged(operation.store, options.signal);
+    if (options.signal?.aborted) throw new GantryError("Cancelled", "the import was cancelled");
+  }
+}
+
+async function fetchLayer(
+  operation: Operation,
+  { layer, at }: Position,
+  options: ImportOptions,
+): Promise<ImageLayer> {
+  if (options.fetchLayer === undefined)
+    throw new GantryError("Internal", `nobody can fetch layer ${layer.digest}`);
+  await using stream = await options.fetchLayer(layer);
+  return await unpackLayer(operation, { layer, at }, { pipe: stream.pipe, size: layer.size }, options);
+}
+
+async function unpackLayer(
+  operation: Operation,
+  { layer, at }: Position,
+  archive: Extent | Pipe,
   { unpacker, signal }: ImportOptions,
 ): Promise<ImageLayer> {
-  const { diffId, digest, size, mediaType, extent } = layer;
-  const here = await layerFacts(operation.store, diffId);
-  if (here !== undefined && digest !== undefined) return { diffId, digest, size, mediaType, ...here };
-  const into = await operation.makeDirectory(`layer-${at}`);
+  const { diffId, digest, size, mediaType } = layer;
+  const part = `layer-${at}`;
+  const into = await operation.makeDirectory(part);
   const request = {
     verb: "layer",
     operation: operation.id,
-    part: `layer-${at}`,
+    part,
     into,
-    archive: extent,
+    archive,
     digest,
     diffId,
     signal,

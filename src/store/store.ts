@@ -67,6 +67,10 @@ export function layerListPath(store: Store, diffId: string): string {
   return `${layerPath(store, diffId)}.digests`;
 }
 
+export function layersDirectory(store: Store): string {
+  return join(store.directory, "layers");
+}
+
 export function imagesDirectory(store: Store): string {
   return join(store.directory, "images");
 }

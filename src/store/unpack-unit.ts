@@ -4,7 +4,7 @@
  */
 import { join } from "node:path";
 import type { Systemd, UnitProperty } from "../systemd/systemd.ts";
-import { type Unpacker, type UnpackRequest, unpackArguments } from "./unpacker.ts";
+import { archivePath, type Unpacker, type UnpackRequest, unpackArguments } from "./unpacker.ts";
 
 /**
  * Owners, modes, devices, file capabilities, entries below directories it may not read, and chroot(2). Setting its
@@ -132,7 +132,7 @@ async function runProperties(request: UnpackRequest, program: string): Promise<U
   return [
     ["Description", "s", `Unpack ${request.part} of ${request.operation}`],
     ["ExecStart", "a(sasb)", [[program, words.map(escapeWord), false]]],
-    ["StandardInputFile", "s", request.archive.path],
+    ["StandardInputFile", "s", archivePath(request)],
     // Bound onto itself, the directory is reachable wherever it is: PrivateTmp and ProtectHome hide what is below them.
     ["BindPaths", "a(ssbt)", [[into, into, false, 0]]],
     ["ReadWritePaths", "as", [into]],

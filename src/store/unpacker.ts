@@ -7,6 +7,9 @@ import { readBounded, unlessMissing } from "../base/file.ts";
 import { quoted } from "../base/text.ts";
 import type { Extent } from "../image/archive.ts";
 
+/** A FIFO that the archive comes through while it is unpacked; somebody holds it open for reading and writing. */
+export type Pipe = { readonly pipe: string; readonly size: number };
+
 export type UnpackRequest = {
   readonly verb: "layer" | "aci" | "decompress";
   /** Names the unit: `gantry-unpack-<operation>-<part>.service`. */
@@ -14,7 +17,7 @@ export type UnpackRequest = {
   readonly part: string;
   /** An empty directory. */
   readonly into: string;
-  readonly archive: Extent;
+  readonly archive: Extent | Pipe;
   /** Digest of the archive as it is, and of its tar. */
   readonly digest?: string | undefined;
   readonly diffId?: string | undefined;
@@ -88,18 +91,28 @@ async function runToEnd(unpacker: Unpacker, request: UnpackRequest, what: string
   }
 }
 
+/** The file that is the unpacker's standard input. */
+export function archivePath({ archive }: UnpackRequest): string {
+  return "pipe" in archive ? archive.pipe : archive.path;
+}
+
 /** The arguments that mean `request`. */
 export async function unpackArguments(request: UnpackRequest): Promise<string[]> {
-  const { path, offset, length } = request.archive;
-  const whole = offset === 0 && (await stat(path)).size === length;
   return [
     request.verb,
     `--into=${request.into}`,
-    ...(whole ? [] : [`--offset=${offset}`, `--length=${length}`]),
-    `--expect-size=${length}`,
+    ...(await partArguments(request.archive)),
     ...(request.digest === undefined ? [] : [`--expect-digest=${request.digest}`]),
     ...(request.diffId === undefined ? [] : [`--expect-diff=${request.diffId}`]),
   ];
+}
+
+async function partArguments(archive: Extent | Pipe): Promise<string[]> {
+  // The end of a FIFO that is held open never comes: the length says where it is.
+  if ("pipe" in archive) return [`--length=${archive.size}`, `--expect-size=${archive.size}`];
+  const { path, offset, length } = archive;
+  const whole = offset === 0 && (await stat(path)).size === length;
+  return [...(whole ? [] : [`--offset=${offset}`, `--length=${length}`]), `--expect-size=${length}`];
 }
 
 function parseReport(bytes: Buffer, what: string): z.infer<typeof Report> {

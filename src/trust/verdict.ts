@@ -5,7 +5,7 @@ import type { Verdict } from "../image/verdict.ts";
 import { shellWord } from "./refusal.ts";
 
 /** Checks an operator may switch off, by the words of `--insecure-options`. */
-export const INSECURE_OPTIONS = ["image"] as const;
+export const INSECURE_OPTIONS = ["image", "tls", "http"] as const;
 export type InsecureOption = (typeof INSECURE_OPTIONS)[number];
 
 type Asked = {

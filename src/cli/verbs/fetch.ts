@@ -1,37 +1,78 @@
 /** gantry fetch IMAGE…: takes images into the store. */
-import { parseInsecureOptions } from "../../manager/images.ts";
+import { GantryError } from "../../base/errors.ts";
+import { PULL_POLICIES, parseInsecureOptions, parsePullPolicy } from "../../manager/images.ts";
 import { openImages } from "../../manager/open-images.ts";
 import { listenForInterrupt } from "../interrupt.ts";
-import { progressLine } from "../progress.ts";
-import type { Option, Verb } from "../verb.ts";
+import { type ProgressDisplay, showProgress } from "../progress.ts";
+import { jsonLine } from "../render.ts";
+import type { Context, Option, Verb } from "../verb.ts";
 
 /** Shared with run and prepare. */
 export const INSECURE: Option = {
   name: "insecure-options",
   value: "OPTIONS",
-  help: "checks to leave out, separated by commas: image (signatures)",
+  help: "checks to leave out, separated by commas: image (signatures), tls (certificates), http (plain http where https does not answer)",
+};
+
+const FETCH_FORMAT: Option = {
+  name: "format",
+  value: "FORMAT",
+  choices: ["text", "json"],
+  help: "text for people (default), json for programs",
+};
+
+/** Shared with install. */
+export const PULL_POLICY: Option = {
+  name: "pull-policy",
+  value: "POLICY",
+  choices: PULL_POLICIES,
+  help: "when to ask a registry: new, if the store has no such image; update, always; never",
 };
 
 export const verb: Verb = {
   name: "fetch",
   synopsis: "[OPTION…] IMAGE…",
-  summary: "Import images from files and directories",
+  summary: "Fetch images from registries, files and directories",
   details:
-    "IMAGE is oci:DIR[:REF], oci-archive:FILE[:REF], docker-archive:FILE[:REF], file:///PATH, or a path to an .aci " +
-    "file, another archive or a layout. Prints the id of each image.",
-  options: [INSECURE],
+    "IMAGE is docker://[REGISTRY/]REPOSITORY[:TAG|@DIGEST], oci:DIR[:REF], oci-archive:FILE[:REF], " +
+    "docker-archive:FILE[:REF], file:///PATH, or a path to an .aci file, another archive or a layout. Prints the id of " +
+    "each image. A registry is asked every time, and layers that the store has are not transferred again. With " +
+    "--format=json every event is an object on a line of its own: phase, layers, progress, layer, log, and at the end " +
+    "image or failed.",
+  options: [INSECURE, PULL_POLICY, FETCH_FORMAT],
   operands: { min: 1, max: 1000 },
   async run(context, { options, operands }) {
     const insecureOptions = parseInsecureOptions(options.value("insecure-options") ?? "");
     await using images = await openImages(context);
     using interrupt = listenForInterrupt();
+    const pullPolicy = parsePullPolicy(options.value("pull-policy") ?? "update");
+    const format = options.value("format") ?? "text";
     for (const source of operands) {
-      using progress = progressLine(context, source);
-      const request = { source, insecureOptions, uid: context.uid, signal: interrupt.signal };
-      const id = await images.fetch({ ...request, progress: progress.show });
-      progress[Symbol.dispose]();
-      context.out(`${id}\n`);
+      const request = { source, insecureOptions, pullPolicy, uid: context.uid, signal: interrupt.signal };
+      const id = await watched(context, { source, format }, ({ show }) =>
+        images.fetch({ ...request, progress: show }),
+      );
+      context.out(format === "json" ? jsonLine({ event: "image", id, source }) : `${id}\n`);
     }
     return 0;
   },
 };
+
+type Watched = { readonly source: string; readonly format: string };
+
+/** Shows how the work goes, and a failure as the last event. */
+async function watched(
+  context: Context,
+  { source, format }: Watched,
+  work: (display: ProgressDisplay) => Promise<string>,
+): Promise<string> {
+  using display = showProgress(context, source, format);
+  try {
+    return await work(display);
+  } catch (error) {
+    if (format === "json" && error instanceof GantryError) {
+      context.out(jsonLine({ event: "failed", kind: error.kind, text: error.message, source }));
+    }
+    throw error;
+  }
+}

@@ -1,7 +1,8 @@
 /** `gantry install FILE` */
 import { insecureOptions, readText } from "../pod-options.ts";
+import { fetchOptions } from "../prepare.ts";
 import type { Verb } from "../verb.ts";
-import { INSECURE } from "./fetch.ts";
+import { INSECURE, PULL_POLICY } from "./fetch.ts";
 
 export const verb: Verb = {
   name: "install",
@@ -11,14 +12,17 @@ export const verb: Verb = {
     "FILE is a pod manifest in JSON; the pod is called by its name key, else by the file's name without .json. Its " +
     "images are imported and the pod is prepared at once. Then: systemctl enable --now gantry@NAME. Installing again " +
     "replaces the definition; a pod that runs stays as it is until its next start.",
-  options: [INSECURE],
+  options: [INSECURE, PULL_POLICY],
   operands: { min: 1, max: 1 },
   root: true,
   run: async (context, { options, operands: [file = ""] }) => {
     const { localInstaller } = await import("../../manager/local.ts");
     await using installer = localInstaller(context);
     const text = readText("install", file);
-    const pod = await installer.install({ text, origin: file, insecureOptions: insecureOptions(options) });
+    const pod = await installer.install({
+      ...{ text, origin: file, insecureOptions: insecureOptions(options) },
+      ...fetchOptions(context, options),
+    });
     for (const warning of pod.warnings) context.err(`gantry: ${warning}\n`);
     context.out(`${pod.unit}\n`);
     return 0;

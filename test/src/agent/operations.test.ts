@@ -11,7 +11,8 @@ function setUp(): Bench {
   const listeners: Listeners = {
     onNew: ({ phase }) => told.push(`new ${phase}`),
     onChanged: (_, changed) => told.push(Object.keys(changed).join(" ")),
-    onLog: (_, line) => told.push(`log ${line}`),
+    onLog: (_, line, priority) => told.push(`log ${priority} ${line}`),
+    onEvent: (_, json) => told.push(`event ${json}`),
     onFailure: (error) => failures.push(error),
     onEnded: ({ phase }) => told.push(`ended ${phase}`),
     onForgotten: () => told.push("forgotten"),
@@ -36,6 +37,8 @@ test("operations: tell their phases, their progress and their result", async () 
     work(async (progress) => {
       progress.phase("preparing");
       progress.log("a line");
+      progress.warn("a warning");
+      progress.event("{}");
       for (const done of [0.1, 0.101, 0.5, 7]) progress.progress(done);
       return "result";
     }),
@@ -44,7 +47,17 @@ test("operations: tell their phases, their progress and their result", async () 
   const ended = await settled(() => operations.find(begun.id));
   assert.deepEqual([ended.phase, ended.result, ended.progress, ended.error.name], ["done", "result", 1, ""]);
   assert.deepEqual(told, [
-    ...["new queued", "phase", "phase", "log a line", "progress", "progress", "progress"],
+    ...[
+      "new queued",
+      "phase",
+      "phase",
+      "log 6 a line",
+      "log 4 a warning",
+      "event {}",
+      "progress",
+      "progress",
+      "progress",
+    ],
     ...["phase progress result ended", "ended done"],
   ]);
   assert.equal(operations.unfinished(), 0);

@@ -130,7 +130,7 @@ test("failures of a run tell themselves apart: usage 2, no image 4, Gantry's own
     [run("--name=Bad", "nope"), 4, /"nope"/],
     [run("--detach", "--interactive", "x"), 2, /--detach and --interactive exclude each other/],
     [run("--pod-manifest=/nope.json"), 2, /"\/nope.json" cannot be read: ENOENT/],
-    [run("docker://registry.example/x"), 4, /registry.example/],
+    [run("--pull-policy=never", "docker://registry.example/x"), 4, /registry.example/],
   ];
   for (const [{ status, stderr }, expected, text] of cases) {
     assert.match(stderr, text);

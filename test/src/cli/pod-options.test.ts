@@ -16,6 +16,8 @@ const CONTEXT: Context = {
   environment: { TERM: "vt220", GONE: undefined, HOME: "/root" },
   stdinTerminal: true,
   stdoutTerminal: false,
+  stderrTerminal: false,
+  terminalSize: () => ({ columns: 80, rows: 24 }),
   authentication: () => assert.fail("nobody is to be asked"),
   out: () => {},
   err: () => {},

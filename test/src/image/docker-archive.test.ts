@@ -4,7 +4,7 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
-import { openArchive, readExtent } from "../../../src/image/archive.ts";
+import { type Extent, openArchive, readExtent } from "../../../src/image/archive.ts";
 import { readDockerArchive } from "../../../src/image/docker-archive.ts";
 import { digestOf, type Image, ociConfiguration, writeDockerArchive } from "../../fixtures/images.ts";
 import { refusal } from "../../fixtures/refusal.ts";
@@ -31,7 +31,7 @@ test("an archive is read with its names, configuration and layers", async () => 
   const [layer] = source.layers;
   assert.ok(layer !== undefined);
   assert.deepEqual([layer.diffId, layer.digest], [digestOf(tar), digestOf(tar)]);
-  assert.deepEqual(await readExtent(layer.extent, 1e6, "layer"), tar);
+  assert.deepEqual(await readExtent(layer.extent as Extent, 1e6, "layer"), tar);
 });
 
 test("layers that are links are followed within the archive, symbolic and hard", async () => {
@@ -40,7 +40,7 @@ test("layers that are links are followed within the archive, symbolic and hard",
     { name: "two/layer.tar", type: "link", linkname: layerName },
   ];
   const { layers } = await read({ entries: links, layerNames: ["one/layer.tar"] });
-  assert.deepEqual(layers[0] && (await readExtent(layers[0].extent, 1e6, "layer")), tar);
+  assert.deepEqual(layers[0] && (await readExtent(layers[0].extent as Extent, 1e6, "layer")), tar);
 });
 
 const BAD_LINKS: readonly (readonly [what: string, linkname: string, text: string])[] = [

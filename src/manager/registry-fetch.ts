@@ -1,0 +1,119 @@
+/** An image from a registry: resolved by the fetcher, judged, and only then its layers unpacked while they come. */
+import { join } from "node:path";
+import { GantryError } from "../base/errors.ts";
+import { type ImageFiles, readExtent } from "../image/archive.ts";
+import { verifyChain } from "../image/chain.ts";
+import { parseDigest } from "../image/digest.ts";
+import { openContestedDirectory } from "../image/layout.ts";
+import { hostPlatform } from "../image/platform.ts";
+import type { ImageRecord } from "../image/record.ts";
+import { type Repository, repositoryText } from "../image/repository.ts";
+import { readLayout, type SourceImage } from "../image/source.ts";
+import type { Resolved } from "../inbox/protocol.ts";
+import { importImage } from "../store/import.ts";
+import { beginOperation } from "../store/operation.ts";
+import { openStore } from "../store/store.ts";
+import { type Fetcher, openFetcher } from "../transport/fetcher.ts";
+import type { Judge, Judged, JudgeRequest } from "../trust/subject.ts";
+import { judgeUnsigned } from "../trust/verdict.ts";
+import type { FetchRequest, ImageManager } from "./images.ts";
+import { registryErrand } from "./registry-errand.ts";
+import { openWorkers } from "./workers.ts";
+
+/**
+ * Fetches what `repository` means to its registry now. Of an image that is here already only the documents are
+ * transferred. Throws NotTrusted, FetchFailed, and what reading and importing an image throw.
+ */
+export async function fetchFromRegistry(
+  manager: ImageManager,
+  request: FetchRequest,
+  repository: Repository,
+): Promise<ImageRecord> {
+  const store = await openStore(manager.paths.data);
+  await using workers = openWorkers(manager);
+  await using operation = await beginOperation(store);
+  const { signal, progress } = request;
+  await using fetcher = await openFetcher({
+    ...{ systemd: await workers.systemd(), program: join(manager.paths.libexec, "gantry-fetcher") },
+    ...{ operation, signal, progress },
+  });
+  const transfer: Transfer = { judge: manager.judge ?? judgeAsUnsigned, request, repository, fetcher };
+  try {
+    const found = await resolve(transfer);
+    const judged = await judge(transfer, found);
+    progress?.({ event: "phase", phase: "importing" });
+    const record = await importImage(operation, found.image, {
+      ...{ unpacker: workers.unpacker, source: sourceText(repository), progress },
+      ...judged,
+      signal: fetcher.failed,
+      fetchLayer: ({ digest = "", size, urls }) => fetcher.stream({ digest, size, urls }),
+    });
+    await fetcher.finish();
+    return record;
+  } catch (error) {
+    throw reasonOf(fetcher, error);
+  }
+}
+
+type Transfer = {
+  readonly judge: Judge;
+  readonly request: FetchRequest;
+  readonly repository: Repository;
+  readonly fetcher: Fetcher;
+};
+
+type Found = { readonly files: ImageFiles; readonly image: SourceImage; readonly resolved: Resolved };
+
+async function resolve({ request, repository, fetcher }: Transfer): Promise<Found> {
+  request.progress?.({ event: "phase", phase: "resolving" });
+  const host = hostPlatform();
+  const resolved = await fetcher.resolve(await registryErrand(repository, { ...request, host }));
+  const reference = repositoryText(repository);
+  const files = openContestedDirectory(fetcher.directory, reference);
+  await verifyChain(files, resolved, repository.digest);
+  const ref = `@${resolved.manifest.digest}`;
+  const image = await readLayout(files, { ref, host, layers: "elsewhere" });
+  return { files, image: { ...image, names: [reference], host: resolved.host }, resolved };
+}
+
+async function judge(
+  { judge: ask, request, repository }: Transfer,
+  { files, image, resolved }: Found,
+): Promise<Judged> {
+  request.progress?.({ event: "phase", phase: "verifying" });
+  const manifest = image.documents.get(image.digest);
+  return await ask({
+    subject: {
+      transport: "registry",
+      name: `${repository.registry}/${repository.repository}`,
+      reference: repositoryText(repository),
+      digest: image.digest,
+      ...(manifest === undefined ? {} : { manifest }),
+    },
+    signatures: resolved.signatures,
+    blob: (digest, limit) => readSignature(files, digest, limit),
+    ...{ source: sourceText(repository), insecureOptions: request.insecureOptions, uid: request.uid },
+    signal: request.signal,
+  });
+}
+
+async function readSignature(files: ImageFiles, digest: string, limit: number): Promise<Buffer> {
+  const { algorithm, hex } = parseDigest(digest);
+  const extent = await files.extent(`blobs/${algorithm}/${hex}`);
+  if (extent === undefined)
+    throw new GantryError("BadImage", `the fetcher has not written signature ${digest}`);
+  return await readExtent(extent, limit, `signature ${digest}`);
+}
+
+async function judgeAsUnsigned({ source, insecureOptions, uid }: JudgeRequest): Promise<Judged> {
+  return { verdict: judgeUnsigned({ source, insecureOptions, uid }), evidence: new Map() };
+}
+
+function sourceText(repository: Repository): string {
+  return `docker://${repositoryText(repository)}`;
+}
+
+/** The fetcher's own failure is why an unpacker was stopped, or got less than it was promised. */
+function reasonOf({ failed }: Fetcher, error: unknown): unknown {
+  return failed.aborted && failed.reason instanceof GantryError ? failed.reason : error;
+}

@@ -1,0 +1,36 @@
+/** The processes that do what the manager does not do itself: systemd runs each in a unit of its own. */
+import { join } from "node:path";
+import type { Paths } from "../config/paths.ts";
+import { unitUnpacker } from "../store/unpack-unit.ts";
+import type { Unpacker } from "../store/unpacker.ts";
+import { connectSystemd, type Systemd } from "../systemd/systemd.ts";
+
+export type Workers = AsyncDisposable & {
+  readonly unpacker: Unpacker;
+  /** Connects when it is needed for the first time. */
+  systemd(): Promise<Systemd>;
+};
+
+export type WorkersOptions = {
+  readonly paths: Paths;
+  /** Runs gantry-unpack; a transient unit of systemd's unless given. */
+  readonly unpacker?: Unpacker | undefined;
+};
+
+export function openWorkers({ paths, unpacker }: WorkersOptions): Workers {
+  let connection: Promise<Systemd> | undefined;
+  const systemd = () => {
+    connection ??= connectSystemd();
+    return connection;
+  };
+  const program = join(paths.libexec, "gantry-unpack");
+  return {
+    unpacker: unpacker ?? (async (request) => await unitUnpacker(await systemd(), program)(request)),
+    systemd,
+    [Symbol.asyncDispose]: async () => {
+      // A connection that failed was reported by whoever needed it.
+      const connected = await connection?.catch(() => undefined);
+      await connected?.[Symbol.asyncDispose]();
+    },
+  };
+}

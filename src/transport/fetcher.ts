@@ -1,0 +1,124 @@
+/**
+ * A fetcher at work, as the manager sees it: its unit, the conversation (docs/fetcher.md), and the layers it hands on.
+ * Its process ends with this object, and with the manager's process, too, since its input then ends.
+ */
+import { statfs } from "node:fs/promises";
+import { join } from "node:path";
+import { GantryError } from "../base/errors.ts";
+import type { Request, Resolved } from "../inbox/protocol.ts";
+import type { LayerStream } from "../store/import.ts";
+import type { Operation } from "../store/operation.ts";
+import type { Progress } from "../store/progress.ts";
+import type { ServiceOutcome, Systemd } from "../systemd/systemd.ts";
+import { type Conversation, converse } from "./conversation.ts";
+import { fetchUnit, INBOX, LAYERS, unitName } from "./fetch-unit.ts";
+import { makeFifo } from "./fifo.ts";
+import { makePlace, type Place } from "./place.ts";
+
+export type FetcherOptions = {
+  readonly systemd: Systemd;
+  /** gantry-fetcher. */
+  readonly program: string;
+  readonly operation: Operation;
+  /** Makes it fail with Cancelled. */
+  readonly signal?: AbortSignal | undefined;
+  readonly progress?: ((progress: Progress) => void) | undefined;
+};
+
+/** A request without what the fetcher's place decides. */
+export type Errand<R = Request> = R extends Request ? Omit<R, "version" | "directory"> : never;
+
+export type Blob = {
+  readonly digest: string;
+  readonly size: number;
+  readonly urls?: readonly string[] | undefined;
+};
+
+/** Whatever is awaited fails with what the fetcher says, or FetchFailed, once it has failed. */
+export type Fetcher = AsyncDisposable & {
+  /** The directory it writes: an OCI layout once its request is resolved. Nobody trusts what is in it. */
+  readonly directory: string;
+  /** Aborted when the fetcher fails; the reason is the failure. */
+  readonly failed: AbortSignal;
+  /** Makes the one request and waits for its answer. */
+  resolve(errand: Errand): Promise<Resolved>;
+  /** Has a blob written into a FIFO. Throws StoreFull. */
+  stream(blob: Blob): Promise<LayerStream>;
+  /** Says that nothing more is wanted, and waits for its end. */
+  finish(): Promise<void>;
+};
+
+/** Starts a fetcher; to be disposed of before its operation. Throws StoreFull. */
+export async function openFetcher(options: FetcherOptions): Promise<Fetcher> {
+  const place = await makePlace(options.operation);
+  const talk = await converse(place, options.progress);
+  const cancel = () => talk.fail(new GantryError("Cancelled", "the fetch was cancelled"));
+  options.signal?.addEventListener("abort", cancel);
+  if (options.signal?.aborted) cancel();
+  const stop = new AbortController();
+  const ended = runUnit(options, { place, talk, signal: stop.signal });
+  let streams = 0;
+  return {
+    directory: place.inbox,
+    failed: talk.failed,
+    resolve: async (errand) => {
+      talk.send({ ...errand, version: 1, directory: INBOX });
+      return await talk.event("resolved");
+    },
+    stream: (blob) => streamBlob({ place, talk }, blob, String(streams++)),
+    finish: async () => {
+      talk.send({ end: true });
+      await talk.event("done");
+      await ended;
+    },
+    [Symbol.asyncDispose]: async () => {
+      options.signal?.removeEventListener("abort", cancel);
+      stop.abort();
+      await ended;
+      await place[Symbol.asyncDispose]();
+    },
+  };
+}
+
+type Running = { readonly place: Place; readonly talk: Conversation; readonly signal: AbortSignal };
+
+/** Resolves when the process has ended, whatever it did; a failure is told through the conversation. */
+async function runUnit(options: FetcherOptions, { place, talk, signal }: Running): Promise<void> {
+  const { systemd, program, operation } = options;
+  const unit = fetchUnit({
+    ...{ operation: operation.id, program, root: place.root, inbox: place.inbox, layers: place.layers },
+    ...{ input: place.input.path, output: place.output.path },
+  });
+  try {
+    const outcome = await systemd.runTransient(unit, { signal });
+    await place.output.release();
+    await talk.over;
+    talk.fail(await unexpectedEnd(outcome, operation));
+  } catch (error) {
+    talk.fail(error);
+  } finally {
+    talk.close();
+  }
+}
+
+/** What has not been explained by the fetcher itself. */
+async function unexpectedEnd(outcome: ServiceOutcome, { id, directory }: Operation): Promise<GantryError> {
+  const { bavail, ffree } = await statfs(directory);
+  if (bavail === 0 || ffree === 0) return new GantryError("StoreFull", `no space is left in "${directory}"`);
+  const how = outcome.result === "exit-code" ? `status ${outcome.status}` : outcome.result;
+  return new GantryError("FetchFailed", `the fetcher ended without a result: ${how}`, {
+    hint: `journalctl -u ${unitName(id)}`,
+  });
+}
+
+type Working = { readonly place: Place; readonly talk: Conversation };
+
+async function streamBlob({ place, talk }: Working, blob: Blob, name: string): Promise<LayerStream> {
+  // Written by the fetcher's user, which is not known here; read by systemd for the unpacker.
+  const fifo = await makeFifo(join(place.layers, name), 0o622);
+  const { digest, size, urls } = blob;
+  talk.send({
+    get: [{ digest, size, ...(urls === undefined ? {} : { urls: [...urls] }), into: `${LAYERS}/${name}` }],
+  });
+  return { pipe: fifo.path, [Symbol.asyncDispose]: () => fifo[Symbol.asyncDispose]() };
+}

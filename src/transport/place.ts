@@ -1,0 +1,62 @@
+/**
+ * What a fetcher finds of its operation's directory: a root with nothing in it, the inbox it writes, FIFOs for the
+ * conversation and for layers. The directories in the inbox are root's and sticky: the fetcher makes files in them,
+ * and can't put links in their place (openContestedDirectory() relies on it).
+ */
+import { chmod, mkdir } from "node:fs/promises";
+import { join } from "node:path";
+import { storeError } from "../base/file.ts";
+import type { Operation } from "../store/operation.ts";
+import { LAYERS } from "./fetch-unit.ts";
+import { type Fifo, makeFifo } from "./fifo.ts";
+
+export type Place = AsyncDisposable & {
+  readonly root: string;
+  readonly inbox: string;
+  /** Where the FIFOs of layers are; the fetcher can open them and nothing else. */
+  readonly layers: string;
+  readonly input: Fifo;
+  readonly output: Fifo;
+};
+
+const READABLE = 0o755;
+/** Everybody: only root and the fetcher get there, and its user is not known before it runs. */
+const WRITABLE = 0o1777;
+
+/** Makes it; the disposal closes the FIFOs, and the operation's own removes everything. Throws StoreFull. */
+export async function makePlace({ directory }: Operation): Promise<Place> {
+  const [root, inbox, layers] = [
+    join(directory, "fetch-root"),
+    join(directory, "fetch"),
+    join(directory, "fetch-layers"),
+  ];
+  await makeDirectory(root, READABLE);
+  await makeDirectory(inbox, WRITABLE);
+  await makeDirectory(join(inbox, LAYERS), READABLE);
+  await makeDirectory(join(inbox, "blobs"), READABLE);
+  for (const algorithm of ["sha256", "sha512"])
+    await makeDirectory(join(inbox, "blobs", algorithm), WRITABLE);
+  await makeDirectory(layers, READABLE);
+  const input = await makeFifo(join(directory, "fetch-in"), 0o600);
+  try {
+    const output = await makeFifo(join(directory, "fetch-out"), 0o600);
+    return { ...{ root, inbox, layers, input, output }, [Symbol.asyncDispose]: () => close([input, output]) };
+  } catch (error) {
+    await close([input]);
+    throw error;
+  }
+}
+
+async function makeDirectory(path: string, mode: number): Promise<void> {
+  try {
+    await mkdir(path);
+    // Not left to the umask.
+    await chmod(path, mode);
+  } catch (error) {
+    throw storeError(error, path);
+  }
+}
+
+async function close(fifos: readonly Fifo[]): Promise<void> {
+  for (const fifo of fifos) await fifo[Symbol.asyncDispose]();
+}
