@@ -1,7 +1,7 @@
 /** The system extension (systemd-sysext(8)): /usr only, for any distribution, with everything a host may lack. */
 import { existsSync } from "node:fs";
 import { copyFile, mkdir, rm, writeFile } from "node:fs/promises";
-import { dirname, join } from "node:path";
+import { basename, dirname, join } from "node:path";
 import { output } from "./command.ts";
 import { writeDocuments } from "./documents.ts";
 import { COMPILER_LIBRARIES, RUNTIME } from "./runtime.ts";
@@ -11,7 +11,8 @@ export type Build = { readonly version: string; readonly directory: string };
 
 const NAME = "gantry";
 const SELF_CONTAINED = "build/native-self-contained";
-const UNPACKER = "unpack/gantry-unpack";
+/** What is linked to libraries that a host may lack. */
+const LINKED = ["unpack/gantry-unpack", "pack/gantry-pack", "audit/gantry-audit"];
 /** os-release(5)'s ARCHITECTURE= by Node's word for it. */
 const ARCHITECTURES: Readonly<Record<string, string>> = { x64: "x86-64", arm64: "arm64" };
 
@@ -19,7 +20,7 @@ const ARCHITECTURES: Readonly<Record<string, string>> = { x64: "x86-64", arm64: 
 export async function buildSysext({ version, directory }: Build): Promise<string> {
   await using staging = await stage({ runtime: true });
   const { tree } = staging;
-  await carryUnpacker(tree);
+  await carryPrograms(tree);
   await carryCompilerLibraries(tree);
   await writeDocuments(join(tree, "usr/share/doc", NAME), { version, runtime: true });
   await writeRelease(tree);
@@ -31,16 +32,18 @@ export async function buildSysext({ version, directory }: Build): Promise<string
   return file;
 }
 
-/** A host without package manager may have no libarchive: this unpacker brings what it needs of it. */
-async function carryUnpacker(tree: string): Promise<void> {
+/** A host without package manager may have no libarchive: these programs bring what they need of it. */
+async function carryPrograms(tree: string): Promise<void> {
   if (!existsSync(`${SELF_CONTAINED}/build.ninja`)) {
     const options = ["--prefix=/usr", "--libexecdir=lib/gantry", "-Dself_contained=true"];
     await output(["meson", "setup", SELF_CONTAINED, "native", ...options]);
   }
-  await output(["ninja", "-C", SELF_CONTAINED, UNPACKER]);
-  const target = join(tree, "usr/lib/gantry/gantry-unpack");
-  await copyFile(`${SELF_CONTAINED}/${UNPACKER}`, target);
-  await output(["strip", "--strip-unneeded", target]);
+  await output(["ninja", "-C", SELF_CONTAINED, ...LINKED]);
+  for (const program of LINKED) {
+    const target = join(tree, "usr/lib/gantry", basename(program));
+    await copyFile(`${SELF_CONTAINED}/${program}`, target);
+    await output(["strip", "--strip-unneeded", target]);
+  }
 }
 
 /** Beside the runtime, where only it looks: in a directory of the linker they would replace the host's own. */

@@ -1,5 +1,6 @@
 #include "layer/list.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -22,7 +23,7 @@ int list_open(struct List *ret_list, int directory, const char *name) {
     return 0;
 }
 
-static char *path_encode(const char *path, char *at) {
+static char *path_append(const char *path, char *at) {
     static const char digits[] = "0123456789ABCDEF";
     for (const unsigned char *byte = (const unsigned char *)path; *byte; byte++) {
         if (*byte > ' ' && *byte < 0x7f && *byte != '%') {
@@ -34,6 +35,10 @@ static char *path_encode(const char *path, char *at) {
         *at++ = digits[*byte & 15];
     }
     return at;
+}
+
+void list_path_encode(const char *path, char *ret) {
+    *path_append(path, ret) = '\0';
 }
 
 /* Nanoseconds since 1970 as a decimal number; seconds times 10^9 overflow 64 bits after the year 2262. */
@@ -53,13 +58,15 @@ static int time_print(char *buffer, size_t size, struct timespec time) {
 }
 
 int list_write(struct List *list, const struct ListLine *line) {
-    char text[3 * LIST_PATH_MAX + 256];
+    char text[6 * LIST_PATH_MAX + 256];
     char time[48];
     (void)time_print(time, sizeof(time), line->time);
-    int used = snprintf(text, 256, "%c %o %" PRIu32 " %" PRIu32 " %" PRIu64 " %s %s ", line->type,
+    int used = snprintf(text, 256, "%c %o %" PRIu32 " %" PRIu32 " %" PRIu64 " %s %s", line->type,
                         (unsigned)(line->mode & 07777), line->uid, line->gid, line->size, time,
-                        line->digest ? line->digest : "-");
-    char *end = path_encode(line->path, text + used);
+                        line->target ? "" : line->digest ? line->digest : "-");
+    char *end = line->target ? path_append(line->target, text + used) : text + used;
+    *end++ = ' ';
+    end = path_append(line->path, end);
     *end++ = '\n';
     size_t size = (size_t)(end - text);
     return fwrite_unlocked(text, 1, size, list->file) == size ? 0 : -errno;
@@ -70,6 +77,13 @@ int list_rewind(struct List *list) {
         return -errno;
     rewind(list->file);
     return 0;
+}
+
+int list_finish(struct List *list, const struct ListLine *line) {
+    if (fseek(list->file, 0, SEEK_END) != 0)
+        return -errno;
+    int r = list_write(list, line);
+    return r == 0 && fflush(list->file) != 0 ? -errno : r;
 }
 
 static int digit_value(char digit) {
@@ -108,6 +122,64 @@ static struct timespec time_scan(const char *text) {
     if (fraction == 0)
         return (struct timespec){ .tv_sec = (time_t)-seconds };
     return (struct timespec){ .tv_sec = (time_t)(-seconds - 1), .tv_nsec = 1000000000 - fraction };
+}
+
+/* In place: the decoded form is never longer. */
+static int field_decode(char *text) {
+    char *to = text;
+    for (const char *from = text; *from; from++) {
+        bool escape = *from == '%';
+        if (escape && (!isxdigit((unsigned char)from[1]) || !isxdigit((unsigned char)from[2])))
+            return -EBADMSG;
+        *to++ = escape ? (char)(digit_value(from[1]) * 16 + digit_value(from[2])) : *from;
+        from += escape ? 2 : 0;
+    }
+    *to = '\0';
+    return 0;
+}
+
+static int number_scan(const char *text, int base, uint64_t max, uint64_t *ret) {
+    char *end;
+    errno = 0;
+    uint64_t number = strtoull(text, &end, base);
+    if (!isdigit((unsigned char)*text) || *end || errno || number > max)
+        return -EBADMSG;
+    *ret = number;
+    return 0;
+}
+
+static int fields_split(char *text, char **ret_fields) {
+    for (int i = 0; i < 8; i++) {
+        ret_fields[i] = strsep(&text, " ");
+        if (!ret_fields[i] || !*ret_fields[i])
+            return -EBADMSG;
+    }
+    return text ? -EBADMSG : 0;
+}
+
+int list_parse(char *text, struct ListLine *ret_line) {
+    char *fields[8]; /* TYPE MODE UID GID SIZE MTIME_NS DIGEST PATH */
+    uint64_t mode, uid, gid, size;
+    if (fields_split(text, fields) < 0 || fields[0][1] || number_scan(fields[1], 8, 07777, &mode) < 0 ||
+        number_scan(fields[2], 10, UINT32_MAX, &uid) < 0 || number_scan(fields[3], 10, UINT32_MAX, &gid) < 0 ||
+        number_scan(fields[4], 10, UINT64_MAX, &size) < 0 || field_decode(fields[6]) < 0 || field_decode(fields[7]) < 0)
+        return -EBADMSG;
+    size_t sign = fields[5][0] == '-';
+    if (!fields[5][sign] || strspn(fields[5] + sign, "0123456789") != strlen(fields[5] + sign))
+        return -EBADMSG;
+    bool link = fields[0][0] == 'h';
+    *ret_line = (struct ListLine){
+        .type = fields[0][0],
+        .mode = (mode_t)mode,
+        .uid = (uint32_t)uid,
+        .gid = (uint32_t)gid,
+        .size = size,
+        .time = time_scan(fields[5]),
+        .digest = link || strcmp(fields[6], "-") == 0 ? NULL : fields[6],
+        .target = link ? fields[6] : NULL,
+        .path = fields[7],
+    };
+    return 0;
 }
 
 int list_read(struct List *list, struct ListItem *ret_item) {

@@ -11,13 +11,14 @@
 #define LIST_PATH_MAX 4097
 
 struct ListLine {
-    char type; /* one of f d l c b p h w o */
+    char type; /* one of f d l c b p h w o x n t (docs/unpacker.md) */
     mode_t mode;
     uint32_t uid;
     uint32_t gid;
     uint64_t size;
     struct timespec time;
     const char *digest; /* NULL: "-" */
+    const char *target; /* of a hard link, in the digest's place */
     const char *path;
 };
 
@@ -37,8 +38,14 @@ struct List {
 /* Creates `name` in the directory. Returns 0 or -errno. */
 int list_open(struct List *ret_list, int directory, const char *name);
 int list_write(struct List *list, const struct ListLine *line);
+/* Writes the last line, after which the list may have been read. */
+int list_finish(struct List *list, const struct ListLine *line);
 /* Writes out what is buffered and goes back to the first line. */
 int list_rewind(struct List *list);
 /* Returns 1 with an item, 0 at the end, -errno. */
 int list_read(struct List *list, struct ListItem *ret_item);
+/* Takes a whole line, without its newline, apart in place: strings of `ret_line` lie in it. -EBADMSG if it is none. */
+int list_parse(char *text, struct ListLine *ret_line);
+/* A path as lists have it: percent-encoded, up to three times as long. */
+void list_path_encode(const char *path, char *ret);
 void list_close(struct List *list);

@@ -5,16 +5,10 @@
 #include <linux/posix_acl.h>
 #include <linux/posix_acl_xattr.h>
 #include <stdbool.h>
-#include <stdlib.h>
 #include <string.h>
-#include <sys/xattr.h>
 #include <unistd.h>
 
-#include "basic/cleanup.h"
-
-/* XATTR_LIST_MAX and XATTR_SIZE_MAX of linux/limits.h. */
-#define NAMES_MAX 65536
-#define VALUE_MAX 65536
+#include "layer/attribute.h"
 
 /* libarchive writes -3 s and 0.75 s as "-3.75", which is another time: a quarter after two seconds before is -2.25. */
 static void time_set(struct archive_entry *entry, struct timespec time) {
@@ -34,23 +28,6 @@ void attributes_stat(struct archive_entry *entry, const struct stat *st, const s
     if (S_ISCHR(st->st_mode) || S_ISBLK(st->st_mode))
         archive_entry_set_rdev(entry, st->st_rdev);
     archive_entry_set_size(entry, S_ISREG(st->st_mode) ? st->st_size : 0);
-}
-
-/* Where attributes are read: at a descriptor, or at a name in the working directory. */
-struct Source {
-    int fd;
-    const char *name;
-};
-
-static ssize_t names_read(const struct Source *source, char *names) {
-    ssize_t n = source->fd >= 0 ? flistxattr(source->fd, names, NAMES_MAX) : llistxattr(source->name, names, NAMES_MAX);
-    return n < 0 ? -errno : n;
-}
-
-static ssize_t value_read(const struct Source *source, const char *name, void *value) {
-    ssize_t n = source->fd >= 0 ? fgetxattr(source->fd, name, value, VALUE_MAX)
-                                : lgetxattr(source->name, name, value, VALUE_MAX);
-    return n < 0 ? -errno : n;
 }
 
 static int tag_convert(unsigned tag) {
@@ -85,7 +62,8 @@ static int list_add(struct archive_entry *entry, int type, const unsigned char *
 }
 
 /* docs/packer.md: what the unpacker keeps is all a layer has; a directory of the host may have more. */
-static int attribute_add(struct archive_entry *entry, const char *name, const unsigned char *value, size_t size) {
+static int attribute_add(void *context, const char *name, const unsigned char *value, size_t size) {
+    struct archive_entry *entry = context;
     if (strcmp(name, "system.posix_acl_access") == 0)
         return list_add(entry, ARCHIVE_ENTRY_ACL_TYPE_ACCESS, value, size);
     if (strcmp(name, "system.posix_acl_default") == 0)
@@ -94,57 +72,15 @@ static int attribute_add(struct archive_entry *entry, const char *name, const un
     return 0;
 }
 
-static bool attribute_kept(const char *name) {
-    if (strncmp(name, "user.", 5) == 0)
-        return strncmp(name, "user.overlay.", 13) != 0;
-    return strcmp(name, "security.capability") == 0 || strcmp(name, "system.posix_acl_access") == 0 ||
-           strcmp(name, "system.posix_acl_default") == 0;
-}
-
-static int name_compare(const void *a, const void *b) {
-    return strcmp(*(const char *const *)a, *(const char *const *)b);
-}
-
-/* File systems tell names in an order of their own. */
-static size_t names_sort(const char *names, size_t size, const char **ret_sorted) {
-    size_t count = 0;
-    for (const char *name = names; name < names + size; name += strlen(name) + 1)
-        if (attribute_kept(name))
-            ret_sorted[count++] = name;
-    qsort(ret_sorted, count, sizeof(*ret_sorted), name_compare);
-    return count;
-}
-
-static int attributes_read(struct archive_entry *entry, const struct Source *source) {
-    _cleanup_free_ char *names = malloc(NAMES_MAX);
-    if (!names)
-        return -ENOMEM;
-    ssize_t size = names_read(source, names);
-    if (size <= 0)
-        return size == -EOPNOTSUPP ? 0 : (int)size;
-    _cleanup_free_ const char **sorted = calloc((size_t)size, sizeof(*sorted));
-    _cleanup_free_ unsigned char *value = malloc(VALUE_MAX);
-    if (!sorted || !value)
-        return -ENOMEM;
-    size_t count = names_sort(names, (size_t)size, sorted);
-    for (size_t i = 0; i < count; i++) {
-        ssize_t n = value_read(source, sorted[i], value);
-        int r = n < 0 ? (int)n : attribute_add(entry, sorted[i], value, (size_t)n);
-        if (r < 0)
-            return r;
-    }
-    return 0;
-}
-
 int attributes_of_fd(struct archive_entry *entry, int fd, const char *path, struct Fault *fault) {
-    const struct Source source = { .fd = fd };
-    int r = attributes_read(entry, &source);
+    const struct AttributeSource source = { .fd = fd };
+    int r = attributes_visit(&source, attribute_add, entry);
     return r < 0 ? fault_system(fault, -r, "cannot read the attributes of %s", QUOTED(path)) : 0;
 }
 
 int attributes_of_name(struct archive_entry *entry, int parent, const char *name, const char *path,
                        struct Fault *fault) {
-    const struct Source source = { .fd = -1, .name = name };
-    int r = fchdir(parent) < 0 ? -errno : attributes_read(entry, &source);
+    const struct AttributeSource source = { .fd = -1, .name = name };
+    int r = fchdir(parent) < 0 ? -errno : attributes_visit(&source, attribute_add, entry);
     return r < 0 ? fault_system(fault, -r, "cannot read the attributes of %s", QUOTED(path)) : 0;
 }

@@ -3,24 +3,17 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/openat2.h>
 #include <search.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/sysmacros.h>
-#include <sys/xattr.h>
 
 #include "basic/cleanup.h"
-#include "basic/path.h"
-
-bool overlay_opaque(int fd) {
-    char value;
-    return fgetxattr(fd, "user.overlay.opaque", &value, 1) == 1 && value == 'y';
-}
+#include "layer/attribute.h"
+#include "layer/beneath.h"
 
 int overlay_open(const struct Overlay *overlay, size_t layer, const char *path, int flags) {
-    const uint64_t resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS;
-    return path_open(overlay->layers[layer], *path ? path : ".", (uint64_t)flags | O_CLOEXEC | O_NOFOLLOW, 0, resolve);
+    return beneath_open(overlay->layers[layer], *path ? path : ".", flags, 0);
 }
 
 int overlay_members(const struct Overlay *overlay, struct Members *ret_members) {
@@ -30,7 +23,7 @@ int overlay_members(const struct Overlay *overlay, struct Members *ret_members) 
     size_t count = 0;
     while (count < overlay->count) {
         layers[count] = (uint16_t)count;
-        if (overlay_opaque(overlay->layers[count++]))
+        if (attribute_opaque(overlay->layers[count++]))
             break;
     }
     *ret_members = (struct Members){ .layers = layers, .count = count };
@@ -79,7 +72,7 @@ static int name_merge(const struct Reading *reading, struct OverlayName *name, c
     _cleanup_fd_ int fd = openat(reading->fd, text, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
     if (fd < 0)
         return -errno;
-    name->opaque = overlay_opaque(fd);
+    name->opaque = attribute_opaque(fd);
     name->closed = name->opaque;
     return 0;
 }

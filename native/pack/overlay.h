@@ -7,9 +7,10 @@
 #include <stdint.h>
 #include <sys/stat.h>
 
+#include "layer/beneath.h"
 #include "layer/fault.h"
 
-#define OVERLAY_PATH_MAX 4096
+#define OVERLAY_PATH_MAX BENEATH_PATH_MAX
 #define OVERLAY_LAYERS_MAX 1024
 
 struct Overlay {
@@ -47,9 +48,6 @@ void overlay_listing_free(struct OverlayListing *listing);
 
 /* All layers, for the root: down to the first whose root is opaque. */
 int overlay_members(const struct Overlay *overlay, struct Members *ret_members);
-
-/* True for a directory that carries the mark of the unpacker's (docs/on-disk-format.md). */
-bool overlay_opaque(int fd);
 
 /* Opens what a layer has at `path`, never through a link nor out of the layer. Returns a descriptor or -errno. */
 int overlay_open(const struct Overlay *overlay, size_t layer, const char *path, int flags);

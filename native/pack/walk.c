@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "layer/attribute.h"
+
 struct Walk {
     struct Pack *pack;
     dev_t device; /* of the topmost root: what is mounted below it stays out */
@@ -79,7 +81,7 @@ int walk_pack(struct Pack *pack) {
     if (r < 0)
         return r;
     r = entry_pack(pack, 0, "");
-    if (r == 0 && pack->overlay.raw && overlay_opaque(root))
+    if (r == 0 && pack->overlay.raw && attribute_opaque(root))
         r = entry_whiteout(pack, "", "");
     if (r == 0)
         r = directory_walk(&walk, &members);

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "basic/cleanup.h"
+#include "layer/attribute.h"
 #include "unpack/acl.h"
 #include "unpack/tree.h"
 
@@ -79,14 +80,6 @@ static int set_failed(const struct Target *target, int error, const char *attrib
         return fault_image(fault, "%s has the attribute %s, which cannot be set: %s", QUOTED(target->path),
                              QUOTED(attribute), too_large ? "it is too large" : strerror(error));
     return fault_system(fault, error, "cannot set the attribute %s of %s", QUOTED(attribute), QUOTED(target->path));
-}
-
-/* docs/unpacker.md, "Rules". Everything else speaks to this host's security modules or to overlayfs. */
-static bool attribute_kept(const char *name) {
-    if (strncmp(name, "user.", 5) == 0)
-        return strncmp(name, "user.overlay.", 13) != 0;
-    return strcmp(name, "security.capability") == 0 || strcmp(name, "system.posix_acl_access") == 0 ||
-           strcmp(name, "system.posix_acl_default") == 0;
 }
 
 static int xattrs_set(const struct Target *target, struct archive_entry *entry, struct Fault *fault) {
@@ -198,4 +191,15 @@ int attributes_clear(int fd, const char *path, struct Fault *fault) {
         if (attribute_kept(name) && fremovexattr(fd, name) < 0)
             return fault_system(fault, errno, "cannot clear the attributes of %s", QUOTED(path));
     return 0;
+}
+
+bool attributes_brought(struct archive_entry *entry) {
+    const char *name;
+    const void *value;
+    size_t size;
+    archive_entry_xattr_reset(entry);
+    while (archive_entry_xattr_next(entry, &name, &value, &size) == ARCHIVE_OK)
+        if (name && attribute_kept(name))
+            return true;
+    return archive_entry_acl_reset(entry, ARCHIVE_ENTRY_ACL_TYPE_ACCESS | ARCHIVE_ENTRY_ACL_TYPE_DEFAULT) > 0;
 }

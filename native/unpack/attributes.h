@@ -36,3 +36,6 @@ void attributes_disinherit(int fd);
 
 /* Takes all extended attributes off a directory that an earlier entry made. */
 int attributes_clear(int fd, const char *path, struct Fault *fault);
+
+/* Whether an entry has extended attributes or lists that are kept. */
+bool attributes_brought(struct archive_entry *entry);

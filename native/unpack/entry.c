@@ -10,6 +10,7 @@
 
 #include "basic/cleanup.h"
 #include "basic/io.h"
+#include "layer/attribute.h"
 #include "unpack/aci.h"
 #include "unpack/attributes.h"
 
@@ -23,7 +24,10 @@ struct Entry {
     struct Attributes attributes;
     uint64_t size;
     struct DigestValues digest;
+    struct DigestValues attributes_digest; /* empty: it has none */
+    char target[TREE_PATH_MAX + 1];        /* of a hard link */
     bool skipped;
+    bool unchanged; /* a hard link to itself */
 };
 
 static int entry_failed(const struct Entry *entry, const char *doing) {
@@ -42,6 +46,26 @@ static int entry_failed(const struct Entry *entry, const char *doing) {
         }                                                                                                      \
         (int)_created;                                                                                         \
     })
+
+/* What an attribute really became is read back: lists that say no more than the mode are not kept, and change it. */
+static int attributes_note(struct Entry *entry, int fd) {
+    if (!attributes_brought(entry->header))
+        return 0;
+    struct stat st;
+    const struct AttributeSource source = { .fd = fd, .name = entry->name };
+    int r = fd >= 0 ? fstat(fd, &st) : fstatat(AT_FDCWD, entry->name, &st, AT_SYMLINK_NOFOLLOW);
+    if (r < 0)
+        return entry_failed(entry, "stat");
+    entry->attributes.mode = st.st_mode & 07777;
+    r = attributes_digest(&source, &entry->layer->content, &entry->attributes_digest);
+    return r < 0 ? fault_system(entry->layer->fault, -r, "cannot read the attributes of %s", QUOTED(entry->path)) : 0;
+}
+
+static int fd_apply(struct Entry *entry, int fd) {
+    struct Layer *layer = entry->layer;
+    int r = attributes_apply_fd(&entry->attributes, fd, entry->path, &layer->tree.inherits, layer->fault);
+    return r < 0 ? r : attributes_note(entry, fd);
+}
 
 /* A hole is not written, but its zeros count for the digest. */
 static int hole_skip(struct Entry *entry, int fd, uint64_t length) {
@@ -107,7 +131,7 @@ static int file_extract(struct Entry *entry) {
     int r = data_copy(entry, fd);
     if (r == 0)
         r = digest_finish(&layer->content, &entry->digest);
-    return r < 0 ? r : attributes_apply_fd(&entry->attributes, fd, entry->path, &layer->tree.inherits, layer->fault);
+    return r < 0 ? r : fd_apply(entry, fd);
 }
 
 /* An ACI may describe a directory it implied before, but nothing twice. */
@@ -122,19 +146,23 @@ static int directory_reuse(struct Entry *entry, int fd, const struct stat *st) {
 
 /* Returns 1 if the directory was there before. */
 static int directory_ensure(struct Entry *entry, struct stat *ret_st) {
-    if (mkdirat(entry->parent, entry->name, 0700) == 0)
+    struct Tree *tree = &entry->layer->tree;
+    if (mkdirat(entry->parent, entry->name, 0700) == 0) {
+        tree->paths++;
         return 0;
+    }
     if (errno != EEXIST)
         return entry_failed(entry, "create");
     if (fstatat(entry->parent, entry->name, ret_st, AT_SYMLINK_NOFOLLOW) < 0)
         return entry_failed(entry, "stat");
     if (S_ISDIR(ret_st->st_mode))
         return 1;
-    int r = tree_replace(&entry->layer->tree, entry->parent, entry->path);
+    int r = tree_replace(tree, entry->parent, entry->path);
     if (r < 0)
         return r;
     if (mkdirat(entry->parent, entry->name, 0700) < 0)
         return entry_failed(entry, "create");
+    tree->paths++;
     /* What it replaces hid the lower layers' directory of that name. */
     const struct ListLine line = { .type = 'o', .path = entry->path };
     r = list_write(&entry->layer->list, &line);
@@ -142,7 +170,6 @@ static int directory_ensure(struct Entry *entry, struct stat *ret_st) {
 }
 
 static int directory_extract(struct Entry *entry) {
-    struct Layer *layer = entry->layer;
     struct stat st;
     int r = directory_ensure(entry, &st);
     if (r < 0)
@@ -152,12 +179,13 @@ static int directory_extract(struct Entry *entry) {
         return entry_failed(entry, "open");
     if (r > 0)
         r = directory_reuse(entry, fd, &st);
-    return r < 0 ? r : attributes_apply_fd(&entry->attributes, fd, entry->path, &layer->tree.inherits, layer->fault);
+    return r < 0 ? r : fd_apply(entry, fd);
 }
 
 static int node_apply(struct Entry *entry) {
     struct Layer *layer = entry->layer;
-    return attributes_apply_at(&entry->attributes, entry->parent, entry->path, &layer->tree.inherits, layer->fault);
+    int r = attributes_apply_at(&entry->attributes, entry->parent, entry->path, &layer->tree.inherits, layer->fault);
+    return r < 0 ? r : attributes_note(entry, -1);
 }
 
 static int symlink_extract(struct Entry *entry) {
@@ -181,6 +209,7 @@ static int node_extract(struct Entry *entry) {
     struct Layer *layer = entry->layer;
     mode_t type = archive_entry_filetype(entry->header);
     dev_t device = type == AE_IFIFO ? 0 : archive_entry_rdev(entry->header);
+    entry->size = device; /* a device has a number in the size's place */
     if (type == AE_IFCHR && device == makedev(0, 0))
         return fault_image(layer->fault, "%s is the character device 0:0, which would pass for a whiteout",
                              QUOTED(entry->path));
@@ -219,19 +248,19 @@ static int link_resolve(struct Entry *entry, char *target, int *ret_directory) {
 }
 
 static int link_extract(struct Entry *entry) {
-    char target[TREE_PATH_MAX + 1];
     _cleanup_fd_ int directory = -1;
-    int r = link_resolve(entry, target, &directory);
-    if (r < 0 || strcmp(target, entry->path) == 0) /* a link to itself changes nothing */
+    int r = link_resolve(entry, entry->target, &directory);
+    entry->unchanged = r == 0 && strcmp(entry->target, entry->path) == 0;
+    if (r < 0 || entry->unchanged)
         return r;
-    if (CREATE(entry, linkat(directory, path_name(target), entry->parent, entry->name, 0)) == 0)
+    if (CREATE(entry, linkat(directory, path_name(entry->target), entry->parent, entry->name, 0)) == 0)
         return 0;
     if (errno == ENOENT) /* it went away with what the link replaces */
         return fault_image(entry->layer->fault, "the hard link %s replaces its own target", QUOTED(entry->path));
     return entry_failed(entry, "link");
 }
 
-static int entry_create(struct Entry *entry) {
+static int kind_extract(struct Entry *entry) {
     if (archive_entry_hardlink(entry->header))
         return link_extract(entry);
     switch (archive_entry_filetype(entry->header)) {
@@ -248,6 +277,15 @@ static int entry_create(struct Entry *entry) {
     default:
         return fault_image(entry->layer->fault, "%s has an unknown type", QUOTED(entry->path));
     }
+}
+
+static int entry_create(struct Entry *entry) {
+    bool directory = archive_entry_filetype(entry->header) == AE_IFDIR && !archive_entry_hardlink(entry->header);
+    int r = kind_extract(entry);
+    /* A directory counts itself: it may have been there. */
+    if (r == 0 && !directory && !entry->skipped && !entry->unchanged)
+        entry->layer->tree.paths++;
+    return r;
 }
 
 static char entry_letter(struct archive_entry *header) {
@@ -269,18 +307,28 @@ static char entry_letter(struct archive_entry *header) {
     }
 }
 
+static int attributes_list(struct Entry *entry) {
+    if (!*entry->attributes_digest.sha256)
+        return 0;
+    const struct ListLine line = { .type = 'x', .digest = entry->attributes_digest.sha256, .path = entry->path };
+    return list_write(&entry->layer->list, &line);
+}
+
 static int entry_list(struct Entry *entry) {
     const struct ListLine line = {
-        .type = entry_letter(entry->header),
+        .type = entry->skipped ? 'n' : entry_letter(entry->header),
         .mode = entry->attributes.mode,
         .uid = entry->attributes.uid,
         .gid = entry->attributes.gid,
         .size = entry->size,
         .time = entry->attributes.time,
         .digest = *entry->digest.sha256 ? entry->digest.sha256 : NULL,
+        .target = *entry->target ? entry->target : NULL,
         .path = entry->path,
     };
     int r = list_write(&entry->layer->list, &line);
+    if (r == 0)
+        r = attributes_list(entry);
     return r < 0 ? fault_system(entry->layer->fault, -r, "cannot list %s", QUOTED(entry->path)) : 0;
 }
 
@@ -295,10 +343,8 @@ int entry_extract(struct Layer *layer, struct archive *archive, struct archive_e
         r = tree_parent(&layer->tree, path, &entry.parent);
     if (r == 0)
         r = entry_create(&entry);
-    if (r < 0)
+    if (r < 0 || entry.unchanged)
         return r;
-    if (!entry.skipped)
-        return entry_list(&entry);
-    layer->skipped++;
-    return 0;
+    layer->skipped += entry.skipped;
+    return entry_list(&entry);
 }

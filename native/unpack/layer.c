@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -22,7 +23,7 @@ static la_ssize_t layer_read(struct archive *archive, void *userdata, const void
 static int layer_open(struct Layer *layer, int into, const struct Options *options, struct Fault *fault) {
     layer->options = options;
     layer->fault = fault;
-    layer->tree.root = layer->tree.parent = layer->tree.trash = -1;
+    layer->tree.root = layer->tree.parent = layer->tree.removal.trash = -1;
     int r = digest_open(&layer->content, DIGEST_SHA256);
     if (r < 0)
         return fault_system(fault, -r, "cannot compute digests");
@@ -152,12 +153,26 @@ static int list_settle(struct Layer *layer, const char *types) {
     return r < 0 ? fault_system(layer->fault, -r, "cannot read the digest list") : 0;
 }
 
+/* What the tree amounts to, as the last line of the list: one without it is torn. */
+static int totals_list(struct Layer *layer) {
+    const struct Tree *tree = &layer->tree;
+    char paths[24];
+    layer->paths = tree->paths - tree->removal.paths;
+    layer->bytes -= tree->removal.bytes;
+    (void)snprintf(paths, sizeof(paths), "%" PRIu64, layer->paths);
+    const struct ListLine line = { .type = 't', .size = layer->bytes, .path = paths };
+    int r = list_finish(&layer->list, &line);
+    return r < 0 ? fault_system(layer->fault, -r, "cannot write the digest list") : 0;
+}
+
 /* Whiteouts first: making them changes their directories' times. */
 static int layer_settle(struct Layer *layer) {
     int r = root_settle(layer);
     if (r == 0)
         r = list_settle(layer, "wo");
-    return r == 0 ? list_settle(layer, "d") : r;
+    if (r == 0)
+        r = list_settle(layer, "d");
+    return r == 0 ? totals_list(layer) : r;
 }
 
 /* What follows the end marker is part of the diff id. */

@@ -24,7 +24,8 @@ struct Layer {
     char *manifest;              /* an ACI's */
     size_t manifest_size;
     uint64_t entries; /* of the archive */
-    uint64_t bytes;   /* of all files, holes included */
+    uint64_t paths;   /* of the tree */
+    uint64_t bytes;   /* of its files, each once, holes included */
     uint64_t skipped; /* entries that were left out */
 };
 

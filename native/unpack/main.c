@@ -145,10 +145,10 @@ static int unpacker_run(struct Unpacker *unpacker) {
 /* A fault leaves nothing but the report: whatever was on the disk was unverified. */
 static void products_remove(struct Unpacker *unpacker) {
     static const char *const products[] = { "tree", "digests", "data" };
-    uint64_t count = unpacker->layer.tree.trash_count;
     _cleanup_fd_ int trash = openat(unpacker->into, ".trash", O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    struct Removal removal = { .trash = trash, .names = unpacker->layer.tree.removal.names };
     for (size_t i = 0; i < sizeof(products) / sizeof(*products); i++)
-        (void)directory_remove(unpacker->into, products[i], trash, &count);
+        (void)directory_remove(unpacker->into, products[i], &removal);
     (void)unlinkat(unpacker->into, ".trash", AT_REMOVEDIR);
 }
 

@@ -14,7 +14,7 @@ void unpacked_print(FILE *file, const void *argument) {
         fprintf(file, ",\"sha512\":\"%s\"", report->diff.sha512);
     putc('}', file);
     if (layer)
-        fprintf(file, ",\"entries\":%" PRIu64 ",\"bytes\":%" PRIu64 ",\"skipped\":%" PRIu64, layer->entries,
+        fprintf(file, ",\"entries\":%" PRIu64 ",\"paths\":%" PRIu64 ",\"bytes\":%" PRIu64 ",\"skipped\":%" PRIu64, layer->entries, layer->paths,
                 layer->bytes, layer->skipped);
     if (layer && layer->manifest) {
         fputs(",\"manifest\":", file);

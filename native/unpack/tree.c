@@ -12,7 +12,7 @@
 #include <unistd.h>
 
 #include "basic/cleanup.h"
-#include "basic/path.h"
+#include "layer/beneath.h"
 #include "unpack/attributes.h"
 
 int tree_open(struct Tree *ret_tree, int into, const char *name, struct List *list, struct Fault *fault) {
@@ -24,7 +24,8 @@ int tree_open(struct Tree *ret_tree, int into, const char *name, struct List *li
         return fault_system(fault, errno, "cannot open the layer's directory");
     *ret_tree = (struct Tree){
         .root = fd_take(&root),
-        .trash = fd_take(&trash),
+        .removal.trash = fd_take(&trash),
+        .paths = 1, /* the root */
         .parent = -1,
         .replaces = true,
         .max_created = UINT64_MAX,
@@ -40,7 +41,7 @@ static void implied_free(void *node) {
 
 void tree_close(struct Tree *tree) {
     fd_close(&tree->parent);
-    fd_close(&tree->trash);
+    fd_close(&tree->removal.trash);
     fd_close(&tree->root);
     tdestroy(tree->implied, implied_free);
     tree->implied = NULL;
@@ -79,30 +80,8 @@ int path_clean(const char *raw, const char *role, char *ret_path, struct Fault *
     return 0;
 }
 
-const char *path_name(const char *path) {
-    const char *slash = strrchr(path, '/');
-    return slash ? slash + 1 : path;
-}
-
-void path_parent(const char *path, char *ret_parent) {
-    const char *name = path_name(path);
-    size_t length = name > path ? (size_t)(name - path - 1) : 0;
-    memcpy(ret_parent, path, length);
-    (void)strcpy(ret_parent + length, length > 0 ? "" : ".");
-}
-
-static int beneath_open(int directory, const char *path, int flags) {
-    return path_open(directory, path, (uint64_t)(flags | O_CLOEXEC | O_NOFOLLOW), 0,
-                     RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS | RESOLVE_NO_XDEV);
-}
-
 int tree_find(const struct Tree *tree, const char *path, int flags) {
-    if (strlen(path) < TREE_PATH_MAX) /* the kernel counts the final NUL (PATH_MAX, limits.h) */
-        return beneath_open(tree->root, path, flags);
-    char parent[TREE_PATH_MAX + 1];
-    path_parent(path, parent);
-    _cleanup_fd_ int directory = beneath_open(tree->root, parent, O_PATH | O_DIRECTORY);
-    return directory < 0 ? directory : beneath_open(directory, path_name(path), flags);
+    return beneath_open(tree->root, path, flags, RESOLVE_NO_XDEV);
 }
 
 static int inode_compare(const void *a, const void *b) {
@@ -136,6 +115,7 @@ static int directory_create(struct Tree *tree, int at, const char *name, const c
         return fault_image(tree->fault, "the archive has too many entries (at %s)", QUOTED(path));
     if (mkdirat(at, name, 0755) < 0)
         return fault_system(tree->fault, errno, "cannot create the directory %s", QUOTED(path));
+    tree->paths++;
     _cleanup_fd_ int fd = openat(at, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
     if (fd >= 0 && tree->inherits)
         attributes_disinherit(fd);
@@ -211,29 +191,44 @@ int tree_replace(struct Tree *tree, int parent, const char *path) {
     /* The directory used last may lie in what goes away. It is not `parent`: a name is never above its own parent. */
     if (strncmp(tree->parent_path, path, strlen(path)) == 0)
         fd_close(&tree->parent);
-    int r = directory_remove(parent, path_name(path), tree->trash, &tree->trash_count);
+    int r = directory_remove(parent, path_name(path), &tree->removal);
     return r < 0 ? fault_system(tree->fault, -r, "cannot replace %s", QUOTED(path)) : 0;
 }
 
-static int trash_take(int parent, const char *name, int trash, uint64_t *count) {
+static int trash_take(int parent, const char *name, struct Removal *removal) {
     char moved[32];
-    (void)snprintf(moved, sizeof(moved), "%" PRIu64, (*count)++);
-    return renameat(parent, name, trash, moved) < 0 ? -errno : 0;
+    (void)snprintf(moved, sizeof(moved), "%" PRIu64, removal->names++);
+    return renameat(parent, name, removal->trash, moved) < 0 ? -errno : 0;
+}
+
+/* Notes what goes with the name that is about to: a file's bytes go with its last one. */
+static uint64_t bytes_lost(int parent, const char *name) {
+    struct stat st;
+    bool last = fstatat(parent, name, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISREG(st.st_mode) && st.st_nlink == 1;
+    return last ? (uint64_t)st.st_size : 0;
 }
 
 /* Unlinks, or moves a directory that is not empty into the trash, where it comes up later: no recursion, so an
  * archive can neither exhaust the stack nor the descriptors with its depth. */
-static int name_remove(int parent, const char *name, int trash, uint64_t *count) {
-    if (unlinkat(parent, name, 0) == 0 || errno == ENOENT)
+static int name_remove(int parent, const char *name, struct Removal *removal) {
+    uint64_t bytes = bytes_lost(parent, name);
+    if (unlinkat(parent, name, 0) == 0) {
+        removal->paths++;
+        removal->bytes += bytes;
+        return 0;
+    }
+    if (errno == ENOENT)
         return 0;
     if (errno != EISDIR && errno != EPERM) /* Linux says EISDIR, POSIX EPERM */
         return -errno;
-    if (unlinkat(parent, name, AT_REMOVEDIR) == 0)
+    if (unlinkat(parent, name, AT_REMOVEDIR) == 0) {
+        removal->paths++;
         return 0;
-    return errno == ENOTEMPTY || errno == EEXIST ? trash_take(parent, name, trash, count) : -errno;
+    }
+    return errno == ENOTEMPTY || errno == EEXIST ? trash_take(parent, name, removal) : -errno;
 }
 
-static int directory_empty(int parent, const char *name, int trash, uint64_t *count) {
+static int directory_empty(int parent, const char *name, struct Removal *removal) {
     _cleanup_fd_ int fd = openat(parent, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
     if (fd < 0)
         return -errno;
@@ -248,21 +243,22 @@ static int directory_empty(int parent, const char *name, int trash, uint64_t *co
             return -errno;
         if (strcmp(item->d_name, ".") == 0 || strcmp(item->d_name, "..") == 0)
             continue;
-        int r = name_remove(dirfd(directory), item->d_name, trash, count);
+        int r = name_remove(dirfd(directory), item->d_name, removal);
         if (r < 0)
             return r;
     }
 }
 
-int directory_remove(int parent, const char *name, int trash, uint64_t *count) {
-    uint64_t next = *count;
-    int r = name_remove(parent, name, trash, count);
-    for (; r == 0 && next < *count; next++) {
+int directory_remove(int parent, const char *name, struct Removal *removal) {
+    uint64_t next = removal->names;
+    int r = name_remove(parent, name, removal);
+    for (; r == 0 && next < removal->names; next++) {
         char moved[32];
         (void)snprintf(moved, sizeof(moved), "%" PRIu64, next);
-        r = directory_empty(trash, moved, trash, count);
-        if (r == 0 && unlinkat(trash, moved, AT_REMOVEDIR) < 0)
+        r = directory_empty(removal->trash, moved, removal);
+        if (r == 0 && unlinkat(removal->trash, moved, AT_REMOVEDIR) < 0)
             r = -errno;
+        removal->paths += r == 0;
     }
     return r;
 }

@@ -1,5 +1,4 @@
-/* Safe paths: everything an archive names is reached from the tree's descriptor without following a symbolic link
- * and without leaving it. Paths are clean: no leading slash, no empty, "." or ".." component; "." is the root. */
+/* The tree an archive becomes. Everything the archive names is reached as layer/beneath.h has it. */
 #pragma once
 
 #include <stdbool.h>
@@ -7,16 +6,25 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "layer/beneath.h"
 #include "layer/fault.h"
 #include "layer/list.h"
 
-#define TREE_PATH_MAX 4096
+#define TREE_PATH_MAX BENEATH_PATH_MAX
 #define TREE_NAME_MAX 255
+
+/* What went away, and where. */
+struct Removal {
+    int trash;      /* an empty directory of the same file system, where directories are taken apart */
+    uint64_t names; /* given there */
+    uint64_t paths;
+    uint64_t bytes; /* of files that lost their last name */
+};
 
 struct Tree {
     int root;
-    int trash;            /* where removed directories are taken apart */
-    uint64_t trash_count; /* makes the names there */
+    struct Removal removal;
+    uint64_t paths;       /* created since the start, removed ones too */
     int parent;           /* the directory used last: archives list a directory's files in a row */
     char parent_path[TREE_PATH_MAX + 1];
     bool replaces;        /* an entry may take an existing path's place */
@@ -35,10 +43,6 @@ void tree_close(struct Tree *tree);
 /* Copies a clean form of `raw` to `ret_path` (TREE_PATH_MAX + 1 bytes). `role` says in a refusal what it is. */
 int path_clean(const char *raw, const char *role, char *ret_path, struct Fault *fault);
 
-/* The last component, and what is before it ("." if nothing is; TREE_PATH_MAX + 1 bytes). */
-const char *path_name(const char *path);
-void path_parent(const char *path, char *ret_parent);
-
 /* The directory `path` lies in, created where it is missing and put in the place of whatever else is there. The
  * descriptor is the tree's own, valid until the next call. */
 int tree_parent(struct Tree *tree, const char *path, int *ret_fd);
@@ -53,6 +57,6 @@ int tree_replace(struct Tree *tree, int parent, const char *path);
 /* True once for every directory that was only created as a parent. */
 bool tree_implied_take(struct Tree *tree, ino_t inode);
 
-/* Removes `name` from a directory with all below it, in constant memory and depth: `trash` is an empty directory of
- * the same file system. Returns 0 or -errno; a missing name is no error. */
-int directory_remove(int parent, const char *name, int trash, uint64_t *count);
+/* Removes `name` from a directory with all below it, in constant memory and depth. Returns 0 or -errno; a missing name is
+ * no error. */
+int directory_remove(int parent, const char *name, struct Removal *removal);

@@ -46,9 +46,10 @@ int whiteout_read(const char *path, enum WhiteoutKind *ret_kind, char *ret_hidde
 }
 
 /* Linux lets anybody make this one device (since 4.13 or so needs no CAP_MKNOD: vfs_mknod(), is_whiteout). */
-static int device_create(int parent, const char *path, struct Fault *fault) {
+static int device_create(struct Tree *tree, int parent, const char *path, struct Fault *fault) {
     if (mknodat(parent, path_name(path), S_IFCHR, makedev(0, 0)) < 0)
         return fault_system(fault, errno, "cannot make the whiteout of %s", QUOTED(path));
+    tree->paths++;
     return 0;
 }
 
@@ -82,7 +83,7 @@ static int name_make(struct Tree *tree, const char *path, struct Fault *fault) {
         return 0; /* gone with a directory that a later entry replaced */
     if (parent < 0)
         return fault_system(fault, -parent, "cannot open the directory of %s", QUOTED(path));
-    return device_create(parent, path, fault);
+    return device_create(tree, parent, path, fault);
 }
 
 int whiteout_make(struct Tree *tree, const struct ListItem *item, struct Fault *fault) {

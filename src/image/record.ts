@@ -47,7 +47,7 @@ export const ImageLayer = z.strictObject({
   digest: Digest,
   size: z.int().nonnegative(),
   mediaType: z.string(),
-  /** Bytes and entries of the extracted tree. */
+  /** The extracted tree: the sizes of its files, each counted once, and its names, whiteouts among them. */
   unpackedSize: z.int().nonnegative(),
   entries: z.int().nonnegative(),
   /** The whole layer's diff id, when this one is the part of it that path whitelists leave; `diffId` then names the part. */

@@ -81,7 +81,7 @@ export async function unpackAci(
     digest: `sha512:${report.diff.sha512}`,
     served: served ?? { digest: `sha256:${report.compressed.sha256}`, size: report.compressed.size },
     directory,
-    contents: { unpackedSize: report.bytes, entries: report.entries },
+    contents: { unpackedSize: report.bytes, entries: report.paths },
   };
 }
 

@@ -201,7 +201,7 @@ async function unpackLayer(
   const report = await unpack(unpacker, request, `layer ${digest ?? diffId}`);
   await publishLayer(operation.store, diffId, into);
   const served = digest ?? `sha256:${report.compressed.sha256}`;
-  return { diffId, digest: served, size, mediaType, unpackedSize: report.bytes, entries: report.entries };
+  return { diffId, digest: served, size, mediaType, unpackedSize: report.bytes, entries: report.paths };
 }
 
 /** Unpacks a compressed archive of an image into the inbox; returns where its tar lies and what it was. */

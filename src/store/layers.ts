@@ -2,31 +2,27 @@
 import { rename } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { errnoOf } from "../base/errors.ts";
-import { exists, readBounded, storeError, syncDirectory, unlessMissing } from "../base/file.ts";
+import { exists, openRegular, readExactly, storeError, syncDirectory, unlessMissing } from "../base/file.ts";
 import { layerListPath, layerPath, type Store } from "./store.ts";
 
 export type LayerFacts = { readonly unpackedSize: number; readonly entries: number };
 
-// Two million entries (docs/unpacker.md) of long paths.
-const LIST_LIMIT = 2 ** 30;
-
 /** Bytes and entries of a layer that is here, from its digest list; undefined when it is not, or not whole. */
 export async function layerFacts(store: Store, diffId: string): Promise<LayerFacts | undefined> {
   if (!(await exists(layerPath(store, diffId)))) return undefined;
-  const list = await unlessMissing(readBounded(layerListPath(store, diffId), LIST_LIMIT));
-  return list === undefined ? undefined : factsOf(list);
+  const end = await unlessMissing(readEnd(layerListPath(store, diffId)));
+  const [, bytes, paths] = /(?:^|\n)t 0 0 0 (\d+) 0 - (\d+)\n$/.exec(end ?? "") ?? [];
+  return bytes === undefined ? undefined : { unpackedSize: Number(bytes), entries: Number(paths) };
 }
 
-/** Counts a digest list's lines and adds the sizes of its files. */
-function factsOf(list: Buffer): LayerFacts {
-  let unpackedSize = 0;
-  let entries = 0;
-  for (let start = 0, end = list.indexOf(10); end >= 0; start = end + 1, end = list.indexOf(10, start)) {
-    const [type, , , , size] = list.toString("latin1", start, end).split(" ", 5);
-    entries++;
-    if (type === "f") unpackedSize += Number(size);
-  }
-  return { unpackedSize, entries };
+/** Longer than the last line of a list, the totals (docs/unpacker.md). */
+const END = 128;
+
+async function readEnd(path: string): Promise<string> {
+  await using file = await openRegular(path);
+  const { size } = await file.stat();
+  const length = Math.min(END, size);
+  return (await readExactly(file, { path, position: size - length, length })).toString("latin1");
 }
 
 /**

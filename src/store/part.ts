@@ -59,6 +59,8 @@ function partId(of: string, kept: readonly string[]): string {
 function* entriesOf(list: Buffer): Generator<ListedEntry> {
   for (let start = 0, end = list.indexOf(10); end >= 0; start = end + 1, end = list.indexOf(10, start)) {
     const line = list.toString("latin1", start, end);
+    // Attributes, what became void, and the totals are no entries (docs/unpacker.md).
+    if ("xnt".includes(line.charAt(0))) continue;
     yield { type: line.charAt(0), path: line.slice(line.lastIndexOf(" ") + 1) };
   }
 }
@@ -74,9 +76,9 @@ async function makePart(operation: Operation, part: Part, { unpacker, signal }: 
   const what = `the part of layer ${part.from}`;
   const archive = { path, offset: 0, length: (await stat(path)).size };
   const request = { verb: "aci", operation: operation.id, part: name, into, archive, signal } as const;
-  const { bytes, entries } = await unpack(unpacker, request, what);
+  const { bytes, paths } = await unpack(unpacker, request, what);
   await publishLayer(operation.store, part.diffId, into);
-  return { unpackedSize: bytes, entries };
+  return { unpackedSize: bytes, entries: paths };
 }
 
 /**

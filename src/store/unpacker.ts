@@ -49,7 +49,8 @@ const Success = z.object({
       .regex(/^[0-9a-f]{128}$/)
       .optional(),
   }),
-  entries: z.int().nonnegative().default(0),
+  /** Names of the tree. */
+  paths: z.int().nonnegative().default(0),
   bytes: z.int().nonnegative().default(0),
   manifest: z.string().optional(),
 });

@@ -57,7 +57,8 @@ static void names_check(int into) {
 
 static void products_remove(int into, uint64_t count) {
     _cleanup_fd_ int trash = openat(into, ".trash", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (trash < 0 || directory_remove(into, "tree", trash, &count) < 0)
+    struct Removal removal = { .trash = trash, .names = count };
+    if (trash < 0 || directory_remove(into, "tree", &removal) < 0)
         abort();
     if (unlinkat(into, "digests", 0) < 0 || unlinkat(into, ".trash", AT_REMOVEDIR) < 0)
         abort();
@@ -78,7 +79,7 @@ static void archive_extract(int into, int archive, enum Verb verb) {
     if (r < 0 && fault.kind == FAULT_NONE && pipeline.fault.kind == FAULT_NONE)
         abort();
     names_check(into);
-    uint64_t count = layer.tree.trash_count;
+    uint64_t count = layer.tree.removal.names;
     layer_close(&layer);
     digest_close(&pipeline.digest);
     source_close(&source);

@@ -1,5 +1,7 @@
 /** Where entries land: collisions, parents, links, hostile names (docs/unpacker.md, "Rules"). */
 import assert from "node:assert/strict";
+import { execFileSync } from "node:child_process";
+import { createHash } from "node:crypto";
 import { existsSync, lstatSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
@@ -202,7 +204,11 @@ test("hard links share their target's inode, a link to a symlink is one", (t) =>
   assert.equal(a?.nlink, 3);
   assert.deepEqual([b?.ino, c?.ino], [a?.ino, a?.ino]);
   assert.equal(lstatSync(join(tree, "t")).ino, lstatSync(join(tree, "s")).ino);
-  assert.match(list[1] ?? "", /^h 644 0 0 0 0 - b$/);
+  // A link to itself changes nothing and has no line.
+  assert.deepEqual(
+    list.filter((line) => line.startsWith("h")),
+    ["h 644 0 0 0 0 a b", "h 644 0 0 0 0 a d/c", "h 644 0 0 0 0 s t"],
+  );
 });
 
 test("hard links that leave the layer, dangle or point to a directory are refused", (t) => {
@@ -254,8 +260,62 @@ test("devices that cannot be made are left out and counted", (t) => {
   const { tree, report, list } = unpackWell(t, entries, { prefix: ["unshare", "--user", "--map-root-user"] });
   assert.deepEqual(survey(tree), { file: "f 644 x" });
   assert.equal(report.skipped, 1);
-  assert.equal(report.entries, 2);
-  assert.equal(list.length, 2);
+  assert.deepEqual([report.entries, report.paths], [2, 2]);
+  assert.deepEqual(
+    list.map((line) =>
+      line
+        .split(" ")
+        .filter((_, at) => at === 0 || at === 7)
+        .join(" "),
+    ),
+    ["n null", "f file", "d ."],
+  );
+});
+
+test("the report and the list's last line tell what the tree amounts to, whatever was replaced on the way", (t) => {
+  const { tree, report, into } = unpackWell(t, [
+    { name: "a/b/f", body: "123" },
+    { name: "a/g", body: "4567" },
+    { name: "hard", type: "1", linkname: "a/g" },
+    { name: "a", body: "89" },
+    { name: "f", body: "gone" },
+    { name: "f", body: "x" },
+    { name: "d/", type: "5" },
+    { name: "d/", type: "5" },
+    { name: "o/.wh..wh..opq" },
+    { name: "o/.wh.gone" },
+    { name: "l", type: "2", linkname: "a" },
+  ]);
+  const find =
+    "find . | wc -l; find . -type f -printf '%i %s\\n' | sort -u | awk '{ sum += $2 } END { print sum }'";
+  const [paths, bytes] = execFileSync("sh", ["-c", find], { cwd: tree, encoding: "utf8" })
+    .trim()
+    .split("\n")
+    .map(Number);
+  assert.deepEqual([report.paths, report.bytes], [paths, bytes]);
+  assert.deepEqual([paths, bytes], [8, 7]);
+  assert.match(readFileSync(join(into, "digests"), "utf8"), /\nt 0 0 0 7 0 - 8\n$/);
+});
+
+test("attributes have a line of their own, of what they became", (t) => {
+  const note = { "SCHILY.xattr.user.note": "x" };
+  const { list } = unpackWell(t, [
+    { name: "plain", body: "" },
+    { name: "noted", body: "", pax: note },
+    { name: "other", body: "", pax: { "SCHILY.xattr.trusted.x": "y" } },
+    {
+      name: "listed",
+      body: "",
+      pax: { "SCHILY.acl.access": "user::rw-,user:bin:r--:2,group::r--,mask::rw-,other::---" },
+    },
+  ]);
+  assert.deepEqual(
+    list.filter((line) => line.startsWith("x")).map((line) => line.split(" ").at(-1)),
+    ["noted", "listed"],
+  );
+  const digest = createHash("sha256").update("user.note\x001\x00x").digest("hex");
+  assert.ok(list.includes(`x 0 0 0 0 0 ${digest} noted`), list.join("\n"));
+  assert.match(list.find((line) => line.endsWith(" listed")) ?? "", /^f 660 /);
 });
 
 test("an empty name, an empty link target and an owner out of range are refused", (t) => {

@@ -26,6 +26,7 @@ export type Report = {
   readonly compressed?: { size: number; sha256: string };
   readonly diff?: { size: number; sha256: string; sha512?: string };
   readonly entries?: number;
+  readonly paths?: number;
   readonly bytes?: number;
   readonly skipped?: number;
   readonly manifest?: string;
@@ -37,7 +38,7 @@ export type Unpacked = {
   readonly into: string;
   readonly tree: string;
   readonly report: Report;
-  /** Lines of the digest list. */
+  /** Lines of the digest list, without the last one, the totals. */
   readonly list: readonly string[];
 };
 
@@ -126,7 +127,9 @@ function reportIn(into: string): Report {
 }
 
 function listIn(into: string): string[] {
-  return (optional(join(into, "digests")) ?? "").split("\n").filter((line) => line !== "");
+  return (optional(join(into, "digests")) ?? "")
+    .split("\n")
+    .filter((line) => line !== "" && !line.startsWith("t "));
 }
 
 function optional(path: string): string | undefined {
