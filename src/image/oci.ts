@@ -17,6 +17,9 @@ const MANIFEST_TYPES: ReadonlySet<string> = new Set([
   `${OCI}.manifest.v1+json`,
   `${DOCKER}.distribution.manifest.v2+json`,
 ]);
+/** What a client says it accepts. */
+export const MEDIA_TYPES = { index: INDEX_TYPES, manifest: MANIFEST_TYPES } as const;
+
 const CONFIGURATION_TYPES: ReadonlySet<string> = new Set([
   `${OCI}.config.v1+json`,
   `${DOCKER}.container.image.v1+json`,

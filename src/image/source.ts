@@ -8,15 +8,15 @@ import { locateBlob, readBlob, readDocument } from "./layout.ts";
 import {
   type Configuration,
   type Descriptor,
-  documentKind,
   type Manifest,
   parseConfiguration,
   parseIndex,
   parseJson,
   parseManifest,
 } from "./oci.ts";
-import { choosePlatform, type HostPlatform, platformText } from "./platform.ts";
+import type { HostPlatform } from "./platform.ts";
 import type { ImageRecord } from "./record.ts";
+import { isImage, selectManifest } from "./selection.ts";
 import { canonicalName, localName } from "./source-name.ts";
 
 export type SourceLayer = {
@@ -59,7 +59,6 @@ export type SourceOptions = {
 
 const REF_NAME = "org.opencontainers.image.ref.name";
 const CONTAINERD_NAME = "io.containerd.image.name";
-const DEEPEST = 3;
 
 /**
  * Finds the image of a layout that `ref` (a name of its index, or `@DIGEST`) and the platform select, and verifies
@@ -69,8 +68,12 @@ export async function readLayout(files: ImageFiles, options: SourceOptions): Pro
   await checkLayoutVersion(files);
   const index = parseIndex(await readDocument(files, "index.json"), `index.json of ${quoted(files.path)}`);
   const entries = selectRef(index.manifests.filter(isImage), options.ref, files.path);
-  const descriptor = await selectPlatform(files, entries, options.host);
-  const image = await readImage(files, descriptor, namesOf(entries, files.path));
+  const { manifest } = await selectManifest(entries, {
+    host: options.host,
+    what: quoted(files.path),
+    read: (descriptor) => readBlob(files, descriptor, "index"),
+  });
+  const image = await readImage(files, manifest, namesOf(entries, files.path));
   return options.layers === "elsewhere" ? image : { ...image, layers: await locateLayers(files, image) };
 }
 
@@ -94,11 +97,6 @@ async function checkLayoutVersion(files: ImageFiles): Promise<void> {
   const version = (document as { readonly imageLayoutVersion?: unknown } | null)?.imageLayoutVersion;
   if (version === "1.0.0") return;
   throw new GantryError("Unsupported", `${what} has version ${quoted(String(version))}, not "1.0.0"`);
-}
-
-/** Attestations and signatures ride in indexes beside images: BuildKit marks them by platform unknown/unknown. */
-function isImage(descriptor: Descriptor): boolean {
-  return descriptor.artifactType === undefined && descriptor.platform?.os !== "unknown";
 }
 
 function selectRef(
@@ -143,31 +141,6 @@ function namesOf(entries: readonly Descriptor[], path: string): string[] {
     : known;
   const unnamed = refs.length === 0 ? localName(path, "latest") : undefined;
   return unnamed === undefined ? full : [unnamed];
-}
-
-/** Descends from the entries of an index to one manifest. */
-async function selectPlatform(
-  files: ImageFiles,
-  entries: readonly Descriptor[],
-  host: HostPlatform,
-): Promise<Descriptor> {
-  let candidates = entries;
-  for (let depth = 0; depth <= DEEPEST; depth++) {
-    const chosen = choosePlatform(candidates, host);
-    if (chosen === undefined) throw noPlatform(candidates, host, files.path);
-    if (documentKind(chosen) === "manifest") return chosen;
-    const bytes = await readBlob(files, chosen, "index");
-    candidates = parseIndex(bytes, `index ${chosen.digest}`, chosen).manifests.filter(isImage);
-  }
-  throw new GantryError("BadImage", `the indexes of ${quoted(files.path)} nest deeper than ${DEEPEST}`);
-}
-
-function noPlatform(candidates: readonly Descriptor[], host: HostPlatform, path: string): GantryError {
-  const platforms = candidates.map(({ platform }) =>
-    platform === undefined ? "none" : platformText(platform),
-  );
-  const message = `${quoted(path)} has no image for ${host.os}/${host.architecture}`;
-  return new GantryError("BadImage", message, { hint: `it offers ${platforms.join(", ") || "nothing"}` });
 }
 
 async function readImage(files: ImageFiles, descriptor: Descriptor, names: string[]): Promise<SourceImage> {

@@ -1,0 +1,40 @@
+/** gantry-fetcher: one transfer. A request on standard input, events on standard output (docs/fetcher.md). */
+import { exitStatus, GantryError } from "../base/errors.ts";
+import type { Event } from "../inbox/protocol.ts";
+import { openClient } from "../transfer/client.ts";
+import { type Conversation, openConversation, say } from "./conversation.ts";
+import { fetchFromRegistry } from "./registry.ts";
+
+/** The end of the process on purpose: connections and timers are of no use to anybody now. */
+function finish(event: Event, status: number): never {
+  say(process.stdout, event);
+  process.exit(status);
+}
+
+function fail(error: unknown): never {
+  if (!(error instanceof GantryError)) {
+    console.error(error);
+    finish(
+      { event: "failed", kind: "Internal", text: "the fetcher has a fault, which the journal tells" },
+      1,
+    );
+  }
+  const { kind, message: text, hint } = error;
+  finish({ event: "failed", kind, text, ...(hint === undefined ? {} : { hint }) }, exitStatus(error));
+}
+
+async function fetch(conversation: Conversation): Promise<void> {
+  const { request } = conversation;
+  const { proxy, authorities, limits } = request;
+  const log = (text: string) => conversation.say({ event: "log", text });
+  await using client = openClient({ proxy, authorities, limits, log });
+  switch (request.kind) {
+    case "registry":
+      return await fetchFromRegistry(client, conversation, request);
+  }
+}
+
+process.on("uncaughtException", fail);
+openConversation(process.stdin, process.stdout, fail)
+  .then(fetch)
+  .then(() => finish({ event: "done" }, 0), fail);
