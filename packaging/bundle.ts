@@ -1,6 +1,6 @@
 /**
- * Bundles each process in TypeScript and the packages it uses: build/bundle/agent.cjs and verifier.cjs, and for the command
- * cli.cjs, which loads cli-code.cjs with its code cache. The journal addon lies beside them.
+ * Bundles each process in TypeScript and the packages it uses: build/bundle/agent.cjs, fetcher.cjs and verifier.cjs, and for
+ * the command cli.cjs, which loads cli-code.cjs with its code cache. The journal addon lies beside them.
  */
 import { spawnSync } from "node:child_process";
 import { copyFile, mkdir, rm, writeFile } from "node:fs/promises";
@@ -123,6 +123,9 @@ await build({
   banner: { js: "(function (require, module, __dirname) {" },
   footer: { js: "})" },
 });
-await build({ ...OPTIONS, entryPoints: { verifier: "src/verifier/main.ts" } });
+await build({
+  ...OPTIONS,
+  entryPoints: { fetcher: "src/fetcher/main.ts", verifier: "src/verifier/main.ts" },
+});
 await makeCodeCache();
 await copyFile(`node_modules/systemd-journald/build/Release/${ADDON}`, `${OUT}/${ADDON}`);

@@ -13,11 +13,13 @@ put() {
 DESTDIR=$root meson install -C build/native --no-rebuild --only-changed --quiet
 ln -sfn ../../bin/gantry "$root/usr/lib/gantry/gantry-agent"
 ln -sfn ../../bin/gantry "$root/usr/lib/gantry/gantry-pod"
+ln -sfn ../../bin/gantry "$root/usr/lib/gantry/gantry-fetcher"
 ln -sfn ../../bin/gantry "$root/usr/lib/gantry/gantry-verifier"
 put build/bundle/cli.cjs usr/lib/gantry/cli.cjs
 put build/bundle/cli-code.cjs usr/lib/gantry/cli-code.cjs
 put build/bundle/cli-code.cache usr/lib/gantry/cli-code.cache
 put build/bundle/agent.cjs usr/lib/gantry/agent.cjs
+put build/bundle/fetcher.cjs usr/lib/gantry/fetcher.cjs
 put build/bundle/verifier.cjs usr/lib/gantry/verifier.cjs
 put build/bundle/journal_send.node usr/lib/gantry/journal_send.node
 for unit in units/*; do
