@@ -14,7 +14,7 @@ export function agentPage(): Page {
         "The agent serves org.gantry1(5) on the system bus. The bus starts it with the first call, and it ends when it has had nothing to do for 30 seconds and nobody is subscribed. Pods don't depend on it: they are units of systemd, before, while and after it runs.",
       ),
       paragraph(
-        "It runs as root inside of a hardened unit, without network. What it changes it changes through systemd and below /var/lib/gantry.",
+        "It runs as root inside of a hardened unit, without network. What it changes it changes through systemd and below /var/lib/gantry and /etc/gantry/pods.",
       ),
       paragraph("`systemctl mask gantry-agent.service` takes it off the bus."),
     ),

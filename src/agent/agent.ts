@@ -1,6 +1,7 @@
 /** What the objects on the bus are made of: pods and images from the manager, operations from here. */
 import type { Call } from "../bus/objects.ts";
 import type { ImageManager } from "../manager/images.ts";
+import type { Installer } from "../manager/installer.ts";
 import type { LaunchablePod, PodManager } from "../manager/manager.ts";
 import type { Operations, Progress } from "./operations.ts";
 import { operationPath } from "./paths.ts";
@@ -9,6 +10,7 @@ export type Agent = {
   readonly version: string;
   readonly pods: PodManager;
   readonly images: ImageManager;
+  readonly installer: Installer;
   readonly operations: Operations;
   /** Starts a prepared pod; resolves when every app is ready. */
   launch(pod: LaunchablePod, signal: AbortSignal): Promise<void>;

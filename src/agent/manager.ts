@@ -4,10 +4,12 @@ import { type Call, type Errand, type FixedObject, implement } from "../bus/obje
 import { MANAGER } from "../interface/manager.ts";
 import { ROOT_PATH } from "../interface/tables.ts";
 import { findImage, type ImageRecord, imageManifest, inspectImage, listImages } from "../manager/images.ts";
+import type { Installed } from "../manager/installer.ts";
 import type { PodStatus } from "../manager/manager.ts";
 import { type Agent, beginOperation } from "./agent.ts";
 import { unpackedSize } from "./image.ts";
 import { fetch, remove } from "./image-verbs.ts";
+import { installPod, refreshPod, uninstallPod } from "./install-verbs.ts";
 import type { Operation, Operations } from "./operations.ts";
 import { imagePath, operationPath, podPath } from "./paths.ts";
 import { killPod, newPod, removePod, restartPod, startPod, stopPod } from "./pod-verbs.ts";
@@ -34,6 +36,11 @@ const managerFace = implement<typeof MANAGER, Agent>(MANAGER, {
       killPod(agent, { pod: await agent.pods.podStatus(pod), signal, app: options.app }),
     RemovePod: async (agent, { pod, options }, call) =>
       removePod(agent, call, { pod: await agent.pods.podStatus(pod), force: options.force ?? false }),
+    ListInstalledPods: async ({ installer }) => (await installer.list()).map(installedRow),
+    InstallPod: (agent, { definition, origin, options }, call) =>
+      installPod(agent, call, { definition, origin, ...fetching(options) }),
+    RefreshPod: (agent, { name }, call) => refreshPod(agent, call, name),
+    UninstallPod: (agent, { name }, call) => uninstallPod(agent, call, name),
     ListImages: async ({ images }) => (await listImages(images)).map(imageRow),
     GetImage: async ({ images }, { image }) => imagePath((await findImage(images, image)).id),
     DescribeImages: async ({ images }) => JSON.stringify(await listImages(images)),
@@ -64,6 +71,10 @@ function fetching({ insecure = [], pullPolicy }: FetchOptions) {
 function podRow(pod: PodStatus) {
   const { uuid, name = "", state, created = 0, started = 0, ended = 0 } = pod;
   return [uuid, name, state, podPath(uuid), BigInt(created), BigInt(started), BigInt(ended)] as const;
+}
+
+function installedRow({ name, unit, path }: Installed) {
+  return [name, unit, path] as const;
 }
 
 function imageRow(image: ImageRecord) {

@@ -7,7 +7,7 @@ import { makeEmitter, serve } from "../bus/service.ts";
 import type { Paths } from "../config/paths.ts";
 import { BUS_NAME, ROOT_PATH } from "../interface/tables.ts";
 import { launchPod } from "../manager/launch.ts";
-import { managerOnBus } from "../manager/local.ts";
+import { installerOnBus, managerOnBus } from "../manager/local.ts";
 import { connectSystemd, type Systemd } from "../systemd/systemd.ts";
 import type { Agent } from "./agent.ts";
 import { type Changes, makeChanges } from "./changes.ts";
@@ -60,6 +60,7 @@ export async function runAgent(options: AgentOptions): Promise<void> {
   const agent: Agent = {
     ...{ version: VERSION, images: { paths }, operations, uidOf: authority.uidOf },
     pods: managerOnBus({ paths, uid: 0, bus: systemd }),
+    installer: installerOnBus({ paths, uid: 0, bus: systemd }),
     launch: async (pod, signal) => await launchPod(pod, { systemd: await systemd(), signal }),
     subscribe: (sender) => subscribers.add(sender),
     unsubscribe: (sender) => subscribers.remove(sender),

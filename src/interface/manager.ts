@@ -6,6 +6,7 @@ import { constant, deed, news, query, work } from "./rows.ts";
 const SINCE = "0.1";
 
 const POD = [["s", "pod"]] as const;
+const NAME = [["s", "name"]] as const;
 const IMAGE = [["s", "image"]] as const;
 const OBJECT = [["o", "object"]] as const;
 const DOCUMENT = [["s", "json"]] as const;
@@ -82,6 +83,29 @@ export const MANAGER = defineInterface({
       options: { force: ["b", "Stop it first, should it run."] },
       action: ACTIONS.podRemove,
     }),
+    ListInstalledPods: query("Installed pods: name, unit, and the file that defines it.", {
+      in: [],
+      out: [["a(sss)", "pods"]],
+    }),
+    InstallPod: work(
+      "Installs a pod as gantry@NAME.service. The definition is a pod manifest; the pod is called by its name key, else by the origin, the path of the caller's own file, without .json. The origin is what errors name; nothing is read there. The operation ends when the images are there and the pod is prepared; its result is the pod's id.",
+      {
+        in: [
+          ["s", "definition"],
+          ["s", "origin"],
+        ],
+        options: ON_THE_WAY,
+        action: ACTIONS.podInstall,
+      },
+    ),
+    RefreshPod: work(
+      "Prepares an installed pod that does not run for its next start: anew if its definition has changed, else with its images judged again if trust has. The operation's result is the pod's id.",
+      { in: NAME, options: {}, action: ACTIONS.podRefresh },
+    ),
+    UninstallPod: work(
+      "Takes an installed pod's definition away; a pod that runs goes once it has ended. The operation's result is the path of the definition.",
+      { in: NAME, options: {}, action: ACTIONS.podUninstall },
+    ),
     ListImages: query(
       "All images: id, names, unpacked size in bytes, when it was imported in microseconds since the epoch, and its object.",
       { in: [], out: [["a(sastto)", "images"]] },

@@ -13,6 +13,9 @@ const RULES = [
   `type='signal',sender='${DAEMON}',interface='${DAEMON}',member='NameOwnerChanged',arg0='${BUS_NAME}'`,
 ];
 
+/** syslog(3)'s LOG_WARNING: what the user should know. */
+export const WARNING = 4;
+
 export type WorkOptions = {
   readonly onLog?: (line: string, priority: number) => void;
   readonly onEvent?: (json: string) => void;

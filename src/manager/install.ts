@@ -6,7 +6,14 @@ import { syncDirectory, unlessMissing, writeFileDurably } from "../base/file.ts"
 import { quoted } from "../base/text.ts";
 import { DEFINITION_DIRECTORIES } from "../config/paths.ts";
 import { parseDocument } from "../pod/check.ts";
-import { DEFINITION_STAMP, Definition, definitionPath, readDefinition } from "../pod/definition.ts";
+import {
+  DEFINITION_STAMP,
+  Definition,
+  definitionPath,
+  draftPath,
+  listDefinitions,
+  readDefinition,
+} from "../pod/definition.ts";
 import { discardPod } from "../pod/end.ts";
 import { podEntries, readDocument } from "../pod/layout.ts";
 import { PodManifest } from "../pod/manifest.ts";
@@ -16,14 +23,34 @@ import { type Images, reifyManifest } from "../pod/reify.ts";
 import { isAlive } from "../pod/state.ts";
 import { podStatuses, readPod, type StoredPod } from "../pod/status.ts";
 import { readTrustStamp } from "../pod/trust-stamp.ts";
+import { installedUnits } from "../pod/unit-name.ts";
 import { AC_NAME } from "../pod/words.ts";
 import { openStore } from "../store/store.ts";
-import type { Installation, InstalledPod } from "./installer.ts";
+import type { Installation, Installed, InstalledPod } from "./installer.ts";
 import type { Local } from "./local.ts";
 import { type Resolved, resolveImages } from "./prepare.ts";
 import { requireTrust } from "./recheck.ts";
 
 const [ADMINISTRATORS] = DEFINITION_DIRECTORIES;
+
+/** See Installer.list. */
+export async function listInstalled(): Promise<Installed[]> {
+  const definitions = await listDefinitions();
+  return definitions.map(({ name, path }) => ({ name, path, unit: installedUnits(name).sandbox }));
+}
+
+export type Outline = { readonly name: string; readonly images: readonly string[] };
+
+/** The pod that a definition is about. Throws BadManifest with file, line and key. */
+export function outlineOf({ text, origin }: Pick<Installation, "text" | "origin">): Outline {
+  const manifest = parseDefinition(text, origin, basename(origin, ".json"));
+  return { name: manifest.name, images: imagesOf(manifest) };
+}
+
+/** The path of an installed pod's definition. Throws NoSuchPod. */
+export async function requireInstalled(name: string): Promise<string> {
+  return await definitionPath(name);
+}
 
 /** See Installer.install. */
 export async function installPod(local: Local, installation: Installation): Promise<InstalledPod> {
@@ -34,7 +61,7 @@ export async function installPod(local: Local, installation: Installation): Prom
   const path = join(ADMINISTRATORS, `${manifest.name}.json`);
   await mkdir(ADMINISTRATORS, { recursive: true, mode: 0o755 });
   // Its stamp outlives the rename, so the pod can be prepared before anybody sees the definition.
-  const fresh = join(ADMINISTRATORS, `.${manifest.name}.${process.pid}`);
+  const fresh = draftPath(manifest.name);
   try {
     await writeFileDurably(fresh, text, { mode: 0o644 });
     const { stamp } = await readDefinition(fresh);
@@ -62,6 +89,18 @@ export async function refreshPod(local: Local, name: string): Promise<InstalledP
   const accepted = before?.definition.accepted ?? [];
   const resolved = await resolveImages(local, imagesOf(manifest), { insecureOptions: [], accepted });
   return await replace(local, { manifest, resolved, path, stamp, accepted }, before);
+}
+
+/** The same for anybody but the unit's own start, during which the pod counts as running. Throws PodBusy. */
+export async function refreshIdlePod(local: Local, name: string): Promise<InstalledPod> {
+  await definitionPath(name);
+  const before = await installedBefore(local, name);
+  if (before !== undefined && (await isRunning(local, before.pod))) {
+    throw new GantryError("PodBusy", `pod ${quoted(name)} is running`, {
+      hint: `its next start refreshes it: systemctl restart gantry@${name}`,
+    });
+  }
+  return await refreshPod(local, name);
 }
 
 /** Whether the pod is what its definition says, so that only its images have to be judged anew. */

@@ -1,12 +1,22 @@
-/** The interface to installed pods, which only root has. Methods throw GantryError with the kinds named. */
-
+/**
+ * The one interface to installed pods, in process (local.ts) and over the bus (remote-installer.ts). Methods throw
+ * GantryError with the kinds named.
+ */
 import type { PrepareOptions } from "./manager.ts";
 
 export type Installation = {
   /** The definition, and the file it comes from, which names the pod unless its manifest does. */
   readonly text: string;
   readonly origin: string;
-} & Pick<PrepareOptions, "insecureOptions" | "pullPolicy" | "watchFetch">;
+} & Pick<PrepareOptions, "insecureOptions" | "uid" | "pullPolicy" | "watchFetch">;
+
+/** An installed pod as a listing has it. */
+export type Installed = {
+  readonly name: string;
+  readonly unit: string;
+  /** Where the definition lies. */
+  readonly path: string;
+};
 
 export type InstalledPod = {
   readonly uuid: string;
@@ -18,6 +28,7 @@ export type InstalledPod = {
 };
 
 export type Installer = AsyncDisposable & {
+  list(): Promise<Installed[]>;
   /**
    * Installs a pod: its definition is checked, its images are there, and it is prepared when this returns. Throws what
    * preparing throws; PodExists when the name belongs to a pod that is not installed.

@@ -6,6 +6,7 @@ import type { Paths } from "../config/paths.ts";
 import type { Systemd } from "../systemd/systemd.ts";
 import type { Installer } from "./installer.ts";
 import type { PodManager } from "./manager.ts";
+import { makeTurns } from "./turns.ts";
 
 export type Local = { readonly paths: Paths; readonly uid: number; bus(): Promise<Systemd> };
 
@@ -20,10 +21,36 @@ export function localManager(caller: Caller): PodManager {
 /** Opens the installer, in the same way. */
 export function localInstaller(caller: Caller): Installer {
   const { local, dispose } = openLocal(caller);
+  return {
+    ...installerOn(local, dispose),
+    refresh: async (name) => (await import("./install.ts")).refreshPod(local, name),
+  };
+}
+
+/**
+ * The same on a connection that somebody else made and closes, for many callers at a time. A pod that runs is not
+ * refreshed.
+ */
+export function installerOnBus(local: Local): Installer {
+  const installer = installerOn(local, async () => {});
+  const turns = makeTurns();
+  return {
+    ...installer,
+    install: async (installation) => {
+      const { name } = (await import("./install.ts")).outlineOf(installation);
+      return await turns(name, () => installer.install(installation));
+    },
+    refresh: (name) => turns(name, () => installer.refresh(name)),
+    uninstall: (name) => turns(name, () => installer.uninstall(name)),
+  };
+}
+
+function installerOn(local: Local, dispose: () => Promise<void>): Installer {
   const code = () => import("./install.ts");
   return {
+    list: async () => (await code()).listInstalled(),
     install: async (installation) => (await code()).installPod(local, installation),
-    refresh: async (name) => (await code()).refreshPod(local, name),
+    refresh: async (name) => (await code()).refreshIdlePod(local, name),
     uninstall: async (name) => (await code()).uninstallPod(local, name),
     [Symbol.asyncDispose]: dispose,
   };

@@ -3,6 +3,7 @@ import { GantryError } from "../base/errors.ts";
 import { quoted } from "../base/text.ts";
 import { DEFAULT_PATHS, type Paths } from "../config/paths.ts";
 import type { Authentication } from "./agent-link.ts";
+import type { Installer } from "./installer.ts";
 import type { PodManager } from "./manager.ts";
 
 export type Caller = {
@@ -17,6 +18,13 @@ export async function openManager(caller: Caller): Promise<PodManager> {
   if (caller.uid === 0) return (await import("./local.ts")).localManager(caller);
   refuseForeignDirectory(caller);
   return (await import("./remote.ts")).remoteManager(caller);
+}
+
+/** Opens the installer of a caller, in the same way. */
+export async function openInstaller(caller: Caller): Promise<Installer> {
+  if (caller.uid === 0) return (await import("./local.ts")).localInstaller(caller);
+  refuseForeignDirectory(caller);
+  return (await import("./remote-installer.ts")).remoteInstaller(caller);
 }
 
 /** The agent has one data directory; who could name it another one could have it read and write anywhere. */

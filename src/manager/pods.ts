@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { GantryError } from "../base/errors.ts";
 import { quoted } from "../base/text.ts";
 import { logEvent } from "../journal/journal.ts";
+import { collectDrafts } from "../pod/definition.ts";
 import { forgetUnits, killPod, podName, removeDamaged, removePod, stopPod } from "../pod/end.ts";
 import { findPod } from "../pod/find.ts";
 import { collectPods } from "../pod/gc.ts";
@@ -33,6 +34,7 @@ export async function listPods(local: Local): Promise<PodStatus[]> {
 export async function collect(local: Local, options: GcOptions): Promise<Collection> {
   const collection = await collectPods(local.paths, local.bus, options);
   if (options.dryRun) return collection;
+  await collectDrafts();
   const stopOperation = async (id: string) => {
     await stopFetchers(await local.bus(), id);
     await stopUnpackers(await local.bus(), id);

@@ -8,7 +8,7 @@ import { fileReferenceText, parseImageReference } from "../image/reference.ts";
 import { MANAGER } from "../interface/manager.ts";
 import { parseSignal } from "../pod/words.ts";
 import { type AgentLink, openAgentLink } from "./agent-link.ts";
-import { work } from "./agent-operation.ts";
+import { WARNING, work } from "./agent-operation.ts";
 import type { LaunchablePod, PodManager, PodRequest, PodStatus, PrepareOptions } from "./manager.ts";
 import type { Caller } from "./open.ts";
 import { fetchOptions, watchFetches } from "./remote-fetch.ts";
@@ -16,9 +16,6 @@ import { waitForPod } from "./wait.ts";
 
 /** How often a waiter looks, in milliseconds. */
 const POLL = 200;
-
-/** syslog(3)'s LOG_WARNING: what the user should know. */
-const WARNING = 4;
 
 /** Besides what every manager does, the agent launches: the caller may not. */
 export type RemoteManager = PodManager & {

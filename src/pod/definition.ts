@@ -2,14 +2,16 @@
  * Definitions of installed pods: pod manifests in /etc/gantry/pods and /usr/lib/gantry/pods, and the stamp by which the
  * native start sees that a prepared pod still is what its definition says (native/gantry/installed.c reads it).
  */
-import { type FileHandle, open, stat } from "node:fs/promises";
-import { join } from "node:path";
+import { type FileHandle, open, readdir, stat, unlink } from "node:fs/promises";
+import { basename, join } from "node:path";
 import * as z from "zod";
 import { GantryError } from "../base/errors.ts";
 import { exists, unlessMissing } from "../base/file.ts";
+import { randomHex } from "../base/random.ts";
 import { quoted } from "../base/text.ts";
 import { DEFINITION_DIRECTORIES } from "../config/paths.ts";
 import { readDocument } from "./layout.ts";
+import { AC_NAME, MAX_NAME } from "./words.ts";
 
 /** The stamp's file in the pod's directory. */
 export const DEFINITION_STAMP = "definition.json";
@@ -31,13 +33,47 @@ export type DefinitionText = { readonly path: string; readonly stamp: string; re
 
 /** The path of a pod's definition: the first of the directories that has it. Throws NoSuchPod. */
 export async function definitionPath(name: string): Promise<string> {
-  for (const directory of DEFINITION_DIRECTORIES) {
+  // Callers are authorized by this name: no other spelling of it may lead to the file.
+  for (const directory of AC_NAME.test(name) && name.length <= MAX_NAME ? DEFINITION_DIRECTORIES : []) {
     const path = join(directory, `${name}.json`);
     if ((await unlessMissing(stat(path))) !== undefined) return path;
   }
   throw new GantryError("NoSuchPod", `no pod ${quoted(name)} is installed`, {
     hint: `gantry install ${name}.json`,
   });
+}
+
+/** Milliseconds: a definition lies beside its place only while the pod is prepared. */
+const DRAFT_AGE = 3_600_000;
+
+/** Where the definition of a pod lies until the pod is prepared: beside its place, which one rename then makes it. */
+export function draftPath(name: string): string {
+  return join(DEFINITION_DIRECTORIES[0], `.${name}.${randomHex(4)}`);
+}
+
+/** Removes what installations left that were killed. */
+export async function collectDrafts(): Promise<void> {
+  const [directory] = DEFINITION_DIRECTORIES;
+  for (const file of (await unlessMissing(readdir(directory))) ?? []) {
+    const path = join(directory, file);
+    const facts = /^\.[a-z0-9-]+\.[0-9a-f]{8}$/.test(file) ? await unlessMissing(stat(path)) : undefined;
+    if (facts !== undefined && Date.now() - facts.mtimeMs > DRAFT_AGE) await unlessMissing(unlink(path));
+  }
+}
+
+export type DefinitionFile = { readonly name: string; readonly path: string };
+
+/** All definitions by name, each the one that counts. */
+export async function listDefinitions(): Promise<DefinitionFile[]> {
+  const found = new Map<string, DefinitionFile>();
+  for (const directory of DEFINITION_DIRECTORIES) {
+    for (const file of (await unlessMissing(readdir(directory))) ?? []) {
+      const name = basename(file, ".json");
+      if (!file.endsWith(".json") || !AC_NAME.test(name) || found.has(name)) continue;
+      found.set(name, { name, path: join(directory, file) });
+    }
+  }
+  return [...found.values()].sort((one, other) => (one.name < other.name ? -1 : 1));
 }
 
 /** Whether the pod in `directory` was prepared from a definition that is still there: it waits for its next start. */

@@ -53,6 +53,10 @@ test("authorization: reading is free", async (t) => {
   });
 });
 
+const DEFINITION =
+  '{"acKind":"PodManifest","acVersion":"0.8.11","apps":[{"name":"a","image":{"id":"nothing"}}]}';
+
+/** "web" runs, "db" is prepared, "shop" is installed. */
 const PRIVILEGED: readonly (readonly [action: string, ...words: string[]])[] = [
   ["pod.prepare", "PreparePod", "sa{sv}", '{"name":"x","apps":[{"image":"nothing"}]}', "0"],
   ["pod.run", "RunPod", "sa{sv}", '{"name":"x","apps":[{"image":"nothing"}]}', "0"],
@@ -61,6 +65,9 @@ const PRIVILEGED: readonly (readonly [action: string, ...words: string[]])[] = [
   ["pod.restart", "RestartPod", "sa{sv}", "web", "0"],
   ["pod.kill", "KillPod", "sia{sv}", "web", "9", "0"],
   ["pod.remove", "RemovePod", "sa{sv}", "db", "0"],
+  ["pod.install", "InstallPod", "ssa{sv}", DEFINITION, "/home/me/web.json", "0"],
+  ["pod.refresh", "RefreshPod", "sa{sv}", "shop", "0"],
+  ["pod.uninstall", "UninstallPod", "sa{sv}", "shop", "0"],
   ["image.fetch", "FetchImage", "sa{sv}", "/etc/shadow", "0"],
   ["image.remove", "RemoveImage", "sa{sv}", "IMAGE", "0"],
   ["gc", "CollectGarbage", "a{sv}", "0"],
@@ -68,6 +75,7 @@ const PRIVILEGED: readonly (readonly [action: string, ...words: string[]])[] = [
 
 test("authorization: every verb is refused to a stranger, and nothing has changed", async (t) => {
   await withPods(t, "refusals", async (host, image) => {
+    await host.put("/etc/gantry/pods/shop.json", DEFINITION);
     const before = (await host.manager("DescribePods")).stdout;
     for (const [action, ...words] of PRIVILEGED) {
       const named = words.map((word) => (word === "IMAGE" ? image : word));
@@ -78,6 +86,7 @@ test("authorization: every verb is refused to a stranger, and nothing has change
     }
     assert.equal((await host.manager("DescribePods")).stdout, before);
     assert.match((await host.manager("ListImages")).stdout, /^a\(sastto\) 1 /);
+    assert.equal((await host.exec(["ls", "-A", "/etc/gantry/pods"])).stdout, "shop.json\n");
     assert.equal((await host.manager("ListOperations")).stdout.match(/"image\.fetch"/g)?.length, 1);
   });
 });

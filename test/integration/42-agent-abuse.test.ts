@@ -229,6 +229,22 @@ const KILLS: Readonly<Record<string, Kill>> = {
     phases: ["queued", "removing"],
     begin: (client) => client.call("RemovePod", { pod: "idle", options: { force: true } }),
   },
+  "pod.install": {
+    phases: ["queued", "preparing", "done"],
+    begin: (client, image) => {
+      const apps = [{ name: "app", image: { id: image } }];
+      const definition = JSON.stringify({ acKind: "PodManifest", acVersion: "0.8.11", apps });
+      return client.call("InstallPod", { definition, origin: "shop.json", options: INSECURE });
+    },
+  },
+  "pod.refresh": {
+    phases: ["queued", "preparing"],
+    begin: (client) => client.call("RefreshPod", { name: "shop", options: {} }),
+  },
+  "pod.uninstall": {
+    phases: ["queued", "removing"],
+    begin: (client) => client.call("UninstallPod", { name: "shop", options: {} }),
+  },
   "image.remove": {
     phases: ["queued", "removing"],
     begin: (client) => client.call("RemoveImage", { image: "localhost/test-kills-other:1", options: {} }),
@@ -246,7 +262,7 @@ test("abuse: kill -9 of the agent at every phase of every operation; the next ca
       for (const phase of kill.phases) {
         await using client = await connectClient(host);
         // A phase of milliseconds is sometimes over before the signal arrives.
-        for (let met = false, round = 0; !met && round < 4; round += 1) {
+        for (let met = false, round = 0; !met && round < 8; round += 1) {
           await settle(host, client);
           met = await killAt(host, client, { kill, phase });
           if (met) reached.push(`${kind} ${phase}`);
@@ -267,6 +283,11 @@ test("abuse: kill -9 of the agent at every phase of every operation; the next ca
       await client.done(await client.call("RemovePod", { pod: id, options: { force: true } }));
     }
     await assertTidy(host);
+    // What a killed installation left beside the definitions goes with a collection an hour later.
+    const old = "touch .old.01234567 && find . -name '.?*' -exec touch -d -1day {} + && touch .new.01234567";
+    assert.equal((await host.exec(["sh", "-c", `cd /etc/gantry/pods && ${old}`])).status, 0);
+    await assertTidy(host);
+    assert.equal((await host.exec(["ls", "-A", "/etc/gantry/pods"])).stdout, ".new.01234567\nshop.json\n");
     for (const place of ["pods", "names", "ids"]) {
       assert.equal((await host.exec(["ls", "-A", `/var/lib/gantry/${place}`])).stdout, "", place);
     }
@@ -275,6 +296,12 @@ test("abuse: kill -9 of the agent at every phase of every operation; the next ca
       "",
     );
   });
+});
+
+/** An installed pod whose images are there, so that it can be refreshed. */
+const SHOP = JSON.stringify({
+  ...{ acKind: "PodManifest", acVersion: "0.8.11" },
+  apps: [{ name: "app", image: { id: "localhost/test-kills:1" } }],
 });
 
 /** Brings the images and both pods back, whatever the last kill has left of them. */
@@ -289,6 +316,7 @@ async function settle(host: AgentHost, client: Client): Promise<void> {
     "gantry status busy | grep -q state=running || gantry start busy",
     `gantry status idle || gantry prepare ${insecure} --name=idle ${host.image} --name=app`,
     "gantry stop idle || true",
+    `echo '${SHOP}' >/etc/gantry/pods/shop.json`,
     "gantry rm --force new || true",
   ];
   const { status, stderr } = await host.exec(["sh", "-ec", steps.join("\n")]);

@@ -14,10 +14,9 @@ export const verb: Verb = {
     "replaces the definition; a pod that runs stays as it is until its next start.",
   options: [INSECURE, PULL_POLICY],
   operands: { min: 1, max: 1 },
-  root: true,
   run: async (context, { options, operands: [file = ""] }) => {
-    const { localInstaller } = await import("../../manager/local.ts");
-    await using installer = localInstaller(context);
+    const { openInstaller } = await import("../../manager/open.ts");
+    await using installer = await openInstaller(context);
     const text = readText("install", file);
     const pod = await installer.install({
       ...{ text, origin: file, insecureOptions: insecureOptions(options) },

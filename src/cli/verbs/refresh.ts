@@ -8,10 +8,9 @@ export const verb: Verb = {
     "prepare an installed pod anew if its definition has changed, else judge its images again if trust has",
   options: [],
   operands: { min: 1, max: 1 },
-  root: true,
   run: async (context, { operands: [name = ""] }) => {
-    const { localInstaller } = await import("../../manager/local.ts");
-    await using installer = localInstaller(context);
+    const { openInstaller } = await import("../../manager/open.ts");
+    await using installer = await openInstaller(context);
     const pod = await installer.refresh(name);
     for (const warning of pod.warnings) context.err(`gantry: ${warning}\n`);
     context.out(`${pod.uuid}\n`);

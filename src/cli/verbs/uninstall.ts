@@ -10,10 +10,9 @@ export const verb: Verb = {
     "gantry@NAME.",
   options: [],
   operands: { min: 1, max: 1 },
-  root: true,
   run: async (context, { operands: [name = ""] }) => {
-    const { localInstaller } = await import("../../manager/local.ts");
-    await using installer = localInstaller(context);
+    const { openInstaller } = await import("../../manager/open.ts");
+    await using installer = await openInstaller(context);
     context.out(`removed ${await installer.uninstall(name)}\n`);
     return 0;
   },
