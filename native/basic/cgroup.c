@@ -92,7 +92,7 @@ static bool process_is_init(pid_t pid) {
     return line && sscanf(line, "\nNSpid: %d %d", &outer, &inner) == 2 && inner == 1;
 }
 
-static int process_pin(pid_t pid, const char *path, int *ret_pidfd) {
+int cgroup_pin_init(const char *path, pid_t pid, int *ret_pidfd) {
     if (!process_is_init(pid))
         return -ESRCH;
     _cleanup_fd_ int fd = pidfd_open(pid, 0);
@@ -123,7 +123,7 @@ int cgroup_find_init(const char *path, pid_t *ret_pid, int *ret_pidfd) {
         uint64_t pid;
         if (text_to_number(line, INT32_MAX, &pid) < 0)
             continue;
-        if (pid > 0 && process_pin((pid_t)pid, path, ret_pidfd) == 0) {
+        if (pid > 0 && cgroup_pin_init(path, (pid_t)pid, ret_pidfd) == 0) {
             *ret_pid = (pid_t)pid;
             return 0;
         }

@@ -65,10 +65,6 @@ bool text_is_utf8(const char *text) {
     return true;
 }
 
-bool text_starts_with(const char *text, const char *prefix) {
-    return strncmp(text, prefix, strlen(prefix)) == 0;
-}
-
 bool text_ends_with(const char *text, const char *suffix) {
     size_t length = strlen(text), wanted = strlen(suffix);
     return length >= wanted && strcmp(text + length - wanted, suffix) == 0;

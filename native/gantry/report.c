@@ -27,8 +27,10 @@ void report_print(const OrderPod *pod, const char *app, const char *sentence) {
 
 int report_failure(PodLaunch *pod) {
     const UnitSet *set = &pod->set;
+    _cleanup_free_ char *result = NULL;
     int status = 0;
-    if (pod->jobs[0] == JOB_FAILED)
+    /* The sandbox's failure takes the apps along, and is told in their stead. */
+    if (pod->jobs[0] == JOB_FAILED || unit_failed(pod, set->unit, &result))
         return unit_report(pod, NULL, set->unit);
     for (size_t i = 0; i < set->n_apps; i++) {
         if (pod->jobs[1 + i] != JOB_FAILED)
@@ -36,9 +38,7 @@ int report_failure(PodLaunch *pod) {
         int app_status = unit_report(pod, set->apps[i].name, set->apps[i].unit);
         status = status ? status : app_status;
     }
-    /* No app failed of itself: its sandbox may have taken it along. */
-    _cleanup_free_ char *result = NULL;
-    return status == 0 && unit_failed(pod, set->unit, &result) ? unit_report(pod, NULL, set->unit) : status;
+    return status;
 }
 
 static int unit_report(PodLaunch *pod, const char *app, const char *unit) {

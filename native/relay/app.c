@@ -113,6 +113,11 @@ unsigned app_index(const Relay *relay, const App *app) {
     return (unsigned)(app - relay->app);
 }
 
+/* Where a stream keeps the bytes it could not deliver. */
+uint8_t *app_held(Relay *relay, const App *app, unsigned number) {
+    return relay->held[app_index(relay, app)][number];
+}
+
 /* Two descriptors are a terminal and its journal stream, four or five are pipes (docs/launch-plan.md). */
 static int descriptors_assign(App *app, PacketFds *fds) {
     bool terminal = fds->count == 2;

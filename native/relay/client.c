@@ -1,4 +1,5 @@
-/* Whoever connects: stage1 to register, the front to attach, gantry-record to drain. One request per connection. */
+/* Whoever connects: stage1 to join and register, the front to attach, gantry-record to drain. One request per connection,
+ * and a JOIN before it. */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -119,6 +120,10 @@ static int request_handle(Relay *relay, unsigned index, PacketFds *fds) {
     if (role != CLIENT_NEW)
         return -EBADMSG;
     switch (relay->packet.head.type) {
+    case PACKET_JOIN:
+        if (relay->packet.head.length > 0)
+            return -EBADMSG;
+        return packet_send(relay->client[index].fd, PACKET_OK, 0, 0, NULL, 0);
     case PACKET_REGISTER:
         return register_handle(relay, index, fds);
     case PACKET_NOTIFY:

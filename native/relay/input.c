@@ -18,7 +18,7 @@ int input_take(Relay *relay, App *app, const void *bytes, size_t length) {
         return 1;
     input->start = 0;
     input->end = (uint32_t)(length - taken);
-    memcpy(input->held, (const uint8_t *)bytes + taken, length - taken);
+    memcpy(app_held(relay, app, STREAM_STDIN), (const uint8_t *)bytes + taken, length - taken);
     stream_watch(relay, app, STREAM_STDIN);
     return 0;
 }
@@ -26,7 +26,7 @@ int input_take(Relay *relay, App *app, const void *bytes, size_t length) {
 /* The app took some: go on, and let the senders go on when nothing is held any more. */
 void input_flush(Relay *relay, App *app) {
     Stream *input = &app->stream[STREAM_STDIN];
-    input->start += (uint32_t)input_write(input, input->held + input->start, input->end - input->start);
+    input->start += (uint32_t)input_write(input, app_held(relay, app, STREAM_STDIN) + input->start, input->end - input->start);
     if (input->start < input->end)
         return;
     stream_unwatch(relay, app, STREAM_STDIN);

@@ -43,6 +43,7 @@ void app_orphan(Relay *relay, App *app);
 void app_settle(Relay *relay, App *app);
 void app_finish(Relay *relay, App *app);
 unsigned app_index(const Relay *relay, const App *app);
+uint8_t *app_held(Relay *relay, const App *app, unsigned number);
 
 /* stream.c */
 typedef enum Pump { PUMP_MORE, PUMP_EMPTY, PUMP_WAITS, PUMP_ENDED } Pump;

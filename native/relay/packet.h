@@ -20,6 +20,7 @@ typedef enum PacketType {
     PACKET_OK = 9,       /* sandbox → client */
     PACKET_ENDED = 10,   /* sandbox → client */
     PACKET_NOTIFY = 11,  /* stage1 → sandbox */
+    PACKET_JOIN = 12,    /* stage1 → sandbox */
 } PacketType;
 
 typedef enum PacketStream {
@@ -60,6 +61,12 @@ int packet_send(int fd, PacketType type, unsigned stream, unsigned app, const vo
  * Returns 1, 0 at the end of the connection, -EBADMSG for bytes that are no packet, or -errno.
  */
 int packet_receive(int fd, Packet *packet, PacketFds *fds);
+
+/*
+ * Asks pid 1 of the pod to say who it is, and waits until it can: *ret_pid is its pid as this process sees it, from the
+ * kernel. Another request may follow on the connection. -ECONNRESET if the sandbox ends before it stands.
+ */
+int packet_join(int fd, pid_t *ret_pid);
 
 /* Is `size` the size of the well-formed packet that starts with `head`? */
 int packet_check(const PacketHead *head, size_t size);

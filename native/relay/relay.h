@@ -33,9 +33,8 @@ typedef struct Stream {
     int journal;    /* the app unit's journal stream, -1: none */
     bool watched;   /* fd is in the epoll set */
     bool waiting;   /* journal is in the epoll set */
-    uint32_t start; /* held[start..end] is still to be delivered */
+    uint32_t start; /* of what it holds, this to `end` is still to be delivered */
     uint32_t end;
-    uint8_t held[PACKET_BODY_MAX];
 } Stream;
 
 typedef enum AppEnd {
@@ -87,11 +86,12 @@ typedef struct Relay {
     uid_t owner;       /* who may connect, as seen from the pod's user namespace */
     bool hold;         /* no REGISTER is answered before a client has attached */
     uint64_t deadline; /* of the hold; 0: no REGISTER waits yet */
-    Packet packet;            /* the one being received */
-    uint8_t chunk[PACKET_BODY_MAX]; /* the one being relayed */
     Client client[RELAY_CLIENTS_MAX];
     App app[RELAY_APPS_MAX];
     Notifier notifier[RELAY_APPS_MAX];
+    Packet packet;                  /* the one being received */
+    uint8_t chunk[PACKET_BODY_MAX]; /* the one being relayed */
+    uint8_t held[RELAY_APPS_MAX][STREAM_COUNT][PACKET_BODY_MAX]; /* apart, so that what is used every day lies together */
 } Relay;
 
 /*

@@ -35,7 +35,7 @@ Pump stream_pump(Relay *relay, App *app, unsigned number) {
     int taken = sink_write(relay, app, number, relay->chunk, (size_t)got);
     if (taken == got)
         return PUMP_MORE;
-    memcpy(stream->held, relay->chunk + taken, (size_t)(got - taken));
+    memcpy(app_held(relay, app, number), relay->chunk + taken, (size_t)(got - taken));
     stream->start = 0;
     stream->end = (uint32_t)(got - taken);
     stream_unwatch(relay, app, number);
@@ -154,7 +154,8 @@ static bool held_deliver(Relay *relay, App *app, unsigned number) {
     Stream *stream = &app->stream[number];
     if (stream->start == stream->end)
         return true;
-    stream->start += (uint32_t)sink_write(relay, app, number, stream->held + stream->start, stream->end - stream->start);
+    const uint8_t *held = app_held(relay, app, number);
+    stream->start += (uint32_t)sink_write(relay, app, number, held + stream->start, stream->end - stream->start);
     if (stream->start == stream->end)
         return true;
     if (app->end != APP_GONE)

@@ -30,7 +30,7 @@ typedef struct Launch {
     int status;          /* the app's status directory */
     int sandbox;         /* pidfd of the pod's init */
     int userns;          /* its user namespace, -1 in a pod without one */
-    int relay;           /* connected to the sandbox for the standard streams, -1 when they are not relayed */
+    int relay;           /* connected to the sandbox; the standard streams go this way if they are relayed */
     int notify_relay;    /* the same for the app's notify socket */
     int app_notify;      /* the socket behind the app's NOTIFY_SOCKET, -1 without */
     int scratch;         /* private tmpfs: layers, an empty directory, a null device */

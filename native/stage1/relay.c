@@ -13,20 +13,12 @@ static bool relay_wanted(const LaunchPlan *plan) {
     return plan->process.terminal || plan->log == LOG_PIPE;
 }
 
-/* The socket takes one request per connection. */
-static int socket_connect(const Launch *launch, int *ret_fd, Failure *failure) {
-    int fd = packet_connect(launch->plan->socket);
-    if (fd < 0)
-        return failure_set(failure, 0, -fd, "%s", launch->plan->socket);
-    *ret_fd = fd;
-    return 0;
-}
-
+/* The socket takes one request per connection, and the first has been made already. */
 int relay_connect(Launch *launch, Failure *failure) {
-    int r = relay_wanted(launch->plan) ? socket_connect(launch, &launch->relay, failure) : 0;
-    if (r >= 0 && launch->plan->ready == READY_APP)
-        r = socket_connect(launch, &launch->notify_relay, failure);
-    return r;
+    if (launch->plan->ready != READY_APP)
+        return 0;
+    launch->notify_relay = packet_connect(launch->plan->socket);
+    return launch->notify_relay < 0 ? failure_set(failure, 0, -launch->notify_relay, "%s", launch->plan->socket) : 0;
 }
 
 /* The order of docs/launch-plan.md. */

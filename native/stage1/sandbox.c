@@ -1,5 +1,5 @@
-/* The pod's init and its namespaces, found through control groups: the sandbox's unit is a sibling of our own,
- * or for an installed pod of our slice. */
+/* The pod's init and its namespaces. It says itself who it is, over the pod's socket; control groups tell whether that is
+ * the plan's unit: a sibling of our own, or for an installed pod of our slice. */
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -10,32 +10,32 @@
 #include "basic/cgroup.h"
 #include "basic/cleanup.h"
 #include "basic/io.h"
+#include "relay/packet.h"
 #include "stage1/launch.h"
 
-/* An installed pod's sandbox is an instance of a template, which cannot name the pod's slice: it is beside that. */
-static int sandbox_pin_above(Launch *launch, char *own, pid_t *ret_pid) {
-    _cleanup_free_ char *path = NULL;
-    char *slash = strrchr(own, '/');
-    if (!slash)
-        return -ESRCH;
-    *slash = '\0';
-    int r = cgroup_sibling(own, launch->plan->sandbox, &path);
-    return r < 0 ? r : cgroup_find_init(path, ret_pid, &launch->sandbox);
+/* An app may be started before its sandbox stands: the answer is what it waits for. */
+static int sandbox_meet(Launch *launch, pid_t *ret_pid, Failure *failure) {
+    launch->relay = packet_connect(launch->plan->socket);
+    int r = launch->relay < 0 ? launch->relay : packet_join(launch->relay, ret_pid);
+    if (r == -ECONNRESET || r == -EPIPE)
+        return failure_say(failure, 0, -r, "%s: ended before it was ready", launch->plan->sandbox);
+    return r < 0 ? failure_set(failure, 0, -r, "%s", launch->plan->socket) : 0;
 }
 
-static int sandbox_pin(Launch *launch, pid_t *ret_pid, Failure *failure) {
-    _cleanup_free_ char *own = NULL;
-    _cleanup_free_ char *path = NULL;
+/* An installed pod's sandbox is an instance of a template, which cannot name the pod's slice: it is beside that. */
+static int sandbox_pin(Launch *launch, pid_t pid) {
+    _cleanup_free_ char *own = NULL, *beside = NULL, *above = NULL;
     int r = cgroup_of(0, &own);
     if (r >= 0)
-        r = cgroup_sibling(own, launch->plan->sandbox, &path);
+        r = cgroup_sibling(own, launch->plan->sandbox, &beside);
     if (r >= 0)
-        r = cgroup_find_init(path, ret_pid, &launch->sandbox);
-    if (r == -ESRCH)
-        r = sandbox_pin_above(launch, own, ret_pid);
-    if (r == -ESRCH)
-        return failure_say(failure, 0, ESRCH, "%s: not running beside %s", launch->plan->sandbox, launch->unit);
-    return r < 0 ? failure_set(failure, 0, -r, "%s", launch->plan->sandbox) : 0;
+        r = cgroup_pin_init(beside, pid, &launch->sandbox);
+    char *slash = own ? strrchr(own, '/') : NULL;
+    if (r != -ESRCH || !slash)
+        return r;
+    *slash = '\0';
+    r = cgroup_sibling(own, launch->plan->sandbox, &above);
+    return r < 0 ? r : cgroup_pin_init(above, pid, &launch->sandbox);
 }
 
 /* The plan's range must be the namespace's: files would get ids that nobody in the pod has. */
@@ -57,9 +57,16 @@ static int range_check(const Launch *launch, pid_t pid, Failure *failure) {
 
 int sandbox_find(Launch *launch, Failure *failure) {
     pid_t pid;
-    int r = sandbox_pin(launch, &pid, failure);
-    if (r < 0 || launch->plan->userns.mode == USERNS_HOST)
+    int r = sandbox_meet(launch, &pid, failure);
+    if (r < 0)
         return r;
+    r = sandbox_pin(launch, pid);
+    if (r == -ESRCH)
+        return failure_say(failure, 0, ESRCH, "%s: not running beside %s", launch->plan->sandbox, launch->unit);
+    if (r < 0)
+        return failure_set(failure, 0, -r, "%s", launch->plan->sandbox);
+    if (launch->plan->userns.mode == USERNS_HOST)
+        return 0;
     char file[64];
     (void)snprintf(file, sizeof file, "/proc/%d/ns/user", (int)pid);
     launch->userns = open(file, O_RDONLY | O_CLOEXEC);

@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <pty.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -422,6 +423,32 @@ static void nonsense_is_answered_and_dropped(void) {
     fixture_close(&fixture);
 }
 
+/* The answer comes from whoever holds the listener, here a child; register on the same connection afterwards. */
+static void a_join_tells_who_relays_and_leaves_room_for_a_request(void) {
+    Fixture fixture = fixture_open(false, getuid());
+    pid_t relayer = fork(), told = 0;
+    if (relayer == 0)
+        for (;;)
+            turn(&fixture);
+    int client = packet_connect(fixture.path);
+    CHECK(packet_join(client, &told) == 0);
+    CHECK(told == relayer);
+    Packet answer;
+    CHECK(packet_send(client, PACKET_DRAIN, 0, 0, "nobody", 6) == 0);
+    CHECK(packet_receive(client, &answer, NULL) == 1 && answer.head.type == PACKET_OK);
+    int waiting = packet_connect(fixture.path);
+    CHECK(packet_send(waiting, PACKET_JOIN, 0, 0, "x", 1) == 0);
+    CHECK(packet_receive(waiting, &answer, NULL) == 1 && answer.head.type == PACKET_ERROR);
+    close(client);
+    close(waiting);
+    kill(relayer, SIGKILL);
+    waitpid(relayer, NULL, 0);
+    int late = packet_connect(fixture.path);
+    fixture_close(&fixture);
+    CHECK(packet_join(late, &told) == -ECONNRESET);
+    close(late);
+}
+
 static void only_the_owner_may_connect(void) {
     static Packet packet;
     Fixture fixture = fixture_open(false, getuid() + 1);
@@ -471,6 +498,7 @@ int main(void) {
     input_reaches_the_app_and_waits_while_it_does_not_read();
     a_terminal_is_relayed_both_ways_and_resized();
     nonsense_is_answered_and_dropped();
+    a_join_tells_who_relays_and_leaves_room_for_a_request();
     only_the_owner_may_connect();
     a_restarted_app_takes_its_old_place();
     return failures > 0;

@@ -95,15 +95,15 @@ for (const userns of ["pod", "host"] as const) {
       assert.match(end["StatusText"] ?? "", /\/dev\/pts\/ptmx: No such file or directory/);
     });
 
-    test("without the sandbox's socket a pipe is an error that names it", async () => {
+    test("without the sandbox's socket nothing starts, and the error names it", async () => {
       const end = await pod.finish("nosocket", ["true"], (plan) => {
         plan.gantry.log = "pipe";
         plan.gantry.socket = "/run/gantry/pods/none/io";
       });
-      assert.equal(end["ExecMainStatus"], "209");
+      assert.equal(end["ExecMainStatus"], "226");
       assert.match(
         end["StatusText"] ?? "",
-        /^relay: \/run\/gantry\/pods\/none\/io: No such file or directory/,
+        /^sandbox: \/run\/gantry\/pods\/none\/io: No such file or directory/,
       );
     });
   });

@@ -6,7 +6,7 @@
 #include <unistd.h>
 
 #include "basic/cleanup.h"
-#include "sandbox.h"
+#include "internal.h"
 
 static int tmpfs_open(void);
 

@@ -12,7 +12,7 @@
 #include "basic/cleanup.h"
 #include "basic/io.h"
 #include "basic/text.h"
-#include "sandbox.h"
+#include "internal.h"
 
 static int map_write(pid_t pid, const char *file, const UsernsPlan *userns, Failure *failure);
 static int root_become(Failure *failure);

@@ -1,3 +1,5 @@
+#include "privileges.h"
+
 #include <errno.h>
 #include <linux/audit.h>
 #include <linux/capability.h>
@@ -8,8 +10,6 @@
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <unistd.h>
-
-#include "sandbox.h"
 
 #if defined(__x86_64__)
 #define ARCHITECTURE AUDIT_ARCH_X86_64
@@ -34,22 +34,18 @@ static int bounding_drop(void);
 static int capabilities_set(void);
 static int filter_load(void);
 
-int privileges_drop(Failure *failure) {
-    int r = bounding_drop();
-    if (r >= 0)
-        r = capabilities_set();
-    if (r < 0)
-        return failure_set(failure, EXIT_STATUS_CAPABILITIES, -r, "capabilities of the sandbox");
+InitStep privileges_drop(void) {
+    if (bounding_drop() < 0 || capabilities_set() < 0)
+        return INIT_CAPABILITIES;
     if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
-        return failure_set(failure, EXIT_STATUS_NO_NEW_PRIVILEGES, errno, "no-new-privileges of the sandbox");
-    r = filter_load();
-    return r < 0 ? failure_set(failure, EXIT_STATUS_SECCOMP, -r, "system call filter of the sandbox") : 0;
+        return INIT_NO_NEW_PRIVILEGES;
+    return filter_load() < 0 ? INIT_FILTER : INIT_STANDS;
 }
 
 static int bounding_drop(void) {
     for (unsigned capability = 0; prctl(PR_CAPBSET_READ, capability) >= 0; capability++)
         if (!(KEPT >> capability & 1) && prctl(PR_CAPBSET_DROP, capability) < 0)
-            return -errno;
+            return -1;
     return 0;
 }
 
@@ -59,7 +55,7 @@ static int capabilities_set(void) {
         { .effective = (uint32_t)KEPT, .permitted = (uint32_t)KEPT },
         { .effective = (uint32_t)(KEPT >> 32), .permitted = (uint32_t)(KEPT >> 32) },
     };
-    return syscall(SYS_capset, &header, data) < 0 ? -errno : 0;
+    return (int)syscall(SYS_capset, &header, data);
 }
 
 /* Everything the relay and the reaper call from here on; CAP_SYS_ADMIN is worth nothing without mount, setns, bpf. */
@@ -99,6 +95,6 @@ static int filter_load(void) {
     code[n++] = (struct sock_filter)BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EPERM);
     code[n++] = (struct sock_filter)BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW);
     struct sock_fprog program = { .len = (unsigned short)n, .filter = code };
-    return syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &program) < 0 ? -errno : 0;
+    return (int)syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &program);
 }
 #endif

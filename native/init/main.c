@@ -1,0 +1,165 @@
+/*
+ * gantry-init OWNER GRACE HOLD: pid 1 of a pod. Relays output, reaps orphans, and ends the pod's processes when systemd
+ * asks. Its start is native/namespace, which has made the namespaces and emptied the root; namespace/init.h is the
+ * contract.
+ *
+ * It stays for as long as the pod. So it is built with a small C library, uses no standard I/O and no heap, and is a few
+ * pages in all.
+ */
+#include "namespace/init.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/prctl.h>
+#include <sys/signalfd.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "privileges.h"
+#include "relay/relay.h"
+
+#define TAG_SIGNAL 0U
+#define EVENTS_PER_TURN 16
+#define STOP_TICK_MS 10 /* apps are systemd's children: their end sends no SIGCHLD here */
+
+/* Where the three descriptors end up that are kept; nothing is ever executed from here, so no close-on-exec. */
+enum { LISTENER_FD = INIT_LISTENER_FD, SIGNAL_FD = 1, EPOLL_FD = 2, FIRST_UNUSED_FD = 3 };
+
+typedef struct Stop {
+    bool asked;
+    unsigned left_ms; /* until the rest is killed */
+} Stop;
+
+typedef struct Options {
+    uid_t owner;
+    unsigned grace_ms;
+    bool hold;
+} Options;
+
+static Relay relay; /* static, so that an idle pod touches few pages */
+
+static InitStep init_prepare(char **arguments, Options *ret, int *ret_report);
+static bool options_read(char **arguments, Options *ret);
+static int descriptors_keep(const Options *options, int *ret_report);
+static int signals_open(void);
+static void init_loop(unsigned grace_ms);
+static void signals_read(Stop *stop, unsigned grace_ms);
+static void children_reap(void);
+static bool stop_done(Stop *stop);
+
+int main(int argc, char **argv) {
+    Options options;
+    int report_fd = INIT_REPORT_FD;
+    /* An execve makes a process dumpable again, and with that readable through /proc/1. */
+    (void)prctl(PR_SET_DUMPABLE, 0);
+    /* The relay's table is touched a page here and there: a huge page for it would be a thousand times its size. */
+    (void)prctl(PR_SET_THP_DISABLE, 1, 0, 0, 0);
+    InitStep failed = argc == 4 ? init_prepare(argv + 1, &options, &report_fd) : INIT_ARGUMENTS;
+    const InitReport report = { failed, failed == INIT_STANDS ? 0 : errno };
+    /* Who does not hear of the sandbox reports its death. */
+    (void)!write(report_fd, &report, sizeof report);
+    if (failed != INIT_STANDS)
+        return 1;
+    (void)syscall(SYS_close_range, FIRST_UNUSED_FD, ~0U, 0);
+    init_loop(options.grace_ms);
+    relay_finish(&relay);
+    return 0;
+}
+
+/* Leaves errno of the step that it returns. */
+static InitStep init_prepare(char **arguments, Options *ret, int *ret_report) {
+    (void)prctl(PR_SET_NAME, "gantry-sandbox");
+    errno = EINVAL;
+    if (!options_read(arguments, ret))
+        return INIT_ARGUMENTS;
+    if (descriptors_keep(ret, ret_report) < 0)
+        return INIT_DESCRIPTORS;
+    return privileges_drop();
+}
+
+static bool options_read(char **arguments, Options *ret) {
+    char *owner_end, *grace_end;
+    unsigned long owner = strtoul(arguments[0], &owner_end, 10), grace = strtoul(arguments[1], &grace_end, 10);
+    *ret = (Options){ (uid_t)owner, (unsigned)grace * 1000U, strcmp(arguments[2], "hold") == 0 };
+    return !*owner_end && !*grace_end && owner_end != arguments[0] && grace_end != arguments[1];
+}
+
+/* The report's descriptor makes room for the kept ones. */
+static int descriptors_keep(const Options *options, int *ret_report) {
+    int report = dup(INIT_REPORT_FD), signals = signals_open(), epoll = epoll_create1(0);
+    if (report < 0 || signals < 0 || epoll < 0)
+        return -1;
+    *ret_report = report;
+    if (dup2(signals, SIGNAL_FD) < 0 || dup2(epoll, EPOLL_FD) < 0)
+        return -1;
+    struct epoll_event event = { .events = EPOLLIN, .data.u64 = TAG_SIGNAL };
+    if (epoll_ctl(EPOLL_FD, EPOLL_CTL_ADD, SIGNAL_FD, &event) < 0)
+        return -1;
+    int r = relay_start(&relay, EPOLL_FD, LISTENER_FD, options->owner, options->hold);
+    if (r < 0)
+        errno = -r;
+    return r;
+}
+
+static int signals_open(void) {
+    sigset_t all, handled;
+    sigfillset(&all);
+    sigemptyset(&handled);
+    sigaddset(&handled, SIGCHLD);
+    sigaddset(&handled, SIGTERM);
+    /* Blocked signals reach a signalfd even as pid 1, where default actions are ignored (pid_namespaces(7)). */
+    if (sigprocmask(SIG_SETMASK, &all, NULL) < 0)
+        return -1;
+    return signalfd(-1, &handled, SFD_NONBLOCK);
+}
+
+static void init_loop(unsigned grace_ms) {
+    struct epoll_event events[EVENTS_PER_TURN];
+    Stop stop = { 0 };
+    for (;;) {
+        int wait = relay_timeout(&relay);
+        if (stop.asked && (wait < 0 || wait > STOP_TICK_MS))
+            wait = STOP_TICK_MS;
+        int count = epoll_wait(EPOLL_FD, events, EVENTS_PER_TURN, wait);
+        for (int i = 0; i < count; i++)
+            if (events[i].data.u64 == TAG_SIGNAL)
+                signals_read(&stop, grace_ms);
+            else
+                relay_dispatch(&relay, events[i].data.u64, events[i].events);
+        relay_expire(&relay);
+        if (stop.asked && stop_done(&stop))
+            return;
+    }
+}
+
+/* A process of the pod may send SIGTERM to its pid 1; only a sender outside (pid 0 from here) ends the pod. */
+static void signals_read(Stop *stop, unsigned grace_ms) {
+    struct signalfd_siginfo info;
+    while (read(SIGNAL_FD, &info, sizeof info) == sizeof info) {
+        if (info.ssi_signo == SIGCHLD)
+            children_reap();
+        if (info.ssi_signo != SIGTERM || info.ssi_pid != 0 || stop->asked)
+            continue;
+        (void)kill(-1, SIGTERM);
+        *stop = (Stop){ .asked = true, .left_ms = grace_ms };
+    }
+}
+
+static void children_reap(void) {
+    while (waitpid(-1, NULL, WNOHANG | __WALL) > 0)
+        ;
+}
+
+/* The kernel kills what is left of a pid namespace when its pid 1 exits, so the grace time ends by returning. */
+static bool stop_done(Stop *stop) {
+    if (kill(-1, 0) < 0 && errno == ESRCH)
+        return true;
+    bool over = stop->left_ms < STOP_TICK_MS;
+    stop->left_ms -= over ? stop->left_ms : STOP_TICK_MS;
+    return over;
+}
