@@ -11,7 +11,7 @@ import { type Endpoint, endpointsOf, type KeySource, keySourcesOf } from "./temp
 export type { Endpoint, KeySource } from "./template.ts";
 export { signatureUrl } from "./template.ts";
 
-/** A page's text; undefined when the server answered that it has none. Throws FetchFailed when it did not answer. */
+/** A page's text; undefined when the server answered that it has none. Throws FetchFailed and TimedOut when it did not answer. */
 export type GetPage = (url: string) => Promise<string | undefined>;
 
 export type DiscoveryOptions = {
@@ -62,6 +62,8 @@ async function walk<T>(
   });
 }
 
+const UNANSWERED: ReadonlySet<string> = new Set(["FetchFailed", "TimedOut"]);
+
 /** https, then, where it is allowed, http. */
 async function getPage(place: string, { get, http }: DiscoveryOptions): Promise<string | undefined> {
   const url = `https://${place}?ac-discovery=1`;
@@ -70,7 +72,7 @@ async function getPage(place: string, { get, http }: DiscoveryOptions): Promise<
     const page = await get(url);
     if (page !== undefined) return page;
   } catch (error) {
-    if (!(error instanceof GantryError) || error.kind !== "FetchFailed") throw error;
+    if (!(error instanceof GantryError) || !UNANSWERED.has(error.kind)) throw error;
   }
   return await get(`http://${place}?ac-discovery=1`);
 }

@@ -112,7 +112,57 @@ export const RegistryRequest = z.strictObject({
 });
 export type RegistryRequest = z.infer<typeof RegistryRequest>;
 
-export const Request = z.discriminatedUnion("kind", [RegistryRequest]);
+/** What an earlier transfer of a URL said of it; `fresh`: the server need not be asked again yet. */
+export const Known = z.strictObject({ url: z.string(), etag: z.string().optional(), fresh: z.boolean() });
+export type Known = z.infer<typeof Known>;
+
+const HttpUrl = z.url({ protocol: /^https?$/ });
+
+/** How web servers are spoken to: those that something is configured for, by `host` or `host:port`, and all others. */
+const Servers = z.strictObject({
+  servers: z.array(z.strictObject({ host: z.string(), ...Access.shape })).max(1024),
+  others: Access.omit({ credentials: true }),
+});
+export type Servers = z.infer<typeof Servers>;
+
+const Archive = z.strictObject({
+  ...Surroundings.shape,
+  ...Servers.shape,
+  known: z.array(Known).max(1024),
+  /** Bytes it must have. */
+  size: z.int().nonnegative().optional(),
+  /** Whether its signature is wanted. */
+  signature: z.boolean(),
+});
+
+/** An ACI at a URL. */
+export const ArchiveRequest = z.strictObject({ ...Archive.shape, kind: z.literal("archive"), url: HttpUrl });
+export type ArchiveRequest = z.infer<typeof ArchiveRequest>;
+
+/** An ACI that is to be discovered. */
+export const AppcRequest = z.strictObject({
+  ...Archive.shape,
+  kind: z.literal("appc"),
+  name: z.string().max(4096),
+  labels: z.record(z.string(), z.string()),
+});
+export type AppcRequest = z.infer<typeof AppcRequest>;
+
+/** The public keys that an appc name's pages offer. */
+export const KeysRequest = z.strictObject({
+  ...Surroundings.shape,
+  ...Servers.shape,
+  kind: z.literal("keys"),
+  name: z.string().max(4096),
+});
+export type KeysRequest = z.infer<typeof KeysRequest>;
+
+export const Request = z.discriminatedUnion("kind", [
+  RegistryRequest,
+  ArchiveRequest,
+  AppcRequest,
+  KeysRequest,
+]);
 export type Request = z.infer<typeof Request>;
 
 /** One layer, and the FIFO below the directory that wants it. */
@@ -146,8 +196,38 @@ export const Resolved = z.strictObject({
 });
 export type Resolved = z.infer<typeof Resolved>;
 
+/** Where an ACI is in DIRECTORY. */
+export const ARCHIVE = "archive.aci";
+
+/** What became of an ACI. */
+export const Archived = z.strictObject({
+  event: z.literal("archive"),
+  /** The URL that was asked, and what its server said: for how many seconds it need not be asked again. */
+  url: z.string(),
+  etag: z.string().max(4096).optional(),
+  maxAge: z.int().nonnegative().optional(),
+  /** `archive.aci` in DIRECTORY, and its signatures' blobs as a layout has them; absent: it is what was known. */
+  archive: z.strictObject({ size: z.int().nonnegative(), signatures: z.array(Signature) }).optional(),
+});
+export type Archived = z.infer<typeof Archived>;
+
+/** Armoured public keys, each with the scope its page offers it for and where it came from. */
+export const Keys = z.strictObject({
+  event: z.literal("keys"),
+  keys: z.array(z.strictObject({ scope: z.string(), url: z.string(), armour: z.string() })).min(1),
+});
+export type Keys = z.infer<typeof Keys>;
+
 export const Event = z.discriminatedUnion("event", [
   Resolved,
+  Archived,
+  Keys,
+  /** `bytes` of an ACI are there, of `size` where the server tells. */
+  z.strictObject({
+    event: z.literal("received"),
+    bytes: z.int().nonnegative(),
+    size: z.int().nonnegative().optional(),
+  }),
   /** `bytes` of the layer have been handed on in all. */
   z.strictObject({ event: z.literal("progress"), digest: DigestText, bytes: z.int().nonnegative() }),
   /** The layer's last byte has been handed on. */

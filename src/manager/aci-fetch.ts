@@ -5,40 +5,46 @@ import { hostPlatform } from "../image/platform.ts";
 import type { ImageRecord } from "../image/record.ts";
 import type { ImageReference } from "../image/reference.ts";
 import type { Acceptance, UnpackedAci } from "../store/aci.ts";
-import type { Operation } from "../store/operation.ts";
-import type { Unpacker } from "../store/unpacker.ts";
+import type { Store } from "../store/store.ts";
 import type { Judge } from "../trust/subject.ts";
 import { judgeUnsigned } from "../trust/verdict.ts";
 import { type AciFetch, acceptAci, signaturesBeside } from "./aci.ts";
+import { fetcherTransfer } from "./aci-transfer.ts";
 import { fetchApp, fetchUrl } from "./appc.ts";
+import { storedApp } from "./dependencies.ts";
 import type { FetchRequest, ImageManager } from "./images.ts";
 import type { PullPolicy } from "./pull-policy.ts";
-import type { Transfer } from "./transfer.ts";
+import type { Workers } from "./workers.ts";
 
 export function aciFetch(
   manager: ImageManager,
-  { insecureOptions, uid, signal }: FetchRequest,
-  parts: { readonly operation: Operation; readonly unpacker: Unpacker; readonly policy: PullPolicy },
+  request: FetchRequest,
+  {
+    store,
+    workers,
+    policy,
+  }: { readonly store: Store; readonly workers: Workers; readonly policy: PullPolicy },
 ): AciFetch {
-  const transfer = manager.transfer?.(parts.operation) ?? noTransfer;
-  return { ...parts, transfer, judge, insecureOptions, uid, signal, host: hostPlatform(), found: new Map() };
+  const { insecureOptions, uid, signal } = request;
+  const { unpacker } = workers;
+  const transfer = manager.transfer ?? fetcherTransfer(manager, request, workers);
+  const judge = manager.judge ?? judgeAsUnsigned;
+  const asked = { insecureOptions, uid, signal, host: hostPlatform(), found: new Map() };
+  return { store, unpacker, policy, transfer, judge, ...asked };
 }
 
-const noTransfer: Transfer = async ({ place }) => {
-  const what = place.kind === "url" ? place.url : place.app.name;
-  throw new GantryError("Unsupported", `${quoted(what)} can't be downloaded here`);
-};
+const judgeAsUnsigned: Judge = async (request) => ({ verdict: judgeUnsigned(request), evidence: new Map() });
 
-const judge: Judge = async (request) => ({ verdict: judgeUnsigned(request), evidence: new Map() });
-
-/** Fetches what a name or a URL means. Throws BadReference for a URL that is no ACI's, and as fetchApp(). */
+/** What a name or a URL means, from the store where the policy is content with that. Throws BadReference for a URL that is no ACI's, and as fetchApp(). */
 export async function fetchRemote(
   fetch: AciFetch,
   reference: ImageReference,
   source: string,
 ): Promise<ImageRecord> {
-  if (reference.kind === "name" && reference.app !== undefined)
-    return await fetchApp(fetch, { app: reference.app });
+  if (reference.kind === "name" && reference.app !== undefined) {
+    const asked = { app: reference.app };
+    return (await storedApp(fetch, asked)) ?? (await fetchApp(fetch, asked));
+  }
   if (reference.kind !== "url")
     throw new GantryError("BadReference", `${quoted(source)} names nothing to download`);
   const { pathname } = new URL(reference.url);

@@ -10,7 +10,7 @@ import type { ImageRecord, Remote } from "../image/record.ts";
 import { SIGNATURE_LIMIT, type Signature } from "../image/signature.ts";
 import type { Transport } from "../image/verdict.ts";
 import type { Acceptance, UnpackedAci } from "../store/aci.ts";
-import type { Operation } from "../store/operation.ts";
+import type { Store } from "../store/store.ts";
 import type { Unpacker } from "../store/unpacker.ts";
 import type { Judge, Judged } from "../trust/subject.ts";
 import type { InsecureOption } from "../trust/verdict.ts";
@@ -20,7 +20,7 @@ import type { Transfer } from "./transfer.ts";
 
 /** One fetch: an ACI and all it depends on, which share what they find. */
 export type AciFetch = {
-  readonly operation: Operation;
+  readonly store: Store;
   readonly unpacker: Unpacker;
   readonly host: HostPlatform;
   readonly judge: Judge;

@@ -1,15 +1,15 @@
 /** The way of an ACI from another machine into the store: asked for, unpacked, judged, kept. */
-import { stat } from "node:fs/promises";
 import { GantryError } from "../base/errors.ts";
-import { randomHex } from "../base/random.ts";
 import { quoted } from "../base/text.ts";
 import type { AppName } from "../image/app-name.ts";
+import { fileNameOf } from "../image/digest.ts";
 import type { ImageRecord } from "../image/record.ts";
 import { keepAci, storedAci, unpackAci } from "../store/aci.ts";
 import { findAllByLabels, listRecords } from "../store/images.ts";
+import { beginOperation, type Operation } from "../store/operation.ts";
 import { requireVerdict } from "../trust/verdict.ts";
 import { type AciFetch, acceptAci, appNameText, hostLabels } from "./aci.ts";
-import { type Asked, dependenciesOf } from "./dependencies.ts";
+import { type Asked, checkId, dependenciesOf } from "./dependencies.ts";
 import type { Place, Transferred } from "./transfer.ts";
 
 /** What is asked for, and everything that follows from it. */
@@ -30,19 +30,24 @@ export async function fetchApp(
   chain: readonly Asked[] = [],
 ): Promise<ImageRecord> {
   const source = appNameText(asked.app);
-  const stored = await findAllByLabels(fetch.operation.store, asked.app);
+  const stored = await findAllByLabels(fetch.store, asked.app);
   const place = { kind: "name", app: withDefaults(asked.app, fetch) } as const;
   return await ask(fetch, { place, source, asked, chain, stored });
 }
 
-/** Fetches the image at a URL. Throws as fetchApp(). */
+/** Fetches the image at a URL, unless the policy is content with the store's. Throws as fetchApp(). */
 export async function fetchUrl(fetch: AciFetch, url: string): Promise<ImageRecord> {
   const stored = await recordsOfUrl(fetch, url);
+  const [newest] = stored;
+  if (fetch.policy !== "update" && newest !== undefined) {
+    requireVerdict(newest.verdict, { source: url, insecureOptions: fetch.insecureOptions });
+    return newest;
+  }
   return await ask(fetch, { place: { kind: "url", url }, source: url, chain: [], stored });
 }
 
-async function recordsOfUrl({ operation }: AciFetch, url: string): Promise<ImageRecord[]> {
-  return (await listRecords(operation.store)).filter(({ remote }) => remote?.url === url);
+async function recordsOfUrl({ store }: AciFetch, url: string): Promise<ImageRecord[]> {
+  return (await listRecords(store)).filter(({ remote }) => remote?.url === url);
 }
 
 /** Templates want to know for which machine, and most images are for one. */
@@ -53,19 +58,21 @@ function withDefaults({ name, labels }: AppName, { host }: AciFetch): AppName {
 async function ask(fetch: AciFetch, question: Question): Promise<ImageRecord> {
   const { place, source, asked, stored } = question;
   if (fetch.policy === "never") throw notFound(source);
-  const known = stored.filter((record) => isAccepted(fetch, record, source));
-  const answer = await fetch.transfer({
+  // Each image has one of its own: a fetcher writes into it, and what it depends on has another.
+  await using operation = await beginOperation(fetch.store);
+  const known = stored.filter((record) => isAccepted(fetch, record, source) && hasSize(record, asked));
+  const answer = await fetch.transfer(operation, {
     place,
     known: known.flatMap(({ remote }) => remote ?? []),
     size: asked?.size,
     signature: !fetch.insecureOptions.includes("image"),
     signal: fetch.signal,
   });
-  if (answer.kind === "archive") return await keep(fetch, question, answer);
+  if (answer.kind === "archive") return await keep({ ...fetch, operation }, question, answer);
   const record = known.find(({ remote }) => remote?.url === answer.remote.url);
   if (record === undefined)
     throw new GantryError("FetchFailed", `the fetcher says that ${quoted(answer.remote.url)} is unchanged`);
-  return await renew(fetch, question, { record, answer });
+  return await renew({ ...fetch, operation }, question, { record, answer });
 }
 
 /** Of an image that is in the store without being allowed to run, nothing is reused: it is judged as if it were new. */
@@ -79,25 +86,30 @@ function isAccepted({ insecureOptions }: AciFetch, { verdict }: ImageRecord, sou
   }
 }
 
+/** Another size was promised: then it is transferred again, and refused for that. */
+function hasSize({ layers }: ImageRecord, asked: Asked | undefined): boolean {
+  return asked?.size === undefined || layers.at(-1)?.size === asked.size;
+}
+
+type Keeping = AciFetch & { readonly operation: Operation };
 type Archive = Extract<Transferred, { kind: "archive" }>;
 
 async function keep(
-  fetch: AciFetch,
+  fetch: Keeping,
   question: Question,
-  { path, remote, signatures }: Archive,
+  { extent, remote, signatures }: Archive,
 ): Promise<ImageRecord> {
   const { operation, unpacker, host, signal } = fetch;
   const { source, asked } = question;
-  const extent = { path, offset: 0, length: (await stat(path)).size };
-  const part = `aci-${randomHex(4)}`;
-  const aci = await unpackAci(operation, { extent }, { unpacker, what: quoted(source), part, signal });
+  const aci = await unpackAci(operation, { extent }, { unpacker, what: quoted(source), part: "aci", signal });
+  if (asked !== undefined) checkId({ id: fileNameOf(aci.digest) }, asked);
   const self = asked ?? { app: { name: aci.manifest.name, labels: {} } };
   const chain = [...question.chain, self];
   const app = asked === undefined ? {} : { asked: asked.app };
   const acceptance = await acceptAci(fetch, {
     aci,
     transport: "appc",
-    path,
+    path: extent.path,
     source,
     signatures,
     remote,
@@ -109,12 +121,12 @@ async function keep(
 
 /** The image is the same; what it depends on may not be, and the server was asked just now. */
 async function renew(
-  fetch: AciFetch,
+  fetch: Keeping,
   { source, asked, chain }: Question,
   { record, answer }: { readonly record: ImageRecord; readonly answer: Transferred },
 ): Promise<ImageRecord> {
   const { operation, unpacker, host, signal } = fetch;
-  const aci = await storedAci(operation.store, record);
+  const aci = await storedAci(fetch.store, record);
   const self = asked ?? { app: { name: aci.manifest.name, labels: {} } };
   const dependencies = await dependenciesOf(fetch, { aci, chain: [...chain, self] });
   const acceptance = { verdict: record.verdict, dependencies, remote: answer.remote };

@@ -59,16 +59,15 @@ function refuseEndless({ found }: AciFetch, { asked, chain, what }: Step): void 
 async function find(fetch: AciFetch, asked: Asked, chain: readonly Asked[]): Promise<ImageRecord> {
   const key = JSON.stringify([asked.id, appNameText(asked.app)]);
   const record =
-    fetch.found.get(key) ?? (await stored(fetch, asked)) ?? (await fetchApp(fetch, asked, chain));
+    fetch.found.get(key) ?? (await storedApp(fetch, asked)) ?? (await fetchApp(fetch, asked, chain));
   checkId(record, asked);
   fetch.found.set(key, record);
   return record;
 }
 
 /** What is demanded by its id never changes; everything else is only taken from the store when the policy says so. */
-async function stored(fetch: AciFetch, { app, id }: Asked): Promise<ImageRecord | undefined> {
-  const { operation, policy, insecureOptions, host } = fetch;
-  const { store } = operation;
+export async function storedApp(fetch: AciFetch, { app, id }: Asked): Promise<ImageRecord | undefined> {
+  const { store, policy, insecureOptions, host } = fetch;
   if (id === undefined && policy === "update") return undefined;
   const records = id === undefined ? await findAllByLabels(store, app) : [await readRecord(store, id)];
   const record = records.find((one) => one?.platform.architecture === host.architecture);
@@ -79,7 +78,8 @@ async function stored(fetch: AciFetch, { app, id }: Asked): Promise<ImageRecord 
   return record;
 }
 
-function checkId(record: ImageRecord, { app, id }: Asked): void {
+/** Throws DigestMismatch unless `record` is the image that is asked for by its id. */
+export function checkId(record: Pick<ImageRecord, "id">, { app, id }: Asked): void {
   if (id === undefined || record.id === id) return;
   throw new GantryError(
     "DigestMismatch",

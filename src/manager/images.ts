@@ -4,7 +4,7 @@ import { quoted } from "../base/text.ts";
 import type { Paths } from "../config/paths.ts";
 import { type AppcImageManifest, imageManifestOf } from "../image/appc-manifest.ts";
 import { groupsOf, type UserGroups } from "../image/passwd.ts";
-import type { ImageRecord, Verdict } from "../image/record.ts";
+import type { ImageRecord } from "../image/record.ts";
 import {
   type FileReference,
   fileReferenceText,
@@ -42,7 +42,7 @@ export type ImageManager = {
   /** Runs gantry-unpack; a transient unit of systemd's unless given. */
   readonly unpacker?: Unpacker;
   /** Brings ACIs from other machines. */
-  readonly transfer?: (operation: Operation) => Transfer;
+  readonly transfer?: Transfer;
   /** Says why an image may run. */
   readonly judge?: Judge;
 };
@@ -76,17 +76,16 @@ export async function fetchImage(manager: ImageManager, request: FetchRequest): 
     throw new GantryError("BadReference", `${quoted(request.source)} is an id: it names nothing to fetch`);
   const repository = repositoryOf(reference);
   if (repository !== undefined) return await fetchRepository(manager, request, repository);
-  const source = isFile(reference) ? fileReferenceText(reference) : request.source;
   // Until there is somebody who reads signatures, nothing needs to be looked at for this.
-  const verdict = judgeUnsigned({ ...request, source });
+  if (isFile(reference)) judgeUnsigned({ ...request, source: fileReferenceText(reference) });
   const store = await openStore(manager.paths.data);
   await using workers = openWorkers(manager);
   await using operation = await beginOperation(store);
   const policy = request.pullPolicy ?? (isFile(reference) ? "new" : "update");
-  const fetch = aciFetch(manager, request, { operation, unpacker: workers.unpacker, policy });
+  const fetch = aciFetch(manager, request, { store, workers, policy });
   const record = isFile(reference)
-    ? await importFile(fetch, reference, { ...request, verdict })
-    : await fetchRemote(fetch, reference, source);
+    ? await importFile({ ...fetch, operation }, reference, request)
+    : await fetchRemote(fetch, reference, request.source);
   await logImport(record);
   return record;
 }
@@ -176,11 +175,12 @@ function isFile(reference: ImageReference): reference is FileReference {
 }
 
 async function importFile(
-  fetch: AciFetch,
+  fetch: AciFetch & { readonly operation: Operation },
   reference: FileReference,
-  { verdict, progress }: Pick<FetchRequest, "progress"> & { readonly verdict: Verdict },
+  { insecureOptions, uid, progress }: FetchRequest,
 ): Promise<ImageRecord> {
   const source = fileReferenceText(reference);
+  const verdict = judgeUnsigned({ source, insecureOptions, uid });
   return await importReference(fetch.operation, reference, {
     ...fetch,
     acceptImage: async () => verdict,

@@ -1,6 +1,8 @@
 /** What the fetcher is asked for ACIs, and what it answers, apart from how it is run. */
 import type { AppName } from "../image/app-name.ts";
+import type { Extent } from "../image/archive.ts";
 import type { Remote } from "../image/record.ts";
+import type { Operation } from "../store/operation.ts";
 
 /** Where an ACI may come from. */
 export type Place =
@@ -23,10 +25,10 @@ export type Transferred =
   | {
       readonly kind: "archive";
       readonly remote: Remote;
-      /** Where it lies, in the operation's directory. */
-      readonly path: string;
+      /** Where it lies, in the operation's directory; nobody writes there any more. */
+      readonly extent: Extent;
       readonly signatures: readonly Buffer[];
     };
 
 /** Throws FetchFailed, TimedOut, NoSuchImage, AccessDenied, BadImage, DigestMismatch, StoreFull, Cancelled. */
-export type Transfer = (request: TransferRequest) => Promise<Transferred>;
+export type Transfer = (operation: Operation, request: TransferRequest) => Promise<Transferred>;

@@ -28,7 +28,8 @@ const LONGEST_TEXT = 1000;
 type State = {
   readonly failure: AbortController;
   readonly waiting: Map<Name, (event: Event) => void>;
-  readonly progress: ((progress: Progress) => void) | undefined;
+  readonly progress?: ((progress: Progress) => void) | undefined;
+  readonly received?: ((bytes: number, size: number | undefined) => void) | undefined;
   lines: number;
   /** It has said that it is done: whatever comes after that is no failure. */
   done: boolean;
@@ -37,11 +38,11 @@ type State = {
 /** Begins it; both FIFOs are held open by the caller. */
 export async function converse(
   { input, output }: { readonly input: Fifo; readonly output: Fifo },
-  progress: State["progress"],
+  { progress, received }: Pick<State, "progress" | "received">,
 ): Promise<Conversation> {
   const [reader, writer] = [await readFifo(output), await writeFifo(input)];
   const state: State = {
-    ...{ failure: new AbortController(), waiting: new Map(), progress },
+    ...{ failure: new AbortController(), waiting: new Map(), progress, received },
     ...{ lines: 0, done: false },
   };
   writer.on("error", (cause) =>
@@ -82,6 +83,9 @@ function note(state: State, event: Event): void {
   switch (event.event) {
     case "progress":
       state.progress?.({ event: "progress", layer: event.digest, bytes: event.bytes });
+      break;
+    case "received":
+      state.received?.(event.bytes, event.size);
       break;
     case "log":
       if (state.lines++ < MOST_LINES) {

@@ -5,7 +5,17 @@
 import { statfs } from "node:fs/promises";
 import { join } from "node:path";
 import { GantryError } from "../base/errors.ts";
-import type { Request, Resolved } from "../inbox/protocol.ts";
+import type {
+  AppcRequest,
+  Archived,
+  ArchiveRequest,
+  Event,
+  Keys,
+  KeysRequest,
+  RegistryRequest,
+  Request,
+  Resolved,
+} from "../inbox/protocol.ts";
 import type { LayerStream } from "../store/import.ts";
 import type { Operation } from "../store/operation.ts";
 import type { Progress } from "../store/progress.ts";
@@ -23,6 +33,8 @@ export type FetcherOptions = {
   /** Makes it fail with Cancelled. */
   readonly signal?: AbortSignal | undefined;
   readonly progress?: ((progress: Progress) => void) | undefined;
+  /** Hears of bytes of an ACI. */
+  readonly received?: ((bytes: number, size: number | undefined) => void) | undefined;
 };
 
 /** A request without what the fetcher's place decides. */
@@ -41,7 +53,9 @@ export type Fetcher = AsyncDisposable & {
   /** Aborted when the fetcher fails; the reason is the failure. */
   readonly failed: AbortSignal;
   /** Makes the one request and waits for its answer. */
-  resolve(errand: Errand): Promise<Resolved>;
+  resolve(errand: Errand<RegistryRequest>): Promise<Resolved>;
+  archive(errand: Errand<ArchiveRequest | AppcRequest>): Promise<Archived>;
+  keys(errand: Errand<KeysRequest>): Promise<Keys>;
   /** Has a blob written into a FIFO. Throws StoreFull. */
   stream(blob: Blob): Promise<LayerStream>;
   /** Says that nothing more is wanted, and waits for its end. */
@@ -51,7 +65,7 @@ export type Fetcher = AsyncDisposable & {
 /** Starts a fetcher; to be disposed of before its operation. Throws StoreFull. */
 export async function openFetcher(options: FetcherOptions): Promise<Fetcher> {
   const place = await makePlace(options.operation);
-  const talk = await converse(place, options.progress);
+  const talk = await converse(place, options);
   const cancel = () => talk.fail(new GantryError("Cancelled", "the fetch was cancelled"));
   options.signal?.addEventListener("abort", cancel);
   if (options.signal?.aborted) cancel();
@@ -61,10 +75,9 @@ export async function openFetcher(options: FetcherOptions): Promise<Fetcher> {
   return {
     directory: place.inbox,
     failed: talk.failed,
-    resolve: async (errand) => {
-      talk.send({ ...errand, version: 1, directory: INBOX });
-      return await talk.event("resolved");
-    },
+    resolve: (errand) => ask(talk, errand, "resolved"),
+    archive: (errand) => ask(talk, errand, "archive"),
+    keys: (errand) => ask(talk, errand, "keys"),
     stream: (blob) => streamBlob({ place, talk }, blob, String(streams++)),
     finish: async () => {
       talk.send({ end: true });
@@ -78,6 +91,11 @@ export async function openFetcher(options: FetcherOptions): Promise<Fetcher> {
       await place[Symbol.asyncDispose]();
     },
   };
+}
+
+async function ask<N extends Event["event"]>({ send, event }: Conversation, errand: Errand, answer: N) {
+  send({ ...errand, version: 1, directory: INBOX });
+  return await event(answer);
 }
 
 type Running = { readonly place: Place; readonly talk: Conversation; readonly signal: AbortSignal };
