@@ -2,6 +2,7 @@
 import { exitStatus, GantryError } from "../base/errors.ts";
 import type { Event } from "../inbox/protocol.ts";
 import { openClient } from "../transfer/client.ts";
+import { fetchArchive, fetchKeys } from "./appc.ts";
 import { type Conversation, openConversation, say } from "./conversation.ts";
 import { fetchFromRegistry } from "./registry.ts";
 
@@ -31,6 +32,11 @@ async function fetch(conversation: Conversation): Promise<void> {
   switch (request.kind) {
     case "registry":
       return await fetchFromRegistry(client, conversation, request);
+    case "archive":
+    case "appc":
+      return await fetchArchive(client, conversation, request);
+    case "keys":
+      return await fetchKeys(client, conversation, request);
   }
 }
 
