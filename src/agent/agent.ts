@@ -3,6 +3,7 @@ import type { Call } from "../bus/objects.ts";
 import type { ImageManager } from "../manager/images.ts";
 import type { Installer } from "../manager/installer.ts";
 import type { LaunchablePod, PodManager } from "../manager/manager.ts";
+import type { TrustVerbs } from "../manager/trust-verbs.ts";
 import type { Operations, Progress } from "./operations.ts";
 import { operationPath } from "./paths.ts";
 
@@ -11,6 +12,7 @@ export type Agent = {
   readonly pods: PodManager;
   readonly images: ImageManager;
   readonly installer: Installer;
+  readonly trust: Omit<TrustVerbs, keyof AsyncDisposable>;
   readonly operations: Operations;
   /** Starts a prepared pod; resolves when every app is ready. */
   launch(pod: LaunchablePod, signal: AbortSignal): Promise<void>;

@@ -7,7 +7,7 @@ import { makeEmitter, serve } from "../bus/service.ts";
 import type { Paths } from "../config/paths.ts";
 import { BUS_NAME, ROOT_PATH } from "../interface/tables.ts";
 import { launchPod } from "../manager/launch.ts";
-import { installerOnBus, managerOnBus } from "../manager/local.ts";
+import { installerOnBus, type Local, managerOnBus, trustOn } from "../manager/local.ts";
 import { connectSystemd, type Systemd } from "../systemd/systemd.ts";
 import type { Agent } from "./agent.ts";
 import { type Changes, makeChanges } from "./changes.ts";
@@ -57,10 +57,12 @@ export async function runAgent(options: AgentOptions): Promise<void> {
   );
   const systemd = lazySystemd();
   const collector = makeCollector(() => service.inFlight() + operations.unfinished() > 0);
+  const local: Local = { paths, uid: 0, bus: systemd };
   const agent: Agent = {
     ...{ version: VERSION, images: { paths }, operations, uidOf: authority.uidOf },
-    pods: managerOnBus({ paths, uid: 0, bus: systemd }),
-    installer: installerOnBus({ paths, uid: 0, bus: systemd }),
+    pods: managerOnBus(local),
+    installer: installerOnBus(local),
+    trust: trustOn(local),
     launch: async (pod, signal) => await launchPod(pod, { systemd: await systemd(), signal }),
     subscribe: (sender) => subscribers.add(sender),
     unsubscribe: (sender) => subscribers.remove(sender),

@@ -13,6 +13,7 @@ export const ERROR_KINDS = {
   NoSuchPod: { exit: 4, retryable: false },
   NoSuchApp: { exit: 4, retryable: false },
   NoSuchImage: { exit: 4, retryable: false },
+  NoSuchKey: { exit: 4, retryable: false },
   PodExists: { exit: 1, retryable: false },
   PodBusy: { exit: 1, retryable: true },
   ImageBusy: { exit: 1, retryable: true },

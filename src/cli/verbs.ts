@@ -25,6 +25,11 @@ export const VERBS: Readonly<Record<string, () => Promise<Verb>>> = {
   start: async () => (await import("./verbs/start.ts")).verb,
   status: async () => (await import("./verbs/status.ts")).verb,
   stop: async () => (await import("./verbs/stop.ts")).verb,
+  trust: async () => (await import("./verbs/trust.ts")).verb,
+  "trust add": async () => (await import("./verbs/trust-add.ts")).verb,
+  "trust explain": async () => (await import("./verbs/trust-explain.ts")).verb,
+  "trust list": async () => (await import("./verbs/trust-list.ts")).verb,
+  "trust rm": async () => (await import("./verbs/trust-rm.ts")).verb,
   uninstall: async () => (await import("./verbs/uninstall.ts")).verb,
   version: async () => (await import("./verbs/version.ts")).verb,
 };
@@ -60,8 +65,11 @@ function families(): string[] {
   ];
 }
 
+/** `trust` is a verb itself: what follows is one of its own words unless it is a member's whole name. */
 function familyMember(family: readonly string[], second: string | undefined): string {
   const members = family.map((name) => name.replace(/^[^ ]* /, ""));
+  const bare = family[0]?.replace(/ .*/, "") ?? "";
+  if (bare in VERBS && !members.includes(second ?? "")) return bare;
   const member = second === undefined ? undefined : unambiguous(members, second);
   const name = family.find((candidate) => candidate.endsWith(` ${member}`));
   if (name !== undefined) return name;

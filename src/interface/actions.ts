@@ -13,6 +13,7 @@ export const ACTIONS = {
   imageFetch: "org.gantry1.image.fetch",
   imageRemove: "org.gantry1.image.remove",
   imageSkipVerification: "org.gantry1.image.skip-verification",
+  trustChange: "org.gantry1.trust.change",
   gc: "org.gantry1.gc",
   operationCancel: "org.gantry1.operation.cancel",
 } as const;

@@ -2,6 +2,7 @@
 import { defineInterface } from "../bus/table.ts";
 import { ACTIONS } from "./actions.ts";
 import { constant, deed, news, query, work } from "./rows.ts";
+import { TRUST_METHODS } from "./trust.ts";
 
 const SINCE = "0.1";
 
@@ -142,6 +143,7 @@ export const MANAGER = defineInterface({
       options: {},
       action: ACTIONS.imageRemove,
     }),
+    ...TRUST_METHODS,
     CollectGarbage: work("Removes pods that ended long ago, and whatever nothing refers to.", {
       in: [],
       options: {},

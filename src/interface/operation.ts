@@ -39,7 +39,7 @@ export const OPERATION = defineInterface({
       ],
     },
     Event: {
-      doc: "A step of a fetch, for programs: an object as a line of `gantry fetch --format=json` has it.",
+      doc: "A step of a fetch, for programs: an object as a line of the JSON of `gantry fetch` has it.",
       since: SINCE,
       args: [["s", "json"]],
     },

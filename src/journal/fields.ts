@@ -12,6 +12,8 @@ const KEYS = [
   "GANTRY_IMAGE_DIGEST",
   "GANTRY_SOURCE",
   "GANTRY_UID",
+  "GANTRY_KEY",
+  "GANTRY_PREFIX",
 ] as const;
 
 export type Fields = { readonly [K in (typeof KEYS)[number]]?: string };

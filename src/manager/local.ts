@@ -6,6 +6,7 @@ import type { Paths } from "../config/paths.ts";
 import type { Systemd } from "../systemd/systemd.ts";
 import type { Installer } from "./installer.ts";
 import type { PodManager } from "./manager.ts";
+import type { TrustVerbs } from "./trust-verbs.ts";
 import { makeTurns } from "./turns.ts";
 
 export type Local = { readonly paths: Paths; readonly uid: number; bus(): Promise<Systemd> };
@@ -56,6 +57,12 @@ function installerOn(local: Local, dispose: () => Promise<void>): Installer {
   };
 }
 
+/** Opens what this host trusts, in the same way. */
+export function localTrust(caller: Caller): TrustVerbs {
+  const { local, dispose } = openLocal(caller);
+  return { ...trustOn(local), [Symbol.asyncDispose]: dispose };
+}
+
 function openLocal({ paths, uid }: Caller): { local: Local; dispose: () => Promise<void> } {
   let systemd: Promise<Systemd> | undefined;
   const bus = () => {
@@ -73,6 +80,20 @@ function openLocal({ paths, uid }: Caller): { local: Local; dispose: () => Promi
 /** The same on a connection that somebody else made and closes. */
 export function managerOnBus(local: Local): PodManager {
   return managerOn(local, async () => {});
+}
+
+/** The same on a connection that somebody else made and closes. */
+export function trustOn(local: Local): Omit<TrustVerbs, keyof AsyncDisposable> {
+  const change = () => import("./trust-change.ts");
+  return {
+    list: async () => (await import("./trust-list.ts")).listTrust(local),
+    explain: async (image) => (await import("./trust-explain.ts")).explainImage(local, image),
+    review: async (text) => (await change()).reviewKeys(local, text),
+    addKeys: async (keys) => (await change()).addKeys(local, keys),
+    addRule: async (rule) => (await change()).addRule(local, rule),
+    addConsent: async (consent) => (await change()).addConsent(local, consent),
+    remove: async (what, { scope }) => (await change()).remove(local, what, scope),
+  };
 }
 
 function managerOn(local: Local, dispose: () => Promise<void>): PodManager {

@@ -9,14 +9,14 @@ import { preparePod } from "../pod/prepare.ts";
 import type { PodRecord } from "../pod/record.ts";
 import { type Images, manifestOfRequest, reifyManifest } from "../pod/reify.ts";
 import { PodRequest } from "../pod/request.ts";
-import type { Moment } from "../pod/trust-stamp.ts";
 import { lookUpRecord, noSuchRecord } from "../store/images.ts";
 import { openStore } from "../store/store.ts";
-import { INSECURE_OPTIONS, type InsecureOption, requireVerdict } from "../trust/verdict.ts";
+import { type Moment, presentMoment } from "../trust/moment.ts";
+import { INSECURE_OPTIONS, type InsecureOption } from "../trust/verdict.ts";
 import type { Local } from "./local.ts";
 import type { LaunchablePod, PrepareOptions } from "./manager.ts";
 import type { PullPolicy } from "./pull-policy.ts";
-import { presentMoment } from "./recheck.ts";
+import { justJudged, type Wish, withStanding } from "./standing.ts";
 
 /** See PodManager.preparePod. */
 export async function prepareRequest(
@@ -61,20 +61,21 @@ export async function resolveImages(
       insecureOptions: checkInsecure(options.insecureOptions),
       uid: options.uid ?? local.uid,
       accepted: options.accepted ?? [],
-      ...{ pullPolicy: options.pullPolicy ?? "new", watchFetch: options.watchFetch },
+      ...{ pullPolicy: options.pullPolicy ?? "new", watchFetch: options.watchFetch, moment },
     };
-    const record = await imageOf(local, request);
+    const [record, ...parts] = await imageOf(local, request);
     images.set(source, record).set(record.id, record);
+    for (const part of parts) images.set(part.id, part);
   }
   return { images, moment };
 }
 
-/** Only an image that has to be imported or fetched needs the code for it. */
-async function imageOf(local: Local, request: Ask): Promise<ImageRecord> {
-  const record = await storedImage(local, request);
-  if (record === undefined) return await obtainImage(local, request);
-  if (!request.accepted.includes(record.id)) requireVerdict(record.verdict, request);
-  return record;
+/** An image and those it contains. Only one that has to be imported or fetched needs the code for it. */
+async function imageOf(local: Local, request: Ask): Promise<[ImageRecord, ...ImageRecord[]]> {
+  const stored = await storedImage(local, request);
+  const record = stored ?? (await obtainImage(local, request));
+  if (stored === undefined) await justJudged(local, record, request.moment);
+  return await withStanding(local, record, request);
 }
 
 /** What the store has, where the pull policy is content with that. Throws NoSuchImage for what can't be obtained. */
@@ -96,12 +97,7 @@ async function obtainImage(local: Local, { watchFetch, ...request }: Ask): Promi
   return await fetchImage(local, { ...request, pullPolicy: "update", ...watching });
 }
 
-type Ask = {
-  readonly source: string;
-  readonly insecureOptions: readonly InsecureOption[];
-  readonly uid: number;
-  /** Ids of unsigned images that the operator accepted before, for this very pod. */
-  readonly accepted: readonly string[];
+type Ask = Wish & {
   readonly pullPolicy: PullPolicy;
   readonly watchFetch: PrepareOptions["watchFetch"];
 };

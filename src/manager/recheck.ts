@@ -1,44 +1,53 @@
 /**
- * Whether a prepared pod may start: its trust stamp holds, or its images are judged again by the keys and the policy
- * of now (DESIGN section 6). What runs already runs on.
+ * Whether a prepared pod may start: its trust stamp holds, or its images are judged again by the keys and the rules of
+ * now (DESIGN section 6). What runs already runs on.
  */
 import { GantryError } from "../base/errors.ts";
 import { quoted } from "../base/text.ts";
+import { logEvent } from "../journal/journal.ts";
 import type { StoredPod } from "../pod/status.ts";
-import {
-  type JudgedImage,
-  type Moment,
-  makeTrustStamp,
-  readTrustStamp,
-  stampHolds,
-  type TrustStamp,
-  writeTrustStamp,
-} from "../pod/trust-stamp.ts";
-import { readGeneration } from "../trust/generation.ts";
+import { type JudgedImage, makeTrustStamp, readTrustStamp, writeTrustStamp } from "../pod/trust-stamp.ts";
+import { readRecord } from "../store/images.ts";
+import { isGood, presentMoment } from "../trust/moment.ts";
 import type { Local } from "./local.ts";
 
-/** The state of trust now. */
-export function presentMoment(): Moment {
-  return { generation: readGeneration(), since: Math.floor(Date.now() / 1000) };
-}
-
 /** Throws NotTrusted, which names the image and the reason, and StoreCorrupt for a pod without a stamp. */
-export async function requireTrust(local: Local, { entry, record }: StoredPod): Promise<void> {
-  const stamp = await readTrustStamp(entry.directory);
+export async function requireTrust(local: Local, pod: StoredPod): Promise<void> {
+  const { directory } = pod.entry;
+  const stamp = await readTrustStamp(directory);
   if (stamp === undefined) {
-    throw new GantryError("StoreCorrupt", `pod ${quoted(record.name ?? record.uuid)} has no trust stamp`, {
+    throw new GantryError("StoreCorrupt", `pod ${quoted(nameOf(pod))} has no trust stamp`, {
       hint: "remove it and prepare it anew",
     });
   }
   const moment = presentMoment();
-  if (stampHolds(stamp, moment)) return;
-  await writeTrustStamp(entry.directory, makeTrustStamp(await judgeAgain(local, stamp), moment));
+  if (isGood(stamp, moment)) return;
+  try {
+    const images: JudgedImage[] = [];
+    for (const image of stamp.images) images.push(await judgeImage(local, image));
+    await writeTrustStamp(directory, makeTrustStamp(images, moment));
+  } catch (error) {
+    if (error instanceof GantryError && error.kind === "NotTrusted") await logRefusal(pod, error);
+    throw error;
+  }
 }
 
-async function judgeAgain(_local: Local, { images }: TrustStamp): Promise<JudgedImage[]> {
-  return images.map((image) => {
-    // The operator's word for this pod is not about keys.
-    if (image.verdict.kind === "insecure") return image;
-    throw new GantryError("NotTrusted", `image ${quoted(image.id)} cannot be judged`);
-  });
+/** Only what has changed needs the engine. */
+export async function judgeImage(local: Local, { id, verdict }: JudgedImage): Promise<JudgedImage> {
+  if (verdict.kind === "insecure") return { id, verdict };
+  const record = await readRecord({ directory: local.paths.data }, id);
+  if (record === undefined)
+    throw new GantryError("NoSuchImage", `image ${quoted(id)} is gone from the store`);
+  const { judgeAgain } = await import("./trust-engine.ts");
+  return { id, verdict: await judgeAgain(local, { record, verdict }) };
+}
+
+async function logRefusal(pod: StoredPod, { message }: GantryError): Promise<void> {
+  const name = nameOf(pod);
+  const fields = { GANTRY_POD: name, GANTRY_POD_UUID: pod.record.uuid };
+  await logEvent("start-refused", `Refused to start pod ${name}: ${message}`, fields);
+}
+
+function nameOf({ record }: StoredPod): string {
+  return record.name ?? record.uuid;
 }

@@ -12,6 +12,7 @@ import { randomHex } from "../base/random.ts";
 import { quoted } from "../base/text.ts";
 import { type Paths, podDirectory, podsDirectory } from "../config/paths.ts";
 import type { IdRange } from "../stage1/words.ts";
+import type { Moment } from "../trust/moment.ts";
 import { type Decision, decidePod } from "./decide.ts";
 import { DEFINITION_STAMP, type Definition } from "./definition.ts";
 import type { PodDraft } from "./draft.ts";
@@ -24,7 +25,7 @@ import { providedFiles } from "./provided.ts";
 import type { PodRecord } from "./record.ts";
 import { podRecord } from "./record-of.ts";
 import type { Images } from "./reify.ts";
-import { type Moment, makeTrustStamp, TRUST_STAMP, type TrustStamp } from "./trust-stamp.ts";
+import { makeTrustStamp, TRUST_STAMP, type TrustStamp } from "./trust-stamp.ts";
 import { unitSet } from "./units.ts";
 import type { EmptyVolume, PodVolumes } from "./volumes.ts";
 

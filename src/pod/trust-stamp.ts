@@ -7,16 +7,14 @@ import { join } from "node:path";
 import * as z from "zod";
 import { writeFileDurably } from "../base/file.ts";
 import { type ImageRecord, Verdict } from "../image/record.ts";
+import { type Moment, STAMPED, spanOf } from "../trust/moment.ts";
 import { readDocument } from "./layout.ts";
 
 export const TRUST_STAMP = "trust.json";
 
 export const TrustStamp = z.strictObject({
   version: z.literal(1),
-  generation: z.string().regex(/^[0-9a-f]{32}$/),
-  /** Seconds since the epoch: when it was judged, and when the first key or signature ends to be good. */
-  since: z.int().nonnegative(),
-  until: z.int().nonnegative().optional(),
+  ...STAMPED,
   /** An `insecure` verdict is the operator's word for this pod, and for no other. */
   images: z.array(z.strictObject({ id: z.string(), verdict: Verdict })),
 });
@@ -24,20 +22,11 @@ export type TrustStamp = z.infer<typeof TrustStamp>;
 
 export type JudgedImage = Pick<ImageRecord, "id" | "verdict">;
 
-/** The state of trust that images are judged in. It is read before the judgement, which a change meanwhile voids. */
-export type Moment = Pick<TrustStamp, "generation" | "since">;
-
 /** Pure. */
 export function makeTrustStamp(judged: Iterable<JudgedImage>, moment: Moment): TrustStamp {
   const images = [...new Map([...judged].map(({ id, verdict }) => [id, { id, verdict }])).values()];
-  const ends = images.flatMap(({ verdict }) => ("expires" in verdict ? [verdict.expires ?? Infinity] : []));
-  const until = Math.floor(Math.min(...ends) / 1_000_000);
-  return { version: 1, ...moment, ...(Number.isFinite(until) ? { until } : {}), images };
-}
-
-/** Whether nothing has changed since. A clock that was set back says nothing of keys that were not valid yet. Pure. */
-export function stampHolds({ generation, since, until = Infinity }: TrustStamp, now: Moment): boolean {
-  return generation === now.generation && since <= now.since && now.since < until;
+  const verdicts = images.map(({ verdict }) => verdict);
+  return { version: 1, ...spanOf(verdicts, moment), images };
 }
 
 /** The stamp of the pod in `directory`, undefined when it has none. Throws StoreCorrupt. */

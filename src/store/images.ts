@@ -17,6 +17,7 @@ import type { AppName } from "../image/app-name.ts";
 import { ImageRecord } from "../image/record.ts";
 import type { ImageReference } from "../image/reference.ts";
 import { canonicalName } from "../image/source-name.ts";
+import { judgementPath } from "./judgement.ts";
 import type { Operation } from "./operation.ts";
 import { accessError, imagePath, imagesDirectory, type Store, tagsDirectory } from "./store.ts";
 
@@ -92,6 +93,7 @@ async function taggedId(store: Store, name: string): Promise<string | undefined>
 /** Removes a record and its names; true when it was there. Nothing is written, so it works on a full disk. */
 export async function unlinkRecord(store: Store, record: ImageRecord): Promise<boolean> {
   const removed = await unlinkIfPresent(imagePath(store, record.id));
+  await unlinkIfPresent(judgementPath(store, record.id));
   for (const name of record.names) {
     if ((await taggedId(store, name)) === record.id)
       await unlinkIfPresent(join(tagsDirectory(store), tagOf(name)));

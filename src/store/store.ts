@@ -20,6 +20,7 @@ const DIRECTORIES: readonly (readonly [name: string, mode: number])[] = [
   ["layers", 0o700],
   ["images", 0o700],
   ["tags", 0o700],
+  ["verdicts", 0o700],
   ["inbox", 0o700],
   ["pods", 0o711],
   ["names", 0o711],

@@ -89,8 +89,13 @@ export function sealedService({ root, readable, writable, families, memory }: Se
     ["MemoryMax", "t", memory],
     ["RootDirectory", "s", root],
     ["BindReadOnlyPaths", "a(ssbt)", readable.map(bindValue)],
-    ["BindPaths", "a(ssbt)", writable.map(bindValue)],
+    ...writableBinds(writable),
   ];
+}
+
+/** To systemd an empty list of either kind takes back the binds of both. */
+function writableBinds(writable: readonly Bind[]): UnitProperty[] {
+  return writable.length === 0 ? [] : [["BindPaths", "a(ssbt)", writable.map(bindValue)]];
 }
 
 function bindValue({ from, to, optional }: Bind) {

@@ -32,7 +32,7 @@ export function judgeBy(trust: Trust): Judge {
     if (request.insecureOptions.includes("image")) {
       return { verdict: insecureVerdict(request.uid), evidence: new Map() };
     }
-    return await judgeSubject(trust, request, {});
+    return conclude(await findOut(trust, request, {}));
   };
 }
 
@@ -46,10 +46,44 @@ export type RejudgeRequest = Pick<JudgeRequest, "blob" | "source" | "insecureOpt
  * is the one that was found good. Throws as the judge does.
  */
 export async function rejudge(trust: Trust, request: RejudgeRequest): Promise<Verdict> {
-  const { record, blob, source, insecureOptions, signal } = request;
-  const { verdict } = record;
-  requireVerdict(verdict, { source, insecureOptions });
+  const { verdict } = request.record;
+  requireVerdict(verdict, request);
   if (verdict.kind === "insecure") return verdict;
+  return conclude(await findOut(trust, await askAgain(request, verdict), { before: verdict })).verdict;
+}
+
+/** What a judgement rests on. */
+export type Findings = Pick<Found, "policy" | "claims"> & {
+  /** Absent: no rule and no key is for the name. */
+  readonly rule: RuleName | undefined;
+  readonly outcome: Verdict | GantryError;
+};
+
+/** The same as rejudge(), with everything that was found on the way; a refusal is an outcome. Throws BadConfig … */
+export async function explain(
+  trust: Trust,
+  request: RejudgeRequest & { readonly verdict: CheckedVerdict },
+): Promise<Findings> {
+  const { verdict } = request;
+  const found = await findOut(trust, await askAgain(request, verdict), { before: verdict });
+  const { policy, claims, law } = found;
+  return { policy, claims, rule: law?.name, outcome: outcomeOf(found) };
+}
+
+function outcomeOf(found: Found): Verdict | GantryError {
+  try {
+    return conclude(found).verdict;
+  } catch (error) {
+    if (error instanceof GantryError && error.kind === "NotTrusted") return error;
+    throw error;
+  }
+}
+
+const DOCUMENT = 4 * 1024 * 1024;
+
+/** The question as it was asked when the image came; its bytes as they were served are gone. */
+async function askAgain(request: RejudgeRequest, verdict: CheckedVerdict): Promise<JudgeRequest> {
+  const { record, blob, source, insecureOptions, signal } = request;
   const { transport, name, reference, archive, uid } = verdict;
   const signatures = verdict.kind === "signed" ? verdict.witnesses.map(({ signature }) => signature) : [];
   const subject: Subject = {
@@ -62,33 +96,39 @@ export async function rejudge(trust: Trust, request: RejudgeRequest): Promise<Ve
       : {}),
     ...(archive === undefined ? {} : { archive: { path: "", digest: archive } }),
   };
-  const asked = { subject, signatures: unique(signatures), blob, source, insecureOptions, uid, signal };
-  return (await judgeSubject(trust, asked, { before: verdict })).verdict;
+  return { subject, signatures: unique(signatures), blob, source, insecureOptions, uid, signal };
 }
 
-const DOCUMENT = 4 * 1024 * 1024;
+export type CheckedVerdict = Exclude<Verdict, { kind: "insecure" }>;
 
 /** With the verdict from when the image came, its bytes as they were served are gone. */
-type Again = { readonly before?: Exclude<Verdict, { kind: "insecure" }> };
+type Again = { readonly before?: CheckedVerdict };
 
-async function judgeSubject(
-  { roots, verifier }: Trust,
-  request: JudgeRequest,
-  again: Again,
-): Promise<Judged> {
+type Found = Examined & {
+  readonly asked: JudgeRequest;
+  readonly policy: Policy;
+  /** Both absent when no rule and no key is for the name. */
+  readonly law: Law | undefined;
+  readonly decision: Decision | undefined;
+};
+
+async function findOut({ roots, verifier }: Trust, request: JudgeRequest, again: Again): Promise<Found> {
   const name = normalName(request.subject.name, request.subject.transport);
   const subject = { ...request.subject, name };
+  const asked = { ...request, subject };
   const policy = await readPolicy(roots);
   const law = await lawFor(roots, policy, subject);
-  const asked = { ...request, subject };
-  if (law === undefined) return { verdict: consented(asked, policy, undefined), evidence: new Map() };
+  if (law === undefined) return { asked, policy, law, decision: undefined, claims: [], evidence: new Map() };
   const { claims, evidence } = await examine(verifier, { ...asked, law, again });
-  const decision = decide(law.rule, {
-    subject,
-    claims,
-    keys: law.keys,
-    keysOf: (one) => law.paths.get(one) ?? [],
-  });
+  const keysOf = (one: SingleRequirement) => law.paths.get(one) ?? [];
+  const decision = decide(law.rule, { subject, claims, keys: law.keys, keysOf });
+  return { asked, policy, law, decision, claims, evidence };
+}
+
+/** Throws NotTrusted. */
+function conclude({ asked, policy, law, decision, evidence }: Found): Judged {
+  if (law === undefined || decision === undefined)
+    return { verdict: consented(asked, policy, undefined), evidence: new Map() };
   if (decision.problems.length > 0)
     return { verdict: consented(asked, policy, { law, decision }), evidence: new Map() };
   return { verdict: verdictOf(asked, law, decision), evidence: keptFor(decision, evidence) };

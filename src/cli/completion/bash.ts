@@ -1,7 +1,7 @@
 /** The completion of bash. Needs nothing of bash-completion but its habit of loading this file. */
 import { GLOBAL_OPTIONS } from "../options.ts";
 import type { Option } from "../verb.ts";
-import { type CompletedVerb, familiesOf, isPath, nextWords } from "./words.ts";
+import { type CompletedVerb, familiesOf, isBareVerb, isPath, nextWords } from "./words.ts";
 
 export function bashCompletion(verbs: readonly CompletedVerb[]): string {
   const families = familiesOf(verbs);
@@ -19,7 +19,7 @@ _gantry() {
     done
     case $verb in
         "") choices="${nextWords(verbs).join(" ")}" options="--dir= --help" ;;
-${families.map((head) => `        ${head}) choices="${nextWords(verbs, head).join(" ")}" ;;\n`).join("")}${verbs.map(verbCase).join("")}    esac
+${families.map((head) => familyCase(verbs, head)).join("")}${verbs.map(verbCase).join("")}    esac
     if [[ $word == --*=* ]]; then
         case "$verb \${word%%=*}" in
 ${verbs.flatMap((verb) => verb.options.flatMap((option) => valueCase(verb, option))).join("")}            *" --dir") choices=/FILES ;;
@@ -48,6 +48,12 @@ ${verbs.flatMap((verb) => verb.options.flatMap((option) => valueCase(verb, optio
 }
 complete -F _gantry gantry
 `;
+}
+
+function familyCase(verbs: readonly CompletedVerb[], head: string): string {
+  // What matches first is all that is done: a family that is a verb, too, goes on with its own case.
+  const end = isBareVerb(verbs, head) ? ";;&" : ";;";
+  return `        ${head}) choices="${nextWords(verbs, head).join(" ")}" ${end}\n`;
 }
 
 function verbCase({ name, options, operand }: CompletedVerb): string {

@@ -1,6 +1,6 @@
 /** The completion of fish. */
 import type { Option } from "../verb.ts";
-import { type CompletedVerb, familiesOf, isPath, nextWords } from "./words.ts";
+import { type CompletedVerb, familiesOf, isBareVerb, isPath, nextWords } from "./words.ts";
 
 export function fishCompletion(verbs: readonly CompletedVerb[]): string {
   const heads = ["", ...familiesOf(verbs)];
@@ -18,7 +18,7 @@ function __gantry_at
 end
 
 complete -c gantry -f
-${heads.flatMap((head) => nextWords(verbs, head).map((word) => wordLine(verbs, head, word))).join("")}${verbs.flatMap(verbLines).join("")}`;
+${heads.flatMap((head) => nextWords(verbs, head).map((word) => wordLine(verbs, head, word))).join("")}${verbs.flatMap((verb) => verbLines(verb, verbs)).join("")}`;
 }
 
 function wordLine(verbs: readonly CompletedVerb[], head: string, word: string): string {
@@ -27,8 +27,10 @@ function wordLine(verbs: readonly CompletedVerb[], head: string, word: string): 
   return `complete -c gantry -n ${quoted(`__gantry_at ${head}`.trim())} -a ${word} -d ${quoted(summary)}\n`;
 }
 
-function verbLines({ name, options, operand }: CompletedVerb): string[] {
-  const at = `complete -c gantry -n ${quoted(`__gantry_at --begin ${name}`)}`;
+function verbLines({ name, options, operand }: CompletedVerb, verbs: readonly CompletedVerb[]): string[] {
+  // A verb whose name begins others' must not offer its options for those.
+  const begin = familiesOf(verbs).includes(name) && isBareVerb(verbs, name) ? "" : "--begin ";
+  const at = `complete -c gantry -n ${quoted(`__gantry_at ${begin}${name}`)}`;
   return [...options.map((option) => `${at} ${optionWords(option)}\n`), ...operandLines(at, operand)];
 }
 

@@ -56,11 +56,16 @@ export function familiesOf(verbs: readonly CompletedVerb[]): readonly string[] {
   return [...new Set(heads)];
 }
 
+/** Whether a family's first word is a verb by itself, too, such as `trust`. */
+export function isBareVerb(verbs: readonly CompletedVerb[], head: string): boolean {
+  return verbs.some(({ name }) => name === head);
+}
+
 /** The words that may follow `head`: the first words of all verbs, or the second ones of a family. */
 export function nextWords(verbs: readonly CompletedVerb[], head = ""): readonly string[] {
   const prefix = head === "" ? "" : `${head} `;
   const rest = verbs
-    .filter(({ name }) => name.startsWith(prefix))
+    .filter(({ name }) => name.startsWith(prefix) && name !== head)
     .map(({ name }) => name.slice(prefix.length));
   return [...new Set(rest.map((name) => name.replace(/ .*/, "")))];
 }

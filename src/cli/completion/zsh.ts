@@ -1,6 +1,6 @@
 /** The completion of zsh. */
 import type { Option } from "../verb.ts";
-import { type CompletedVerb, familiesOf, isPath, nextWords } from "./words.ts";
+import { type CompletedVerb, familiesOf, isBareVerb, isPath, nextWords } from "./words.ts";
 
 export function zshCompletion(verbs: readonly CompletedVerb[]): string {
   return `#compdef gantry
@@ -32,15 +32,9 @@ _gantry() {
     fi
     verb=$words[2]
     case $verb in
-        ${familiesOf(verbs).join("|")})
-            if (( CURRENT == 3 )); then
-                _gantry_words $verb
-                return
-            fi
-            verb+=" $words[3]"
-            words[2]=() CURRENT=$((CURRENT - 1))
-            ;;
-    esac
+${familiesOf(verbs)
+  .map((head) => familyCase(verbs, head))
+  .join("")}    esac
     words[1]=() CURRENT=$((CURRENT - 1))
     case $verb in
 ${verbs.map(verbCase).join("")}    esac
@@ -52,6 +46,20 @@ if [[ $funcstack[1] == _gantry ]]; then
 else
     compdef _gantry gantry
 fi
+`;
+}
+
+/** Of a family that is a verb by itself only the names of its members are joined to it. */
+function familyCase(verbs: readonly CompletedVerb[], head: string): string {
+  const bare = isBareVerb(verbs, head);
+  const join = `verb+=" $words[3]" && words[2]=() CURRENT=$((CURRENT - 1))`;
+  return `        ${head})
+            if (( CURRENT == 3 ))${bare ? " && [[ $words[3] != -* ]]" : ""}; then
+                _gantry_words $verb
+                return
+            fi
+            ${bare ? `[[ $words[3] == (${nextWords(verbs, head).join("|")}) ]] && ` : ""}${join}
+            ;;
 `;
 }
 

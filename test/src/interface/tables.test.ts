@@ -68,7 +68,7 @@ test("interface: every method that changes something has an action", () => {
     Object.entries(table.methods).flatMap(([name, row]) => (row.action === undefined ? [name] : [])),
   );
   assert.ok(
-    free.every((name) => /^(List|Get|Describe|Inspect|Subscribe|Unsubscribe)/.test(name)),
+    free.every((name) => /^(List|Get|Describe|Inspect|Explain|Subscribe|Unsubscribe)/.test(name)),
     String(free),
   );
 });

@@ -8,10 +8,10 @@ import type { Verdict } from "../../../src/image/record.ts";
 import {
   makeTrustStamp,
   readTrustStamp,
-  stampHolds,
   TRUST_STAMP,
   writeTrustStamp,
 } from "../../../src/pod/trust-stamp.ts";
+import { isGood } from "../../../src/trust/moment.ts";
 import { IMAGE_ID, imageRecord } from "../../fixtures/pods.ts";
 import { refusal } from "../../fixtures/refusal.ts";
 
@@ -64,10 +64,10 @@ test("it ends with the first key that expires, not later", () => {
 
 test("it holds under the same generation, from its own second until its end", () => {
   const stamp = makeTrustStamp([signed("a", 2_000_000_000)], moment);
-  const at = (since: number, generation = moment.generation) => stampHolds(stamp, { generation, since });
+  const at = (since: number, generation = moment.generation) => isGood(stamp, { generation, since });
   assert.deepEqual([at(999), at(1_000), at(1_999), at(2_000)], [false, true, true, false]);
   assert.equal(at(1_500, "0".repeat(32)), false);
-  assert.equal(stampHolds(makeTrustStamp([pinned("a")], moment), { ...moment, since: 1e12 }), true);
+  assert.equal(isGood(makeTrustStamp([pinned("a")], moment), { ...moment, since: 1e12 }), true);
 });
 
 test("it is read back as it was written; a damaged one is StoreCorrupt, none is none", async () => {

@@ -1,0 +1,42 @@
+/** What this host trusts, on the other side of the bus. */
+import { callMethod, type Peer } from "../bus/client.ts";
+import { MANAGER } from "../interface/manager.ts";
+import { openAgentLink } from "./agent-link.ts";
+import type { Caller } from "./open.ts";
+import type { KeyScope, TrustVerbs } from "./trust-verbs.ts";
+
+/** Reading is free; polkit decides about the rest. */
+export function remoteTrust({ authentication }: Pick<Caller, "authentication">): TrustVerbs {
+  const agent = openAgentLink(authentication);
+  const ask = async (question: (manager: Peer) => Promise<string>) => JSON.parse(await agent.ask(question));
+  const demand = async (question: (manager: Peer) => Promise<string>) =>
+    JSON.parse(await agent.demand(question));
+  return {
+    list: () => ask((manager) => callMethod(manager, [MANAGER, "ListTrust"], {})),
+    explain: (image) => ask((manager) => callMethod(manager, [MANAGER, "ExplainTrust"], { image })),
+    review: (text) =>
+      demand((manager) => callMethod(manager, [MANAGER, "ReviewKeys"], { text, options: {} })),
+    addKeys: ({ text, scope, fingerprints }) =>
+      demand((manager) =>
+        callMethod(manager, [MANAGER, "TrustKeys"], { text, fingerprints, options: optionsOf(scope) }),
+      ),
+    addRule: (rule) =>
+      demand((manager) =>
+        callMethod(manager, [MANAGER, "TrustRule"], { rule: JSON.stringify(rule), options: {} }),
+      ),
+    addConsent: ({ name, digest }) =>
+      demand((manager) => callMethod(manager, [MANAGER, "TrustDigest"], { name, digest, options: {} })),
+    remove: (what, { scope }) =>
+      demand((manager) =>
+        callMethod(manager, [MANAGER, "Distrust"], {
+          what,
+          options: scope === undefined ? {} : optionsOf(scope),
+        }),
+      ),
+    [Symbol.asyncDispose]: () => agent.close(),
+  };
+}
+
+function optionsOf(scope: KeyScope): { prefix?: string; root?: boolean; named?: string } {
+  return { ...scope };
+}

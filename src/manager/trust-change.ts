@@ -1,0 +1,190 @@
+/** Changes of what this host trusts: each is one file of /etc/gantry, and an entry in the journal. */
+import type * as z from "zod";
+import { GantryError } from "../base/errors.ts";
+import { quoted } from "../base/text.ts";
+import { logEvent } from "../journal/journal.ts";
+import { addKey, type KeyEntry, type KeyPlace, listKeys, namedKeys, removeKey } from "../trust/keystore.ts";
+import { readPolicy } from "../trust/policy.ts";
+import { removeScope, writeConsent, writeRule } from "../trust/policy-files.ts";
+import { Consent, Rule } from "../trust/rule.ts";
+import { normalScope } from "../trust/scope.ts";
+import { describeKeys, type KeyDescription } from "../trust/verifier.ts";
+import type { Local } from "./local.ts";
+import { keysNamedBy, requirementTexts } from "./rule-text.ts";
+import { affectedBy } from "./trust-affected.ts";
+import { ADMINISTRATORS, trustOf } from "./trust-engine.ts";
+import type { AddedKey, KeyScope, KeyText, NewConsent, Removed, ReviewedKey, Ruled } from "./trust-verbs.ts";
+
+/** See TrustVerbs.review. */
+export async function reviewKeys(local: Local, text: string): Promise<ReviewedKey[]> {
+  return (await keysOf(local, text)).map(({ text: _, ...key }) => key);
+}
+
+/** See TrustVerbs.addKeys. */
+export async function addKeys(local: Local, { text, scope, fingerprints }: KeyText): Promise<AddedKey[]> {
+  const target = targetOf(scope);
+  const keys = await keysOf(local, text);
+  const wanted = fingerprints.map((fingerprint) => {
+    const key = keys.find((one) => one.fingerprint === fingerprint);
+    if (key !== undefined) return key;
+    throw new GantryError("NotTrusted", `the text holds no key of fingerprint ${quoted(fingerprint)}`);
+  });
+  if (target.name !== undefined && wanted.length !== 1)
+    throw new GantryError("Usage", `a name is one key's, and ${wanted.length} are meant`);
+  const added: AddedKey[] = [];
+  for (const key of wanted) added.push(await addOne(target, key));
+  return added;
+}
+
+/** The keys of a text whose characters are its bytes, read by the verifier. Throws BadConfig. */
+async function keysOf(local: Local, text: string): Promise<readonly KeyDescription[]> {
+  const file = { path: "key", content: Buffer.from(text, "latin1") };
+  const [found = []] = await describeKeys(trustOf(local).verifier, [file]);
+  if (typeof found !== "string") return found;
+  throw new GantryError(
+    "BadConfig",
+    `the key file ${found.startsWith("holds") ? found : `is none: ${found}`}`,
+  );
+}
+
+/** `name` only for a key that rules shall name. */
+type Target = { readonly place: KeyPlace; readonly name?: string };
+
+const NAMED = /^[A-Za-z0-9][A-Za-z0-9._@-]{0,127}$/;
+
+function targetOf(scope: KeyScope): Target {
+  if ("root" in scope) return { place: { kind: "root" } };
+  if ("prefix" in scope) return { place: { kind: "prefix", prefix: checkPrefix(scope.prefix) } };
+  if (NAMED.test(scope.named)) return { place: { kind: "named" }, name: scope.named };
+  throw new GantryError("Usage", `${quoted(scope.named)} cannot be the name of a key's file`);
+}
+
+/** The keystore knows plain names only: its directories are their segments. */
+function checkPrefix(prefix: string): string {
+  const normal = normalScope(prefix, undefined);
+  if (normal !== undefined && !/[*@]/.test(normal)) return normal;
+  throw new GantryError("Usage", `${quoted(prefix)} is no prefix of names`, {
+    hint: "a prefix covers all that lies below it: write example.com/foo, not example.com/foo/*",
+  });
+}
+
+async function addOne(
+  { place, name }: Target,
+  { fingerprint, kind, text, userIds }: KeyDescription,
+): Promise<AddedKey> {
+  const file = name ?? (kind === "openpgp" ? fingerprint : `${fingerprint}.pem`);
+  const path = await addKey(ADMINISTRATORS, { place, name: file, content: text });
+  const fields = { GANTRY_KEY: fingerprint, GANTRY_PREFIX: prefixOf(place) ?? "" };
+  await logEvent("trust-key-added", `Trusted key ${fingerprint} for ${namesOf(place)}`, fields);
+  const prefix = prefixOf(place);
+  return { fingerprint, userIds, path, ...(prefix === undefined ? {} : { prefix }) };
+}
+
+/** `*` for every name, undefined for those of the rules that name the key. */
+export function prefixOf(place: KeyPlace): string | undefined {
+  if (place.kind === "root") return "*";
+  return place.kind === "prefix" ? place.prefix : undefined;
+}
+
+function namesOf(place: KeyPlace): string {
+  if (place.kind === "root") return "every name";
+  return place.kind === "prefix" ? `names below ${place.prefix}` : "the rules that name it";
+}
+
+/** See TrustVerbs.addRule. */
+export async function addRule(local: Local, given: unknown): Promise<Ruled> {
+  const rule = checked(Rule, given, "the rule");
+  const scope = normalScope(rule.scope, rule.transport);
+  if (scope === undefined) throw new GantryError("Usage", `${quoted(rule.scope)} is no scope of a rule`);
+  const { roots } = trustOf(local);
+  await namedKeys(roots, keysNamedBy(rule), `the rule for ${scope}`);
+  const path = await writeRule(ADMINISTRATORS, await readPolicy(roots), { ...rule, scope });
+  const text = requirementTexts(rule).join(" and ");
+  await logEvent("trust-rule-added", `Rule for images of ${scope}: ${text}`, { GANTRY_PREFIX: scope });
+  return { path, affected: await affectedBy(local, [scope]) };
+}
+
+/** See TrustVerbs.addConsent. */
+export async function addConsent(local: Local, { name, digest, uid }: NewConsent): Promise<Ruled> {
+  const given = { name: checkPrefix(name), digest, time: Date.now() * 1000, uid: uid ?? local.uid };
+  const consent = checked(Consent, given, "the consent");
+  const path = await writeConsent(ADMINISTRATORS, consent);
+  const fields = {
+    GANTRY_PREFIX: consent.name,
+    GANTRY_IMAGE_DIGEST: digest,
+    GANTRY_UID: String(consent.uid),
+  };
+  await logEvent("trust-rule-added", `Consent to image ${consent.name} of digest ${digest}`, fields);
+  return { path, affected: { images: [], pods: [] } };
+}
+
+function checked<T>(schema: z.ZodType<T>, given: unknown, name: string): T {
+  const parsed = schema.safeParse(given);
+  if (parsed.success) return parsed.data;
+  const [issue] = parsed.error.issues;
+  throw new GantryError(
+    "Usage",
+    `${name} is wrong at ${quoted(issue?.path.join(".") ?? "")}: ${issue?.message}`,
+  );
+}
+
+/** The beginning of a fingerprint that is long enough to mean one. */
+const FINGERPRINT = /^[0-9a-f]{8,64}$/;
+
+/** See TrustVerbs.remove. */
+export async function remove(local: Local, what: string, scope: KeyScope | undefined): Promise<Removed> {
+  const digits = what.replace(/[\s:]/g, "").toLowerCase();
+  if (FINGERPRINT.test(digits)) {
+    const keys = await keysNamed(local, digits, scope);
+    if (keys.length > 0) return await removeKeys(local, keys);
+  }
+  const normal = normalScope(what, undefined);
+  const removed =
+    normal === undefined || scope !== undefined
+      ? []
+      : await removeScope(ADMINISTRATORS, await readPolicy(trustOf(local).roots), normal);
+  if (normal === undefined || removed.length === 0) {
+    throw new GantryError("NoSuchKey", `nothing is trusted by ${quoted(what)}: no key, rule or consent`, {
+      hint: "gantry trust list tells which there are",
+    });
+  }
+  await logEvent("trust-rule-removed", `Removed what was ruled for ${normal}`, { GANTRY_PREFIX: normal });
+  return { removed, affected: await affectedBy(local, [normal]) };
+}
+
+async function keysNamed(local: Local, digits: string, scope: KeyScope | undefined): Promise<KeyEntry[]> {
+  const place = scope === undefined ? undefined : JSON.stringify(targetOf(scope).place);
+  const entries = (await listKeys(trustOf(local).roots)).filter(
+    (key) =>
+      !key.masked &&
+      key.name.startsWith(digits) &&
+      (place === undefined || JSON.stringify(key.place) === place),
+  );
+  const names = [...new Set(entries.map(({ name }) => name))];
+  if (names.length <= 1) return entries;
+  throw new GantryError("AmbiguousName", `${quoted(digits)} is the beginning of ${names.length} keys`, {
+    hint: `give more digits of ${names.join(" or ")}`,
+  });
+}
+
+async function removeKeys(local: Local, keys: readonly KeyEntry[]): Promise<Removed> {
+  const removed: string[] = [];
+  for (const key of keys) {
+    const path = await removeKey(trustOf(local).roots, key);
+    if (path === undefined) continue;
+    removed.push(path);
+    const fields = { GANTRY_KEY: key.name, GANTRY_PREFIX: prefixOf(key.place) ?? "" };
+    await logEvent(
+      "trust-key-removed",
+      `Key ${key.name} is trusted no more for ${namesOf(key.place)}`,
+      fields,
+    );
+  }
+  return {
+    removed,
+    affected: await affectedBy(
+      local,
+      keys.map(({ place }) => prefixOf(place) ?? "*"),
+    ),
+  };
+}

@@ -1,0 +1,139 @@
+/**
+ * The interface to what this host trusts: keys, rules and consents, and why an image may run. In process it is trust.ts,
+ * for callers other than root remote-trust.ts. Methods throw GantryError with the kinds named.
+ */
+import type { Verdict } from "../image/record.ts";
+import type { PlacedConsent, PlacedRule } from "../trust/policy.ts";
+import type { Rule } from "../trust/rule.ts";
+import type { KeyDescription } from "../trust/verifier.ts";
+
+export type { Rule } from "../trust/rule.ts";
+
+/** The names that a key is trusted for. */
+export type KeyScope =
+  | { readonly prefix: string }
+  | { readonly root: true }
+  /** Those of the rules that name the key so. */
+  | { readonly named: string };
+
+/** A key of a text, as it is shown for review; times are microseconds since the epoch. */
+export type ReviewedKey = Omit<KeyDescription, "text">;
+
+/** A key of the keystore. A file that cannot be read as one has a `problem` and no description. */
+export type TrustedKey = Partial<ReviewedKey> & {
+  readonly path: string;
+  /** The file's name: the fingerprint, unless only rules name the key. */
+  readonly name: string;
+  /** `*` for every name; absent for a key that only rules name. */
+  readonly prefix?: string;
+  /** An empty file: keys of this name in the directories behind it do not count. */
+  readonly masked: boolean;
+};
+
+export type TrustList = {
+  readonly keys: readonly TrustedKey[];
+  readonly rules: readonly PlacedRule[];
+  readonly consents: readonly PlacedConsent[];
+};
+
+export type AddedKey = {
+  readonly fingerprint: string;
+  readonly userIds: readonly string[];
+  /** `*` for every name; absent for a key that only rules name. */
+  readonly prefix?: string;
+  readonly path: string;
+};
+
+/** What a change refuses from the next start on. What runs already runs on. */
+export type Affected = {
+  readonly images: readonly { readonly id: string; readonly name: string; readonly reason: string }[];
+  readonly pods: readonly {
+    readonly uuid: string;
+    readonly name?: string;
+    readonly state: string;
+    readonly image: string;
+    readonly reason: string;
+  }[];
+};
+
+export type Removed = { readonly removed: readonly string[]; readonly affected: Affected };
+export type Ruled = { readonly path: string; readonly affected: Affected };
+
+export type KeyText = {
+  readonly text: string;
+  readonly scope: KeyScope;
+  /** Only these keys of the text, which somebody has looked at; none other is added. */
+  readonly fingerprints: readonly string[];
+};
+
+export type NewConsent = {
+  readonly name: string;
+  readonly digest: string;
+  /** Who says so, when that is not who the manager was opened for. */
+  readonly uid?: number;
+};
+
+export type TrustVerbs = AsyncDisposable & {
+  /** BadConfig. */
+  list(): Promise<TrustList>;
+  /** NoSuchImage, AmbiguousName, BadConfig. */
+  explain(image: string): Promise<Explanation>;
+  /** What keys a text holds, for review. BadConfig for a text without one. */
+  review(text: string): Promise<readonly ReviewedKey[]>;
+  /** BadConfig, Usage, StoreFull. */
+  addKeys(keys: KeyText): Promise<readonly AddedKey[]>;
+  /** The rule for its scope and transport, in place of the one that was added before. Usage, BadConfig. */
+  addRule(rule: Rule): Promise<Ruled>;
+  addConsent(consent: NewConsent): Promise<Ruled>;
+  /** A key by the beginning of its fingerprint, or the rules and consents of a scope. NoSuchKey, AmbiguousName, BadConfig. */
+  remove(what: string, options: { readonly scope?: KeyScope }): Promise<Removed>;
+};
+
+/** How an image stands, and every step on the way there. */
+export type Explanation = {
+  /** The argument. */
+  readonly image: string;
+  readonly id: string;
+  readonly digest: string;
+  readonly names: readonly string[];
+  /** What it was imported by; absent for one that was taken without a check. */
+  readonly subject?: { readonly transport: string; readonly reference: string; readonly name: string };
+  readonly recorded: Verdict;
+  readonly rules: readonly ExplainedRule[];
+  readonly keys: readonly ExplainedKey[];
+  readonly signatures: readonly ExplainedSignature[];
+  readonly now: { readonly trusted: boolean; readonly kind?: Verdict["kind"]; readonly reason: string };
+  readonly pods: readonly string[];
+  /** Images it contains, with the same question asked of each. */
+  readonly dependencies: readonly {
+    readonly id: string;
+    readonly trusted: boolean;
+    readonly reason: string;
+  }[];
+};
+
+export type ExplainedRule = {
+  readonly file: string;
+  readonly scope: string;
+  readonly transport?: string;
+  readonly requirements: readonly string[];
+  /** Why it is not about this image, or `decides`. */
+  readonly standing: "decides" | "covers, but another is more specific" | "other transport" | "other names";
+};
+
+export type ExplainedKey = {
+  readonly path: string;
+  readonly prefix?: string;
+  readonly fingerprint: string;
+  readonly userIds: readonly string[];
+  /** `good`, or why its signatures do not count. */
+  readonly state: string;
+};
+
+export type ExplainedSignature = {
+  readonly kind: string;
+  readonly digest: string;
+  /** Keys that made it, of those that are trusted for the name. */
+  readonly signers: readonly { readonly fingerprint: string; readonly userIds: readonly string[] }[];
+  readonly problems: readonly string[];
+};

@@ -1,0 +1,58 @@
+/**
+ * The last judgement of an image, `verdicts/<image id>.json`: with it `run` need not have the signatures verified again while
+ * nothing of what decides has changed. It is a shortcut and no evidence: without it the image is judged anew.
+ */
+import { join } from "node:path";
+import * as z from "zod";
+import { readBounded, unlessMissing, writeFileDurably } from "../base/file.ts";
+import { type ImageRecord, Verdict } from "../image/record.ts";
+import { isGood, type Moment, STAMPED, spanOf } from "../trust/moment.ts";
+import type { Store } from "./store.ts";
+
+const LIMIT = 1024 * 1024;
+
+const Judgement = z.strictObject({
+  version: z.literal(1),
+  ...STAMPED,
+  /** The time of the verdict in the record that was judged again: an import voids what was said before. */
+  recorded: z.int(),
+  verdict: Verdict,
+});
+
+/** What was said of the image as it is recorded, if that holds now. */
+export async function lastJudgement(
+  store: Store,
+  record: ImageRecord,
+  now: Moment,
+): Promise<Verdict | undefined> {
+  const bytes = await unlessMissing(readBounded(judgementPath(store, record.id), LIMIT));
+  if (bytes === undefined) return undefined;
+  const parsed = Judgement.safeParse(parseJson(bytes));
+  if (!parsed.success || parsed.data.recorded !== record.verdict.time || !isGood(parsed.data, now))
+    return undefined;
+  return parsed.data.verdict;
+}
+
+export type NewJudgement = {
+  readonly record: ImageRecord;
+  readonly verdict: Verdict;
+  readonly moment: Moment;
+};
+
+/** Throws StoreFull. */
+export async function keepJudgement(store: Store, { record, verdict, moment }: NewJudgement): Promise<void> {
+  const judgement = { version: 1, ...spanOf([verdict], moment), recorded: record.verdict.time, verdict };
+  await writeFileDurably(judgementPath(store, record.id), `${JSON.stringify(judgement)}\n`);
+}
+
+export function judgementPath({ directory }: Store, id: string): string {
+  return join(directory, "verdicts", `${id}.json`);
+}
+
+function parseJson(bytes: Buffer): unknown {
+  try {
+    return JSON.parse(bytes.toString());
+  } catch {
+    return undefined;
+  }
+}
