@@ -17,6 +17,12 @@ export function agentPage(): Page {
         "It runs as root inside of a hardened unit, without network. What it changes it changes through systemd and below /var/lib/gantry and /etc/gantry/pods.",
       ),
       paragraph("`systemctl mask gantry-agent.service` takes it off the bus."),
+      paragraph(
+        "What it logs changes while it runs: `systemctl service-log-level gantry-agent debug` has it log every call. Its next start logs as ever.",
+      ),
+      paragraph(
+        "What it logs changes while it runs: `systemctl service-log-level gantry-agent debug` has it log every call. Its next start logs as ever.",
+      ),
     ),
     section(
       "AUTHORIZATION",
@@ -43,5 +49,7 @@ function guardedBy(action: string): Roff {
       .filter(([, row]) => row.action === action)
       .map(([member]) => `${name.replace("org.gantry1.", "")}.${member}`),
   );
+  if (action === ACTIONS.logChange) return "LogLevel and LogTarget of org.freedesktop.LogControl1.";
+  if (action === ACTIONS.logChange) return "LogLevel and LogTarget of org.freedesktop.LogControl1.";
   return methods.length === 0 ? "Asked in addition, by what the call wants." : methods.join(", ");
 }

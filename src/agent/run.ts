@@ -12,6 +12,8 @@ import { connectSystemd, type Systemd } from "../systemd/systemd.ts";
 import type { Agent } from "./agent.ts";
 import { type Changes, makeChanges } from "./changes.ts";
 import { imageCollection } from "./image.ts";
+import type { Log } from "./log.ts";
+import { logControlObject } from "./log-control.ts";
 import { managerObject } from "./manager.ts";
 import { operationCollection } from "./operation.ts";
 import { makeOperations, type Operations } from "./operations.ts";
@@ -26,7 +28,7 @@ export type AgentOptions = {
   readonly paths: Paths;
   /** Milliseconds without need until the name is given up. */
   readonly idle: number;
-  onFailure(what: string, error: unknown): void;
+  readonly log: Log;
 };
 
 /** Unanswered calls of one connection; dbus-daemon itself allows 128. */
@@ -37,7 +39,8 @@ const PATIENCE = 75_000;
 
 /** Serves until idle or SIGTERM, and drains. Rejects when the connection is lost or the name is taken. */
 export async function runAgent(options: AgentOptions): Promise<void> {
-  const { bus, paths, onFailure } = options;
+  const { bus, paths, log } = options;
+  const onFailure = log.failure;
   const emitter = makeEmitter(bus, ROOT_PATH);
   const authority = makeAuthority(bus);
   const subscribers = makeSubscribers(bus, {
@@ -67,7 +70,7 @@ export async function runAgent(options: AgentOptions): Promise<void> {
     subscribe: (sender) => subscribers.add(sender),
     unsubscribe: (sender) => subscribers.remove(sender),
   };
-  const tree = treeOf(agent);
+  const tree = treeOf(agent, log);
   const changes: Changes = makeChanges({
     ...{ bus, data: paths.data, collections: tree.collections.filter(({ prefix }) => prefix !== OPERATIONS) },
     ...announceChanges(emitter, onFailure),
@@ -75,6 +78,7 @@ export async function runAgent(options: AgentOptions): Promise<void> {
   const service = serve({
     ...{ bus, tree, root: ROOT_PATH, maxPerSender: MAX_PER_SENDER, authorize: authority.authorize },
     onFailure: (error, call) => onFailure(`${call.member} of ${call.sender}`, error),
+    onCall: ({ sender, path, member }) => log.write("debug", `${sender} calls ${member} of ${path}`),
     onIdle: () => {
       ownership?.touch();
       collector.touch();
@@ -90,9 +94,9 @@ export async function runAgent(options: AgentOptions): Promise<void> {
   await ownership.ended;
 }
 
-function treeOf(agent: Agent): ObjectTree {
+function treeOf(agent: Agent, log: Log): ObjectTree {
   return {
-    fixed: [managerObject(agent)],
+    fixed: [managerObject(agent), logControlObject(log)],
     collections: [
       podCollection(agent),
       appCollection(agent),

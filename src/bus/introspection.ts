@@ -56,7 +56,8 @@ function methodXml(name: string, row: MethodRow): string {
 
 function propertyXml(name: string, row: PropertyRow): string {
   const emits = annotation("org.freedesktop.DBus.Property.EmitsChangedSignal", row.emits);
-  return `  <property name="${name}" type="${row.type}" access="read">\n${emits}  </property>\n`;
+  const access = row.write === undefined ? "read" : "readwrite";
+  return `  <property name="${name}" type="${row.type}" access="${access}">\n${emits}  </property>\n`;
 }
 
 function argumentsXml(args: readonly Argument[], direction?: "in" | "out"): string {

@@ -1,6 +1,7 @@
 /** Objects on the bus: what stands at which path, and the handlers that an interface table demands. */
 import { escapeLabel, unescapeLabel } from "./label.ts";
-import type { ArgumentsOf, InterfaceTable, MethodRow, PropertiesOf, ResultOf } from "./table.ts";
+import type { ValueOf } from "./signature.ts";
+import type { ArgumentsOf, InterfaceTable, MethodRow, PropertiesOf, ResultOf, WritableOf } from "./table.ts";
 
 /** Who calls. The decision about a call is bound to `sender`, never to anything in its arguments. */
 export type Call = {
@@ -31,9 +32,17 @@ export type Errand<R> = {
 export type Implementation<T extends InterfaceTable, E> = {
   readonly methods: { readonly [M in keyof T["methods"]]: HandlerOf<T["methods"][M], E> };
   readonly properties: (entity: E) => PropertiesOf<T>;
+} & ([WritableOf<T>] extends [never] ? unknown : { readonly writers: WritersOf<T, E> });
+
+/** Each sets one property, whose action the service asks for; they say what it is done to. */
+type WritersOf<T extends InterfaceTable, E> = {
+  readonly [P in WritableOf<T>]: (
+    entity: E,
+    value: ValueOf<T["properties"][P]["type"]>,
+  ) => Errand<undefined> & { readonly demand: Demand };
 };
 
-type HandlerOf<M extends MethodRow, E> = M extends { readonly action: string }
+type HandlerOf<M extends MethodRow, E> = M extends { readonly action: string } | { readonly delegated: true }
   ? (entity: E, args: ArgumentsOf<M>, call: Call) => Errand<ResultOf<M>> | Promise<Errand<ResultOf<M>>>
   : (entity: E, args: ArgumentsOf<M>, call: Call) => ResultOf<M> | Promise<ResultOf<M>>;
 
@@ -43,6 +52,8 @@ export type Face<E> = {
   /** Gives the result, or for a method with an action the errand. */
   handle(member: string, entity: E, args: object, call: Call): unknown;
   properties(entity: E): Readonly<Record<string, unknown>>;
+  /** The errand that sets a property; undefined for one that can only be read. The value is of its type. */
+  write(property: string, entity: E, value: unknown): Errand<undefined> | undefined;
 };
 
 /** One object that is always there. */
@@ -79,10 +90,13 @@ export function implement<const T extends InterfaceTable, E>(
   type Erased = (entity: E, args: object, call: Call) => unknown;
   // The table checked each handler's type above; below it is looked up by a name that is only known at run time.
   const methods = implementation.methods as unknown as { readonly [member: string]: Erased | undefined };
+  type ErasedWriter = (entity: E, value: unknown) => Errand<undefined>;
+  const { writers = {} } = implementation as { writers?: { readonly [property: string]: ErasedWriter } };
   return {
     table,
     handle: (member, entity, args, call) => methods[member]?.(entity, args, call),
     properties: (entity) => implementation.properties(entity),
+    write: (property, entity, value) => writers[property]?.(entity, value),
   };
 }
 

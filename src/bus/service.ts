@@ -48,6 +48,8 @@ export type ServiceOptions = {
   readonly maxPerSender: number;
   /** Throws AccessDenied or InteractiveAuthorizationRequired. */
   authorize(action: string, demand: Demand, call: Call): Promise<void>;
+  /** Told of every call, before anything of it is looked at. */
+  onCall?(call: IncomingCall): void;
   /** Told of failures that are ours, before the caller is answered without their details. */
   onFailure(error: unknown, call: IncomingCall): void;
   /** Told whenever a call has been answered. */
@@ -140,6 +142,7 @@ function signatureOf(state: State, head: CallHead): string | undefined {
 
 async function answer(state: State, call: IncomingCall): Promise<void> {
   const { bus, onFailure, onIdle } = state.options;
+  state.options.onCall?.(call);
   const count = state.senders.get(call.sender) ?? 0;
   state.senders.set(call.sender, count + 1);
   const silent = (call.flags & NO_REPLY_EXPECTED) !== 0;
@@ -238,20 +241,20 @@ async function runMethod(
     interactive: (from.flags & ALLOW_INTERACTIVE_AUTHORIZATION) !== 0,
   };
   const handled = await face.handle(target.member, entity, args, call);
-  return target.row.action === undefined
-    ? handled
-    : await runErrand(options, target.row.action, { handled, call });
+  const { action, delegated } = target.row;
+  if (action === undefined && delegated === undefined) return handled;
+  return await runErrand(options, action === undefined ? [] : [action], { handled, call });
 }
 
 type Handled = { readonly handled: unknown; readonly call: Call };
 
 async function runErrand(
   options: ServiceOptions,
-  action: string,
+  actions: readonly string[],
   { handled, call }: Handled,
 ): Promise<unknown> {
   const { demand, run } = handled as Errand<unknown>;
-  for (const needed of demand === undefined ? [] : [action, ...(demand.further ?? [])]) {
+  for (const needed of demand === undefined ? [] : [...actions, ...(demand.further ?? [])]) {
     await options.authorize(needed, demand as Demand, call);
   }
   return await run();

@@ -3,7 +3,8 @@ import { readFile } from "node:fs/promises";
 import { hostname } from "node:os";
 import { BusError } from "./errors.ts";
 import { introspectionOf } from "./introspection.ts";
-import { childrenOf, type Face, implement, type ObjectTree, objectPath } from "./objects.ts";
+import { childrenOf, type Errand, type Face, implement, type ObjectTree, objectPath } from "./objects.ts";
+import { schemaOf } from "./schema.ts";
 import type { Variant } from "./signature.ts";
 import { defineInterface, type InterfaceTable } from "./table.ts";
 
@@ -50,6 +51,7 @@ export const PROPERTIES = defineInterface({
     Set: {
       doc: "Sets a property.",
       since: SINCE,
+      delegated: true,
       in: [
         ["s", "interface_name"],
         ["s", "property_name"],
@@ -134,7 +136,8 @@ export const PROPERTIES_FACE: Face<Node> = implement(PROPERTIES, {
   methods: {
     Get: (node: Node, args) => {
       const face = faceNamed(node, args.interface_name);
-      const value = face === undefined ? undefined : propertyValues(face, node.entity)[args.property_name];
+      const values = face === undefined ? {} : propertyValues(face, node.entity);
+      const value = Object.hasOwn(values, args.property_name) ? values[args.property_name] : undefined;
       if (value === undefined) throw unknownProperty(args.property_name);
       return value;
     },
@@ -146,15 +149,35 @@ export const PROPERTIES_FACE: Face<Node> = implement(PROPERTIES, {
       if (face === undefined) throw unknownInterface(args.interface_name);
       return propertyValues(face, node.entity);
     },
-    Set: (node: Node, args) => {
-      const rows = faceNamed(node, args.interface_name)?.table.properties;
-      if (rows === undefined || !Object.hasOwn(rows, args.property_name))
-        throw unknownProperty(args.property_name);
-      throw new BusError("PropertyReadOnly", `Property ${args.property_name} cannot be written.`);
-    },
+    Set: (node: Node, args) => setProperty(node, args),
   },
   properties: NO_PROPERTIES,
 });
+
+type Setting = {
+  readonly interface_name: string;
+  readonly property_name: string;
+  readonly value: Variant;
+};
+
+/** Checks everything that can be known before the caller is authorized for the property's own action. */
+function setProperty(node: Node, { interface_name, property_name, value }: Setting): Errand<undefined> {
+  const face = faceNamed(node, interface_name);
+  const rows = face?.table.properties ?? {};
+  const row = Object.hasOwn(rows, property_name) ? rows[property_name] : undefined;
+  if (face === undefined || row === undefined) throw unknownProperty(property_name);
+  if (row.write === undefined) {
+    throw new BusError("PropertyReadOnly", `Property ${property_name} cannot be written.`);
+  }
+  if (value.signature !== row.type) {
+    throw new BusError("InvalidArgs", `Property ${property_name} is of type "${row.type}".`);
+  }
+  const parsed = schemaOf(row.type).safeParse(value.value);
+  const errand = parsed.success ? face.write(property_name, node.entity, parsed.data) : undefined;
+  if (errand === undefined) throw new BusError("InvalidArgs", `Property ${property_name} has no such value.`);
+  const { details = {} } = errand.demand ?? {};
+  return { demand: { details, further: [row.write] }, run: errand.run };
+}
 
 export function objectManagerFace(tree: ObjectTree): Face<Node> {
   return implement(OBJECT_MANAGER, {

@@ -20,6 +20,8 @@ export type MethodRow = {
   readonly out: readonly Argument[];
   /** The polkit action a caller needs; without it everybody may call. */
   readonly action?: string;
+  /** What a caller needs depends on the call: the handler says it. */
+  readonly delegated?: true;
 };
 
 export type PropertyRow = {
@@ -28,6 +30,8 @@ export type PropertyRow = {
   readonly type: string;
   /** `const` never changes while the object lives; `false` is too costly or too lively to announce. */
   readonly emits: "true" | "const" | "false";
+  /** The polkit action it takes to set the property; without it, it can only be read. */
+  readonly write?: string;
 };
 
 export type SignalRow = { readonly doc: string; readonly since: string; readonly args: readonly Argument[] };
@@ -82,6 +86,11 @@ export type ValuesOf<A extends readonly Argument[]> = { readonly [K in keyof A]:
 export type PropertiesOf<T extends InterfaceTable> = {
   readonly [P in keyof T["properties"]]: ValueOf<T["properties"][P]["type"]>;
 };
+
+/** The properties of an interface that can be set. */
+export type WritableOf<T extends InterfaceTable> = {
+  [P in keyof T["properties"]]: T["properties"][P] extends { readonly write: string } ? P : never;
+}[keyof T["properties"]];
 
 /** The arguments of a signal, in order. */
 export type SignalOf<T extends InterfaceTable, S extends keyof T["signals"]> = ValuesOf<

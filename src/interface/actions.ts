@@ -15,6 +15,7 @@ export const ACTIONS = {
   imageSkipVerification: "org.gantry1.image.skip-verification",
   trustChange: "org.gantry1.trust.change",
   gc: "org.gantry1.gc",
+  logChange: "org.gantry1.log.change",
   operationCancel: "org.gantry1.operation.cancel",
 } as const;
 

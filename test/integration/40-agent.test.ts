@@ -271,6 +271,41 @@ async function load(
   }
 }
 
+test("agent: systemctl sets what it logs, and to whom it may be told", async (t) => {
+  await withAgentHost(t, { name: "log" }, async (host) => {
+    const level = (...words: string[]) =>
+      host.exec(["systemctl", "service-log-level", "gantry-agent", ...words]);
+    const target = (...words: string[]) =>
+      host.exec(["systemctl", "service-log-target", "gantry-agent", ...words]);
+    const debugged = async () => {
+      await host.exec(["journalctl", "--sync"]);
+      const filter = ["SYSLOG_IDENTIFIER=gantry-agent", "PRIORITY=7", "--output=cat", "--quiet"];
+      const { stdout } = await host.exec(["journalctl", "-u", "gantry-agent", ...filter]);
+      return stdout.split("\n").filter((line) => / calls ListPods of \/org\/gantry1$/.test(line)).length;
+    };
+    await host.manager("ListPods");
+    assert.equal((await level()).stdout, "info\n");
+    assert.equal((await target()).stdout, "auto\n");
+    assert.equal(await debugged(), 0);
+    assert.equal((await level("debug")).status, 0);
+    assert.equal((await level()).stdout, "debug\n");
+    await host.manager("ListPods");
+    assert.equal(await debugged(), 1);
+    assert.equal((await target("null")).status, 0);
+    await host.manager("ListPods");
+    assert.equal(await debugged(), 1);
+    const property = ["org.gantry1", "/org/freedesktop/LogControl1", "org.freedesktop.LogControl1"];
+    const wrong = await host.exec(["busctl", "set-property", ...property, "LogTarget", "s", "kmsg"]);
+    assert.match(wrong.stderr, /LogTarget is one of auto, journal, console, null\./);
+    const constant = await host.exec(["busctl", "set-property", ...property, "SyslogIdentifier", "s", "x"]);
+    assert.match(constant.stderr, /Property SyslogIdentifier cannot be written\./);
+    const stranger = await host.user(["busctl", "set-property", ...property, "LogLevel", "s", "err"]);
+    assert.match(stranger.stderr, /Interactive authentication required/);
+    const read = await host.user(["busctl", "get-property", ...property, "LogLevel", "SyslogIdentifier"]);
+    assert.equal(read.stdout, 's "debug"\ns "gantry-agent"\n', read.stderr);
+  });
+});
+
 /** Tries what the agent's unit must not let it do; prints a word and the error's code for each. */
 const PROBE = `
 const net = require("node:net"), fs = require("node:fs");

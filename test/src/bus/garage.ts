@@ -29,7 +29,10 @@ export const GARAGE = defineInterface({
     Wait: { doc: "Answers later.", since: "1", in: [["u", "milliseconds"]], out: [] },
     Fail: { doc: "Fails.", since: "1", in: [["s", "how"]], out: [] },
   },
-  properties: { Name: { doc: "Its name.", since: "1", type: "s", emits: "const" } },
+  properties: {
+    Name: { doc: "Its name.", since: "1", type: "s", emits: "const" },
+    Motto: { doc: "On the door.", since: "1", type: "s", emits: "false", write: "org.example1.paint" },
+  },
   signals: { Opened: { doc: "It has opened.", since: "1", args: [["s", "by"]] } },
 });
 
@@ -79,6 +82,7 @@ export function makeGarage(): Garage {
 }
 
 function garageFace(served: string[]) {
+  let motto = "open";
   return implement<typeof GARAGE, Map<string, Car>>(GARAGE, {
     methods: {
       List: (cars) => [...cars].map(([name, car]) => [name, car.wheels] as const),
@@ -101,7 +105,17 @@ function garageFace(served: string[]) {
       },
       Fail: (_, { how }) => fail(how),
     },
-    properties: () => ({ Name: "garage" }),
+    properties: () => ({ Name: "garage", Motto: motto }),
+    writers: {
+      Motto: (_, value) => ({
+        demand: { details: { motto: value } },
+        run: () => {
+          served.push(`paint ${value}`);
+          motto = value;
+          return undefined;
+        },
+      }),
+    },
   });
 }
 
