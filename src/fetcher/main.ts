@@ -3,6 +3,7 @@ import { exitStatus, GantryError } from "../base/errors.ts";
 import type { Event } from "../inbox/protocol.ts";
 import { openClient } from "../transfer/client.ts";
 import { fetchArchive, fetchKeys } from "./appc.ts";
+import { machineAuthorities } from "./authorities.ts";
 import { type Conversation, openConversation, say } from "./conversation.ts";
 import { fetchFromRegistry } from "./registry.ts";
 
@@ -26,7 +27,8 @@ function fail(error: unknown): never {
 
 async function fetch(conversation: Conversation): Promise<void> {
   const { request } = conversation;
-  const { proxy, authorities, limits } = request;
+  const { proxy, limits } = request;
+  const authorities = () => request.authorities ?? machineAuthorities();
   const log = (text: string) => conversation.say({ event: "log", text });
   await using client = openClient({ proxy, authorities, limits, log });
   switch (request.kind) {

@@ -84,7 +84,7 @@ const Surroundings = z.strictObject({
   /** The one directory that the fetcher writes; absolute. */
   directory: z.string().startsWith("/"),
   proxy: ProxySettings.optional(),
-  /** The certificates this machine trusts, in PEM; without them those that came with Node. */
+  /** In PEM, the authorities that are trusted instead of this machine's. */
   authorities: z.string().optional(),
   limits: TimeLimits.optional(),
 });

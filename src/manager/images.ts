@@ -1,6 +1,7 @@
 /** Images, as the CLI and the agent use them: fetch, list, inspect, remove. */
 import { GantryError } from "../base/errors.ts";
 import { quoted } from "../base/text.ts";
+import type { Environment } from "../config/caller-files.ts";
 import type { Paths } from "../config/paths.ts";
 import { type AppcImageManifest, imageManifestOf } from "../image/appc-manifest.ts";
 import { groupsOf, type UserGroups } from "../image/passwd.ts";
@@ -39,6 +40,8 @@ export { PULL_POLICIES, type PullPolicy, parsePullPolicy } from "./pull-policy.t
 /** What the functions here need of a manager. */
 export type ImageManager = {
   readonly paths: Paths;
+  /** The caller's, where this process is the caller's: credentials and proxies are looked for there. */
+  readonly environment?: Environment;
   /** Runs gantry-unpack; a transient unit of systemd's unless given. */
   readonly unpacker?: Unpacker;
   /** Brings ACIs from other machines. */

@@ -2,6 +2,7 @@
  * The manager in this process: what root's command line uses. Each errand loads what it needs: the start of Node is
  * most of what `gantry run` costs.
  */
+import type { Environment } from "../config/caller-files.ts";
 import type { Paths } from "../config/paths.ts";
 import type { Systemd } from "../systemd/systemd.ts";
 import type { Installer } from "./installer.ts";
@@ -9,9 +10,15 @@ import type { PodManager } from "./manager.ts";
 import type { TrustVerbs } from "./trust-verbs.ts";
 import { makeTurns } from "./turns.ts";
 
-export type Local = { readonly paths: Paths; readonly uid: number; bus(): Promise<Systemd> };
+export type Local = {
+  readonly paths: Paths;
+  readonly uid: number;
+  /** The caller's, where this process is the caller's. */
+  readonly environment?: Environment;
+  bus(): Promise<Systemd>;
+};
 
-type Caller = { readonly paths: Paths; readonly uid: number };
+type Caller = Omit<Local, "bus">;
 
 /** Opens the manager on the directories of `paths`; the bus is connected when something needs it. */
 export function localManager(caller: Caller): PodManager {
@@ -63,7 +70,7 @@ export function localTrust(caller: Caller): TrustVerbs {
   return { ...trustOn(local), [Symbol.asyncDispose]: dispose };
 }
 
-function openLocal({ paths, uid }: Caller): { local: Local; dispose: () => Promise<void> } {
+function openLocal({ paths, uid, environment }: Caller): { local: Local; dispose: () => Promise<void> } {
   let systemd: Promise<Systemd> | undefined;
   const bus = () => {
     systemd ??= import("../systemd/systemd.ts").then(({ connectSystemd }) => connectSystemd());
@@ -74,7 +81,7 @@ function openLocal({ paths, uid }: Caller): { local: Local; dispose: () => Promi
     const connected = await systemd?.catch(() => undefined);
     await connected?.[Symbol.asyncDispose]();
   };
-  return { local: { paths, uid, bus }, dispose };
+  return { local: { paths, uid, ...(environment === undefined ? {} : { environment }), bus }, dispose };
 }
 
 /** The same on a connection that somebody else made and closes. */

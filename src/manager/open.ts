@@ -1,6 +1,7 @@
 /** Who does the work for a command line: this process for root, the agent for everybody else. */
 import { GantryError } from "../base/errors.ts";
 import { quoted } from "../base/text.ts";
+import type { Environment } from "../config/caller-files.ts";
 import { DEFAULT_PATHS, type Paths } from "../config/paths.ts";
 import type { Authentication } from "./agent-link.ts";
 import type { Installer } from "./installer.ts";
@@ -9,6 +10,7 @@ import type { PodManager } from "./manager.ts";
 export type Caller = {
   readonly paths: Paths;
   readonly uid: number;
+  readonly environment?: Environment;
   /** For callers who are not root: asks the user for a password when polkit wants one. */
   readonly authentication?: Authentication;
 };

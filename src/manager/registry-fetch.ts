@@ -37,7 +37,13 @@ export async function fetchFromRegistry(
     ...{ systemd: await workers.systemd(), program: join(manager.paths.libexec, "gantry-fetcher") },
     ...{ operation, signal, progress },
   });
-  const transfer: Transfer = { judge: manager.judge ?? judgeAsUnsigned, request, repository, fetcher };
+  const transfer: Transfer = {
+    manager,
+    judge: manager.judge ?? judgeAsUnsigned,
+    request,
+    repository,
+    fetcher,
+  };
   try {
     const found = await resolve(transfer);
     const judged = await judge(transfer, found);
@@ -56,6 +62,7 @@ export async function fetchFromRegistry(
 }
 
 type Transfer = {
+  readonly manager: ImageManager;
   readonly judge: Judge;
   readonly request: FetchRequest;
   readonly repository: Repository;
@@ -64,10 +71,13 @@ type Transfer = {
 
 type Found = { readonly files: ImageFiles; readonly image: SourceImage; readonly resolved: Resolved };
 
-async function resolve({ request, repository, fetcher }: Transfer): Promise<Found> {
+async function resolve({ manager, request, repository, fetcher }: Transfer): Promise<Found> {
   request.progress?.({ event: "phase", phase: "resolving" });
   const host = hostPlatform();
-  const resolved = await fetcher.resolve(await registryErrand(repository, { ...request, host }));
+  const { insecureOptions } = request;
+  const { environment } = manager;
+  const errand = await registryErrand(repository, { insecureOptions, host, environment });
+  const resolved = await fetcher.resolve(errand);
   const reference = repositoryText(repository);
   const files = openContestedDirectory(fetcher.directory, reference);
   await verifyChain(files, resolved, repository.digest);

@@ -13,8 +13,8 @@ import { proxyFor } from "./proxy.ts";
 
 export type ClientSettings = {
   readonly proxy?: ProxySettings | undefined;
-  /** What this machine trusts, in PEM; otherwise what came with Node. */
-  readonly authorities?: string | undefined;
+  /** What this machine trusts, in PEM, asked for when there is TLS; otherwise what came with Node. */
+  readonly authorities?: (() => string | undefined) | undefined;
   readonly limits?: TimeLimits | undefined;
   /** Hears of attempts that are repeated, in sentences. */
   readonly log?: (text: string) => void;
@@ -41,7 +41,7 @@ const MOST_CONNECTIONS = 6;
 /** Opens a client; disposing it closes its connections. */
 export function openClient(settings: ClientSettings = {}): Client {
   const agents = new Map<string, HttpAgent>();
-  const contexts = new Map<string, SecureContext>();
+  const contexts = new Map<string, SecureContext | undefined>();
   return {
     limits: limitsOf(settings.limits),
     log: settings.log ?? (() => undefined),
@@ -49,7 +49,7 @@ export function openClient(settings: ClientSettings = {}): Client {
       const proxy = proxyFor(url, settings.proxy);
       const whole = proxy !== undefined && url.protocol === "http:";
       const key = JSON.stringify([url.protocol, proxy?.href, access.ca, access.insecureTls === true]);
-      const tls = tlsOptions({ settings, access, contexts });
+      const tls = tlsOptions({ url, proxy, settings, access, contexts });
       const agent = agents.get(key) ?? makeAgent({ url, proxy, tls });
       agents.set(key, agent);
       return { agent, tls, ...(whole ? { proxy } : {}) };
@@ -80,21 +80,26 @@ function makeAgent({
 }
 
 type TlsSources = {
+  readonly url: URL;
+  readonly proxy: URL | undefined;
   readonly settings: ClientSettings;
   readonly access: Access;
-  readonly contexts: Map<string, SecureContext>;
+  readonly contexts: Map<string, SecureContext | undefined>;
 };
 
-function tlsOptions({ settings, access, contexts }: TlsSources): AgentOptions {
+function tlsOptions({ url, proxy, settings, access, contexts }: TlsSources): AgentOptions {
+  if (![url.protocol, proxy?.protocol].includes("https:")) return {};
   const check = { rejectUnauthorized: access.insecureTls !== true };
-  if (settings.authorities === undefined && access.ca === undefined) return check;
   const key = access.ca ?? "";
-  let secureContext = contexts.get(key);
-  if (secureContext === undefined) {
-    // Made once: hundreds of certificates are parsed for it.
-    const known = settings.authorities === undefined ? rootCertificates : [settings.authorities];
-    secureContext = createSecureContext({ ca: access.ca === undefined ? [...known] : [...known, access.ca] });
-    contexts.set(key, secureContext);
-  }
-  return { ...check, secureContext };
+  // Made once: hundreds of certificates are parsed for it.
+  const secureContext = contexts.get(key) ?? makeContext(settings.authorities?.(), access.ca);
+  contexts.set(key, secureContext);
+  return { ...check, ...(secureContext === undefined ? {} : { secureContext }) };
+}
+
+/** Undefined where Node's own authorities are all: it has them parsed already. */
+function makeContext(authorities: string | undefined, own: string | undefined): SecureContext | undefined {
+  if (authorities === undefined && own === undefined) return undefined;
+  const known = authorities === undefined ? rootCertificates : [authorities];
+  return createSecureContext({ ca: own === undefined ? [...known] : [...known, own] });
 }

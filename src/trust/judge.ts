@@ -5,12 +5,12 @@
  */
 import { GantryError } from "../base/errors.ts";
 import { quoted } from "../base/text.ts";
+import { badConfig, type Roots } from "../config/files.ts";
 import { checkDigest } from "../image/hashing.ts";
 import type { ImageRecord } from "../image/record.ts";
 import { SIGNATURES_LIMIT, type Signature, signatureBlob } from "../image/signature.ts";
 import type { RuleName, Verdict } from "../image/verdict.ts";
 import { type Claim, type Decision, decide } from "./decide.ts";
-import { badConfig, type Roots } from "./files.ts";
 import { type KeyFile, keysFor, namedKeys } from "./keystore.ts";
 import { consentFor, type PlacedConsent, type Policy, readPolicy, ruleFor } from "./policy.ts";
 import { refusal } from "./refusal.ts";

@@ -7,9 +7,9 @@ import { mkdir, readdir } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { exists, syncDirectory, unlessMissing, unlinkIfPresent, writeFileDurably } from "../base/file.ts";
 import { quoted } from "../base/text.ts";
+import { badConfig, type Found, findFiles, type Roots, readConfiguration } from "../config/files.ts";
 import { KEYSTORE_DIRECTORY } from "../config/trust.ts";
 import { digestOf } from "../image/hashing.ts";
-import { badConfig, type Found, findFiles, type Roots, readConfiguration } from "./files.ts";
 import { prefixesOf } from "./scope.ts";
 
 /** Names a key is trusted for: every name, those below a prefix, or those of the rules that name it. */

@@ -3,8 +3,8 @@ import { basename, dirname } from "node:path";
 import type * as z from "zod";
 import { GantryError } from "../base/errors.ts";
 import { quoted } from "../base/text.ts";
+import { badConfig, findFiles, type Roots, readConfiguration } from "../config/files.ts";
 import { POLICY_DIRECTORY } from "../config/trust.ts";
-import { badConfig, findFiles, type Roots, readConfiguration } from "./files.ts";
 import { type Consent, PolicyFile, type Rule } from "./rule.ts";
 import { type Named, normalScope, scopeFit } from "./scope.ts";
 

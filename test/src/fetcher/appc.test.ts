@@ -50,7 +50,7 @@ async function world(resources: Readonly<Record<string, Resource>>): Promise<Wor
   const events: Event[] = [];
   const log: string[] = [];
   const limits = { attempts: 3, pause: 0, idle: 5000 };
-  const settings = { proxy: { http: proxy.url, https: proxy.url }, authorities: authority.ca, limits };
+  const settings = { proxy: { http: proxy.url, https: proxy.url }, authorities: () => authority.ca, limits };
   const client = openClient({ ...settings, log: (text) => log.push(text) });
   const common = { version: 1 as const, directory, servers: [], others: {} };
   const conversation = (request: AppcRequest | KeysRequest) => ({

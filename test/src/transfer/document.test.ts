@@ -236,10 +236,10 @@ test("tls: a private authority, none, and no check", async () => {
 test("tls: the machine's authorities replace those that came with Node, and a private one is added", async () => {
   const [one, two] = [await makeAuthority(), await makeAuthority()];
   await using web = await startWeb(good, one.server);
-  await using machine = openClient({ authorities: two.ca + one.ca, limits: PATIENT });
+  await using machine = openClient({ authorities: () => two.ca + one.ca, limits: PATIENT });
   const request = { url: new URL(web.url), limit: 10 };
   assert.equal((await fetchDocument(machine, { ...request, access: {} })).status, 200);
-  await using foreign = openClient({ authorities: two.ca, limits: PATIENT });
+  await using foreign = openClient({ authorities: () => two.ca, limits: PATIENT });
   await assert.rejects(
     fetchDocument(foreign, { ...request, access: {} }),
     refusal("FetchFailed", 1, web.url),

@@ -1,5 +1,5 @@
 /**
- * Files of the trust configuration: found below each of the configuration's directories, the first of a name masking the
+ * Files of the configuration: found below each of the configuration's directories, the first of a name masking the
  * others, as systemd does it. An empty file, or a link to /dev/null, masks and says nothing itself.
  */
 import { lstat, readdir, readlink } from "node:fs/promises";

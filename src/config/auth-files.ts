@@ -1,0 +1,125 @@
+/** auth.d: credentials of the machine, in the two kinds of files that rkt had (gantry-registries(5)). */
+import { dirname } from "node:path";
+import * as z from "zod";
+import { GantryError } from "../base/errors.ts";
+import { quoted } from "../base/text.ts";
+import type { Credentials } from "../inbox/protocol.ts";
+import { badConfig, findFiles, type Roots, readConfiguration } from "./files.ts";
+import { isJson, parseConfiguration } from "./registry-files.ts";
+
+export const AUTH_DIRECTORY = "auth.d";
+
+const FILE_LIMIT = 1024 * 1024;
+
+const Text = z.string().min(1);
+const Pair = z.strictObject({ user: Text, password: Text });
+const Hosts = z.array(Text).min(1);
+const VERSION = { rktVersion: z.literal("v1") };
+
+const AuthFile = z.union([
+  z.strictObject({ rktKind: z.literal("dockerAuth"), ...VERSION, registries: Hosts, credentials: Pair }),
+  z.strictObject({
+    rktKind: z.literal("auth"),
+    ...VERSION,
+    domains: Hosts,
+    type: z.literal("basic"),
+    credentials: Pair,
+  }),
+  z.strictObject({
+    rktKind: z.literal("auth"),
+    ...VERSION,
+    domains: Hosts,
+    type: z.literal("oauth"),
+    credentials: z.strictObject({ token: Text }),
+  }),
+]);
+type AuthFile = z.infer<typeof AuthFile>;
+
+/** Discriminates, so that a wrong key is told of the kind that the file says it is. */
+const Kind = z.looseObject({
+  rktKind: z.enum(["auth", "dockerAuth"]),
+  rktVersion: z.literal("v1"),
+  type: z.string().optional(),
+});
+
+export type AuthKind = AuthFile["rktKind"];
+
+type Placed = {
+  readonly kind: AuthKind;
+  readonly host: string;
+  readonly credentials: Credentials;
+  readonly file: string;
+};
+
+export type AuthFiles = {
+  /** What is configured for a host; of a registry, docker.io has many names. */
+  find(kind: AuthKind, host: string): Credentials | undefined;
+};
+
+/** All credentials of the machine; a host of a directory that goes first hides it in the others. Throws BadConfig. */
+export async function readAuthFiles(roots: Roots): Promise<AuthFiles> {
+  const placed: Placed[] = [];
+  for (const { path, masked } of await findFiles(roots, AUTH_DIRECTORY, isJson)) {
+    if (masked) continue;
+    for (const one of entriesOf(parseAuthFile(await readConfiguration(path, FILE_LIMIT), path), path)) {
+      refuseDouble(placed, one);
+      placed.push(one);
+    }
+  }
+  const order = ({ file }: Placed) => roots.indexOf(dirname(dirname(file)));
+  placed.sort((a, b) => order(a) - order(b));
+  return {
+    find: (kind, host) =>
+      placed.find((one) => one.kind === kind && one.host === registryName(host))?.credentials,
+  };
+}
+
+function parseAuthFile(bytes: Buffer, path: string): AuthFile {
+  const { rktKind, type } = parseConfiguration(Kind, bytes, path);
+  if (rktKind === "auth" && type === "aws") {
+    throw new GantryError("Unsupported", `${quoted(path)}: credentials of the type "aws" are not supported`);
+  }
+  const wanted = AuthFile.options.find(
+    ({ shape }) =>
+      shape.rktKind.value === rktKind &&
+      (!("type" in shape) || type === undefined || shape.type.value === type),
+  );
+  if (wanted === undefined) throw badConfig(path, `is wrong at "type": it is none of basic, oauth`);
+  return parseConfiguration<AuthFile>(wanted, bytes, path);
+}
+
+function entriesOf(file: AuthFile, path: string): Placed[] {
+  if (file.rktKind === "dockerAuth") {
+    const credentials = { kind: "basic", ...file.credentials } as const;
+    return file.registries.map((host) => ({
+      kind: file.rktKind,
+      host: registryName(host),
+      credentials,
+      file: path,
+    }));
+  }
+  const credentials: Credentials =
+    file.type === "basic" ? { kind: "basic", ...file.credentials } : { kind: "bearer", ...file.credentials };
+  return file.domains.map((host) => ({
+    kind: file.rktKind,
+    host: registryName(host),
+    credentials,
+    file: path,
+  }));
+}
+
+function refuseDouble(placed: readonly Placed[], { kind, host, file }: Placed): void {
+  const same = placed.find(
+    (one) => one.kind === kind && one.host === host && dirname(one.file) === dirname(file),
+  );
+  if (same === undefined) return;
+  throw badConfig(file, `has credentials for ${quoted(host)}, which ${quoted(same.file)} has, too`);
+}
+
+const HUB = /^(registry-1\.|index\.|registry\.)?docker\.io$/;
+
+/** A registry as names call it: without scheme and path, and Docker Hub by its one name. */
+export function registryName(text: string): string {
+  const host = text.replace(/^https?:\/\//i, "").replace(/\/.*$/s, "");
+  return HUB.test(host) ? "docker.io" : host;
+}
