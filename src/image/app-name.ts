@@ -17,6 +17,11 @@ export function isName(text: string): boolean {
   return NAME.test(text);
 }
 
+/** Whether a name begins with what can be a host of the world: appc's names of images say where they are. */
+export function isDiscoverable({ name }: AppName): boolean {
+  return /^[^/]*\.[^/]*(\/|$)/.test(name);
+}
+
 /**
  * Parses an app string. Undefined when its first part is no appc identifier. Throws BadReference when it is one and
  * what follows is malformed.

@@ -1,6 +1,7 @@
 /** Where fetching ACIs begins: with what a caller asked for. */
 import { GantryError } from "../base/errors.ts";
 import { quoted } from "../base/text.ts";
+import { isDiscoverable } from "../image/app-name.ts";
 import { hostPlatform } from "../image/platform.ts";
 import type { ImageRecord } from "../image/record.ts";
 import type { ImageReference } from "../image/reference.ts";
@@ -11,7 +12,7 @@ import { judgeUnsigned } from "../trust/verdict.ts";
 import { type AciFetch, acceptAci, signaturesBeside } from "./aci.ts";
 import { fetcherTransfer } from "./aci-transfer.ts";
 import { fetchApp, fetchUrl } from "./appc.ts";
-import { storedApp } from "./dependencies.ts";
+import { type Asked, storedApp } from "./dependencies.ts";
 import type { FetchRequest, ImageManager } from "./images.ts";
 import type { PullPolicy } from "./pull-policy.ts";
 import type { Workers } from "./workers.ts";
@@ -43,7 +44,7 @@ export async function fetchRemote(
 ): Promise<ImageRecord> {
   if (reference.kind === "name" && reference.app !== undefined) {
     const asked = { app: reference.app };
-    return (await storedApp(fetch, asked)) ?? (await fetchApp(fetch, asked));
+    return (await storedApp(fetch, asked)) ?? (await discover(fetch, asked, source));
   }
   if (reference.kind !== "url")
     throw new GantryError("BadReference", `${quoted(source)} names nothing to download`);
@@ -52,6 +53,18 @@ export async function fetchRemote(
   throw new GantryError("BadReference", `${quoted(source)} does not end in .aci`, {
     hint: "images in registries are named docker://REGISTRY/NAME",
   });
+}
+
+async function discover(fetch: AciFetch, asked: Asked, source: string): Promise<ImageRecord> {
+  const hint = `images in registries are named docker://${source}`;
+  if (!isDiscoverable(asked.app)) {
+    throw new GantryError(
+      "NoSuchImage",
+      `${quoted(source)} is neither in the store nor the name of a server's image`,
+      { hint },
+    );
+  }
+  return await fetchApp(fetch, asked);
 }
 
 /** Decides about an ACI from a file. Throws as acceptAci(). */

@@ -1,6 +1,7 @@
 /** Preparing a pod: the one errand every `run` waits for, so nothing is loaded here that it does not need. */
 import { GantryError } from "../base/errors.ts";
 import { quoted } from "../base/text.ts";
+import { isDiscoverable } from "../image/app-name.ts";
 import type { ImageRecord } from "../image/record.ts";
 import { parseImageReference } from "../image/reference.ts";
 import { checkValue, parseDocument } from "../pod/check.ts";
@@ -83,7 +84,9 @@ async function storedImage(local: Local, request: Ask): Promise<ImageRecord | un
   const { source, pullPolicy } = request;
   const reference = parseImageReference(source);
   if (reference.kind !== "id" && reference.kind !== "name" && reference.kind !== "registry") return undefined;
-  const fetched = reference.kind === "registry" || (reference.kind === "name" && reference.app === undefined);
+  const fetched =
+    reference.kind === "registry" ||
+    (reference.kind === "name" && (reference.app === undefined || isDiscoverable(reference.app)));
   if (fetched && pullPolicy === "update") return undefined;
   const record = await lookUpRecord({ directory: local.paths.data }, reference, source);
   if (record === undefined && (!fetched || pullPolicy === "never")) throw noSuchRecord(source);
@@ -94,7 +97,7 @@ async function obtainImage(local: Local, { watchFetch, ...request }: Ask): Promi
   const { fetchImage } = await import("./images.ts");
   using watch = watchFetch?.(request.source);
   const watching = watch === undefined ? {} : { signal: watch.signal, progress: watch.progress };
-  return await fetchImage(local, { ...request, pullPolicy: "update", ...watching });
+  return await fetchImage(local, { ...request, ...watching });
 }
 
 type Ask = Wish & {
