@@ -1,0 +1,211 @@
+/** App container images from a server to a running pod: discovery, dependencies, whitelists, pull policies, signatures. */
+import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
+import { test } from "node:test";
+import { type AciHost, ARCH, withAciHost } from "../fixtures/aci-host.ts";
+import { discoveryPage } from "../fixtures/aci-site.ts";
+import type { TarEntry } from "../fixtures/tar.ts";
+import { busyboxEntries } from "../fixtures/trees.ts";
+
+const INSECURE = "--insecure-options=image,tls";
+
+async function succeed({ host }: AciHost, ...words: string[]): Promise<string> {
+  const { status, stdout, stderr } = await host.exec(words);
+  assert.equal(status, 0, `${words.join(" ")}\n${stdout}${stderr}`);
+  return stdout.trim();
+}
+
+async function refuse({ host }: AciHost, words: readonly string[], status: number, ...texts: string[]) {
+  const result = await host.exec(words);
+  assert.deepEqual([result.status, result.stdout], [status, ""], result.stderr);
+  for (const text of texts) assert.ok(result.stderr.includes(text), `${result.stderr}\nlacks ${text}`);
+}
+
+/** What a fetch may leave behind: nothing when it gives "". */
+async function remains(acis: AciHost): Promise<string> {
+  return await succeed(
+    acis,
+    "sh",
+    "-c",
+    `find /var/lib/gantry/inbox -mindepth 1; find /var/lib/gantry -maxdepth 2 -name '.*'
+     systemctl list-units --all --no-legend --plain 'gantry-fetch-*' 'gantry-unpack-*'; systemctl --failed --no-legend --plain`,
+  );
+}
+
+const file = (path: string, body: string): TarEntry => ({ name: `rootfs/${path}`, mode: 0o755, body });
+const needs = (...images: readonly string[]) => images.map((name) => ({ imageName: `example.com/${name}` }));
+const command = (script: string) => ({ exec: ["/bin/sh", "-c", script], user: "0", group: "0" });
+
+test("run of a name that nobody has fetched: discovered, its dependencies below it, as their whitelists say", async (t) => {
+  await withAciHost(t, { name: "appc" }, async (acis) => {
+    await acis.publish("busybox", busyboxEntries("rootfs/"));
+    await acis.publish(
+      "base",
+      [
+        file("data/one", "base"),
+        file("data/two", "base"),
+        file("etc/base", "base"),
+        { name: "rootfs/link", type: "symlink", linkname: "data" },
+      ],
+      {
+        manifest: { pathWhitelist: ["/data/one", "/data/two", "/link"] },
+      },
+    );
+    await acis.publish("lib", [file("data/two", "lib"), file("data/three", "lib")], {
+      manifest: { dependencies: needs("base"), pathWhitelist: ["/data/one", "/data/three", "/link"] },
+    });
+    const script =
+      "find /data /link /etc/base 2>/dev/null | sort; cat /data/* /link/own; test -L /link || echo replaced";
+    await acis.publish("app", [file("data/own", "app"), file("link/own", "app")], {
+      manifest: { dependencies: needs("busybox", "lib"), app: command(script) },
+    });
+    const out = await succeed(acis, "gantry", "run", INSECURE, "--net=none", "example.com/app");
+    assert.deepEqual(out.split("\n"), [
+      "/data",
+      "/data/one",
+      "/data/own",
+      "/data/three",
+      "/link",
+      "/link/own",
+      "baseapplibappreplaced",
+    ]);
+    assert.equal(
+      (await succeed(acis, "gantry", "image", "list", "--format=json")).match(
+        /"example\.com\/(app|base|busybox|lib):/g,
+      )?.length,
+      4,
+    );
+    const asked = acis.asked();
+    assert.deepEqual(
+      asked.slice(0, 3).map((line) => line.split(" ")[1]),
+      [
+        "example.com/app?ac-discovery=1",
+        "example.com/?ac-discovery=1",
+        `dl.example.com/example.com/app-latest-${ARCH}.aci`,
+      ],
+    );
+    assert.equal(await succeed(acis, "gantry", "run", INSECURE, "--net=none", "example.com/app"), out);
+    assert.deepEqual(acis.asked(), []);
+    assert.equal(await remains(acis), "");
+    await refuse(
+      acis,
+      ["gantry", "image", "rm", "example.com/lib"],
+      1,
+      "is needed by image",
+      "example.com/app",
+    );
+  });
+});
+
+test("pull policies, with ETag and Cache-Control, from the command line", async (t) => {
+  await withAciHost(t, { name: "appc-policy" }, async (acis) => {
+    const publish = (body: string, cacheControl = "no-cache") =>
+      acis.publish("app", [...busyboxEntries("rootfs/"), file("version", body)], {
+        manifest: { app: command("cat /version") },
+        resource: { headers: { "cache-control": cacheControl } },
+      });
+    const run = (policy: string) =>
+      succeed(acis, "gantry", "run", INSECURE, "--net=none", `--pull-policy=${policy}`, "example.com/app");
+    const images = () => acis.asked().filter((line) => line.includes(".aci "));
+    await refuse(
+      acis,
+      ["gantry", "fetch", INSECURE, "--pull-policy=never", "example.com/app"],
+      4,
+      '"example.com/app"',
+    );
+    assert.deepEqual(acis.asked(), []);
+    await publish("1");
+    assert.equal(await run("new"), "1");
+    await publish("2");
+    assert.equal(await run("new"), "1");
+    assert.equal(await run("never"), "1");
+    assert.equal(images().length, 1);
+    assert.equal(await run("update"), "2");
+    assert.equal(await run("update"), "2");
+    const [first, second] = images();
+    assert.match(first ?? "", / "[0-9a-f]+"$/);
+    assert.notEqual(first, second);
+    await publish("3", "max-age=3600");
+    assert.equal(await run("update"), "3");
+    images();
+    await publish("4");
+    assert.equal(await run("update"), "3");
+    assert.deepEqual(images(), []);
+    assert.equal(await remains(acis), "");
+  });
+});
+
+test("hostile pages and images end in a sentence that names them, and nothing is stored", async (t) => {
+  await withAciHost(t, { name: "appc-hostile" }, async (acis) => {
+    const fetch = ["gantry", "fetch", INSECURE, "example.com/app"];
+    const image = `/example.com/app-latest-${ARCH}.aci`;
+    const tag = (url: string) => discoveryPage(["ac-discovery", "example.com", url]);
+    const page = tag("https://dl.example.com/{name}-{version}-{arch}.{ext}");
+    const rounds: readonly (readonly [what: () => void, status: number, text: string])[] = [
+      [
+        () => acis.serve("/", { status: 301, headers: { location: "https://example.com/?ac-discovery=1" } }),
+        1,
+        "redirects more than 10 times",
+      ],
+      [() => acis.serve("/", { body: "<meta>".repeat(400_000) }), 1, "the limit is 1048576 bytes"],
+      [
+        () => acis.serve("/", { body: `${tag("https://dl.example.com/{ext}").body}`.repeat(2000) }),
+        1,
+        "2000 ac-discovery tags",
+      ],
+      [() => acis.serve("/", tag("http://dl.example.com/{name}.{ext}")), 1, "no endpoints discovered"],
+      [() => acis.serve("/", tag("file:///etc/{ext}")), 1, "no endpoints discovered"],
+      [
+        () =>
+          acis.serve("/", discoveryPage(["ac-discovery", "example.com/ap", "https://dl.example.com/{ext}"])),
+        1,
+        "no endpoints discovered",
+      ],
+      [() => acis.serve("/", page), 4, "answers 404"],
+      [() => acis.serve(image, { body: "no archive" }), 1, "no tar archive"],
+      [
+        () => acis.serve(image, { status: 302, headers: { location: "http://dl.example.com/x.aci" } }),
+        1,
+        "not encrypted",
+      ],
+      [() => acis.serve(image, { body: "x".repeat(1000), cut: 100, simple: true }), 1, "app-latest"],
+    ];
+    for (const [arrange, status, text] of rounds) {
+      arrange();
+      await refuse(acis, fetch, status, text);
+      assert.equal(await remains(acis), "");
+    }
+    await acis.publish("app", [file("x", "x")], { name: "example.com/other" });
+    await refuse(acis, fetch, 1, '"example.com/app" expected but "example.com/other" got found');
+    await refuse(
+      acis,
+      ["gantry", "fetch", "--insecure-options=image", "example.com/app"],
+      1,
+      "example.com",
+      "certificate",
+    );
+    assert.equal(
+      await succeed(acis, "sh", "-c", "ls -A /var/lib/gantry/images /var/lib/gantry/layers"),
+      "/var/lib/gantry/images:\n\n/var/lib/gantry/layers:",
+    );
+    assert.equal(await remains(acis), "");
+  });
+});
+
+test("a local .aci finds what it needs in the store, and then on its server", async (t) => {
+  await withAciHost(t, { name: "appc-local" }, async (acis) => {
+    const base = await acis.publish("base", busyboxEntries("rootfs/"));
+    const app = await acis.publish("app", [file("own", "own")], {
+      manifest: { dependencies: needs("base"), app: command("cat /own") },
+    });
+    await acis.host.put("/srv/app.aci", readFileSync(app));
+    await acis.host.put("/srv/base.aci", readFileSync(base));
+    await succeed(acis, "gantry", "fetch", INSECURE, "/srv/base.aci");
+    assert.equal(await succeed(acis, "gantry", "run", INSECURE, "--net=none", "/srv/app.aci"), "own");
+    assert.deepEqual(acis.asked(), []);
+    const id = await succeed(acis, "gantry", "fetch", INSECURE, "--pull-policy=update", "/srv/app.aci");
+    assert.match(id, /^sha512-[0-9a-f]{128}$/);
+    assert.ok(acis.asked().some((line) => line.includes("base-latest")));
+    assert.equal(await remains(acis), "");
+  });
+});
