@@ -2,6 +2,7 @@
 import type { Call, Errand } from "../bus/objects.ts";
 import { ACTIONS } from "../interface/actions.ts";
 import { fetchImage, parseInsecureOptions, parsePullPolicy, removeImage } from "../manager/images.ts";
+import { verifyImage } from "../manager/verify.ts";
 import { type Agent, beginOperation } from "./agent.ts";
 import { watchFetch } from "./fetch-watch.ts";
 import type { Progress } from "./operations.ts";
@@ -29,6 +30,23 @@ export function fetch(agent: Agent, call: Call, { source, insecure, ...given }: 
       further: insecureOptions.length > 0 ? [ACTIONS.imageSkipVerification] : [],
     },
     run: () => beginOperation(agent, call, { kind: "image.fetch", target: source, run }),
+  };
+}
+
+/** Compares an image with what was imported. The result is what was found, as JSON. */
+export function verify(
+  agent: Agent,
+  call: Call,
+  { image, repair }: { readonly image: NamedImage; readonly repair: boolean },
+): Errand<string> {
+  const name = image.names[0] ?? image.id;
+  const run = async ({ phase, signal }: Progress, uid: number) => {
+    phase("verifying");
+    return JSON.stringify(await verifyImage(agent.images, { image: image.id, repair, uid, signal }));
+  };
+  return {
+    demand: { details: { verb: "verify", image: name }, further: repair ? [ACTIONS.imageFetch] : [] },
+    run: () => beginOperation(agent, call, { kind: "image.verify", target: name, run }),
   };
 }
 

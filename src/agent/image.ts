@@ -3,7 +3,7 @@ import { type Collection, implement } from "../bus/objects.ts";
 import { IMAGE } from "../interface/image.ts";
 import { type ImageRecord, inspectImage, listImages } from "../manager/images.ts";
 import type { Agent } from "./agent.ts";
-import { remove } from "./image-verbs.ts";
+import { remove, verify } from "./image-verbs.ts";
 import { IMAGES } from "./paths.ts";
 
 export type ImageEntity = { readonly agent: Agent; readonly image: ImageRecord };
@@ -11,6 +11,8 @@ export type ImageEntity = { readonly agent: Agent; readonly image: ImageRecord }
 export const imageFace = implement<typeof IMAGE, ImageEntity>(IMAGE, {
   methods: {
     Inspect: async ({ agent, image }) => JSON.stringify(await inspectImage(agent.images, image.id)),
+    Verify: ({ agent, image }, { options }, call) =>
+      verify(agent, call, { image, repair: options.repair ?? false }),
     Remove: ({ agent, image }, _, call) => remove(agent, call, image),
   },
   properties: ({ image }) => ({

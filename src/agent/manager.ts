@@ -8,7 +8,7 @@ import type { Installed } from "../manager/installer.ts";
 import type { PodStatus } from "../manager/manager.ts";
 import { type Agent, beginOperation } from "./agent.ts";
 import { unpackedSize } from "./image.ts";
-import { fetch, remove } from "./image-verbs.ts";
+import { fetch, remove, verify } from "./image-verbs.ts";
 import { installPod, refreshPod, uninstallPod } from "./install-verbs.ts";
 import type { Operation, Operations } from "./operations.ts";
 import { imagePath, operationPath, podPath } from "./paths.ts";
@@ -56,6 +56,11 @@ const managerFace = implement<typeof MANAGER, Agent>(MANAGER, {
     TrustRule: (agent, { rule }) => trustRule(agent, rule),
     TrustDigest: (agent, consent, call) => trustDigest(agent, call, consent),
     Distrust: (agent, wish) => distrust(agent, wish),
+    VerifyImage: async (agent, { image, options }, call) =>
+      verify(agent, call, {
+        image: await findImage(agent.images, image),
+        repair: options.repair ?? false,
+      }),
     CollectGarbage: (agent, _, call) => collectGarbage(agent, call),
     ListOperations: ({ operations }) => operations.list().map(operationRow),
     GetOperation: ({ operations }, { id }) => operationPath(requireOperation(operations, id).id),

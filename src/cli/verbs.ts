@@ -12,6 +12,7 @@ export const VERBS: Readonly<Record<string, () => Promise<Verb>>> = {
   "image cat-manifest": async () => (await import("./verbs/image-cat-manifest.ts")).verb,
   "image inspect": async () => (await import("./verbs/image-inspect.ts")).verb,
   "image list": async () => (await import("./verbs/image-list.ts")).verb,
+  "image verify": async () => (await import("./verbs/image-verify.ts")).verb,
   "image rm": async () => (await import("./verbs/image-rm.ts")).verb,
   install: async () => (await import("./verbs/install.ts")).verb,
   kill: async () => (await import("./verbs/kill.ts")).verb,

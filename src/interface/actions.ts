@@ -12,6 +12,7 @@ export const ACTIONS = {
   podUninstall: "org.gantry1.pod.uninstall",
   imageFetch: "org.gantry1.image.fetch",
   imageRemove: "org.gantry1.image.remove",
+  imageVerify: "org.gantry1.image.verify",
   imageSkipVerification: "org.gantry1.image.skip-verification",
   trustChange: "org.gantry1.trust.change",
   gc: "org.gantry1.gc",

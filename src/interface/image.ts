@@ -8,6 +8,11 @@ export const IMAGE = defineInterface({
   doc: "An imported image.",
   methods: {
     Inspect: query("As the Manager's InspectImage.", { in: [], out: [["s", "json"]] }),
+    Verify: work("As the Manager's VerifyImage.", {
+      in: [],
+      options: { repair: ["b", "As there."] },
+      action: ACTIONS.imageVerify,
+    }),
     Remove: work("As the Manager's RemoveImage.", { in: [], options: {}, action: ACTIONS.imageRemove }),
   },
   properties: {

@@ -144,6 +144,14 @@ export const MANAGER = defineInterface({
       action: ACTIONS.imageRemove,
     }),
     ...TRUST_METHODS,
+    VerifyImage: work(
+      "Compares all files of an image with what was imported. The operation's result is the JSON of `gantry image verify --format=json`, whatever was found.",
+      {
+        in: IMAGE,
+        options: { repair: ["b", "Take what differs from where the image came from once more."] },
+        action: ACTIONS.imageVerify,
+      },
+    ),
     CollectGarbage: work("Removes pods that ended long ago, and whatever nothing refers to.", {
       in: [],
       options: {},

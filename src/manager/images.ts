@@ -22,6 +22,7 @@ import type { Progress } from "../store/progress.ts";
 import { removeImageRecord } from "../store/remove.ts";
 import { importReference } from "../store/source.ts";
 import { openStore, type Store } from "../store/store.ts";
+import type { Tools } from "../store/tool.ts";
 import type { Unpacker } from "../store/unpacker.ts";
 import { podsUsing } from "../store/uses.ts";
 import type { Judge } from "../trust/subject.ts";
@@ -44,6 +45,8 @@ export type ImageManager = {
   readonly environment?: Environment;
   /** Runs gantry-unpack; a transient unit of systemd's unless given. */
   readonly unpacker?: Unpacker;
+  /** Runs gantry-pack and gantry-audit; transient units of systemd's unless given. */
+  readonly tools?: Tools;
   /** Brings ACIs from other machines. */
   readonly transfer?: Transfer;
   /** Says why an image may run. */

@@ -26,6 +26,11 @@ export function remoteImages({ authentication }: Pick<Caller, "authentication">)
       JSON.parse(await agent.ask((manager) => callMethod(manager, [MANAGER, "InspectImage"], { image }))),
     manifest: async (image) =>
       JSON.parse(await agent.ask((manager) => callMethod(manager, [MANAGER, "GetImageManifest"], { image }))),
+    verify: async (image, { repair, signal }) => {
+      const args = { image, options: repair ? { repair } : {} };
+      const begin = (manager: Peer) => callMethod(manager, [MANAGER, "VerifyImage"], args);
+      return JSON.parse(await work(agent, begin, signal === undefined ? {} : { signal }));
+    },
     remove: (image) =>
       work(agent, (manager) => callMethod(manager, [MANAGER, "RemoveImage"], { image, options: {} })),
     [Symbol.asyncDispose]: () => agent.close(),

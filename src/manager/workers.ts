@@ -1,12 +1,15 @@
 /** The processes that do what the manager does not do itself: systemd runs each in a unit of its own. */
 import { join } from "node:path";
 import type { Paths } from "../config/paths.ts";
+import type { Tools } from "../store/tool.ts";
+import { unitTools } from "../store/tool-unit.ts";
 import { unitUnpacker } from "../store/unpack-unit.ts";
 import type { Unpacker } from "../store/unpacker.ts";
 import { connectSystemd, type Systemd } from "../systemd/systemd.ts";
 
 export type Workers = AsyncDisposable & {
   readonly unpacker: Unpacker;
+  readonly tools: Tools;
   /** Connects when it is needed for the first time. */
   systemd(): Promise<Systemd>;
 };
@@ -15,9 +18,11 @@ export type WorkersOptions = {
   readonly paths: Paths;
   /** Runs gantry-unpack; a transient unit of systemd's unless given. */
   readonly unpacker?: Unpacker | undefined;
+  /** Runs gantry-pack and gantry-audit; transient units unless given. */
+  readonly tools?: Tools | undefined;
 };
 
-export function openWorkers({ paths, unpacker }: WorkersOptions): Workers {
+export function openWorkers({ paths, unpacker, tools }: WorkersOptions): Workers {
   let connection: Promise<Systemd> | undefined;
   const systemd = () => {
     connection ??= connectSystemd();
@@ -26,6 +31,7 @@ export function openWorkers({ paths, unpacker }: WorkersOptions): Workers {
   const program = join(paths.libexec, "gantry-unpack");
   return {
     unpacker: unpacker ?? (async (request) => await unitUnpacker(await systemd(), program)(request)),
+    tools: tools ?? unitTools(systemd, paths.libexec),
     systemd,
     [Symbol.asyncDispose]: async () => {
       // A connection that failed was reported by whoever needed it.

@@ -16,6 +16,11 @@ export async function keepBlob(operation: Operation, digest: string, bytes: Buff
   await writeFileDurably(path, bytes, { scratch: operation.directory });
 }
 
+/** The same in the place of what is there and has another digest. */
+export async function replaceBlob(operation: Operation, digest: string, bytes: Buffer): Promise<void> {
+  await writeFileDurably(blobPath(operation.store, digest), bytes, { scratch: operation.directory });
+}
+
 /** A document's bytes, their digest checked once more. Throws StoreCorrupt. */
 export async function readStoredBlob(store: Store, digest: string): Promise<Buffer> {
   const path = blobPath(store, digest);

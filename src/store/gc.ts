@@ -3,7 +3,7 @@
  * uses are read again, and what turned out to be in use is put back.
  */
 import { rename } from "node:fs/promises";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { errnoOf } from "../base/errors.ts";
 import { exists, namesIn, unlessMissing } from "../base/file.ts";
 import { collectClaims } from "./claims.ts";
@@ -28,6 +28,11 @@ export type CollectOptions = {
 const GARBAGE = ".garbage-";
 /** `.garbage-<collector>-<file>`, the collector being named as an operation is. */
 const GARBAGE_NAME = /^\.garbage-(\d+-\d+-[0-9a-f]{8}-[0-9a-f]{12})-(.+)$/;
+
+/** What a file of the store is called while an operation, or a collector, has set it aside. */
+export function setAsideName(owner: string, path: string): string {
+  return `${GARBAGE}${owner}-${basename(path)}`;
+}
 
 /** Removes what dead operations left and what nothing uses. */
 export async function collectGarbage(store: Store, options: CollectOptions): Promise<Collected> {
@@ -78,7 +83,7 @@ async function setAside(
   // A layer's list sorts behind its tree and must go before it: a layer is whole only with both, and nobody publishes
   // a list while the tree is there.
   for (const file of files.reverse()) {
-    await setAsideFile(join(directory, file), join(directory, `${GARBAGE}${collector}-${file}`));
+    await setAsideFile(join(directory, file), join(directory, setAsideName(collector, file)));
   }
 }
 

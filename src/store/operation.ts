@@ -16,6 +16,8 @@ export type Operation = AsyncDisposable & {
   /** `<pid>-<start time>-<boot>-<random>` */
   readonly id: string;
   readonly directory: string;
+  /** 1, 2, 3 …: tells parts of the operation's work apart. */
+  nextNumber(): number;
   /** An empty directory that nobody else uses. */
   makeDirectory(name: string): Promise<string>;
   /**
@@ -34,10 +36,15 @@ export async function beginOperation(store: Store): Promise<Operation> {
   const directory = join(inboxDirectory(store), id);
   await makeDirectory(directory);
   const relied = new Set<string>();
+  let number = 0;
   return {
     store,
     id,
     directory,
+    nextNumber: () => {
+      number += 1;
+      return number;
+    },
     makeDirectory: (name) => makeDirectory(join(directory, name)),
     relyOn: async (names) => {
       for (const name of names) relied.add(name);

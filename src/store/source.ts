@@ -21,6 +21,7 @@ export type Acceptors = {
   readonly acceptAci: (aci: UnpackedAci, path: string) => Promise<Acceptance>;
 };
 
+type FindOptions = Pick<ImportOptions, "unpacker" | "signal"> & { readonly host: HostPlatform };
 type Options = Omit<ImportOptions, "verdict"> & Acceptors & { readonly host: HostPlatform };
 
 /** Digest and size of a compressed archive as it was given. */
@@ -39,7 +40,7 @@ export async function importReference(
   reference: FileReference,
   options: Options,
 ): Promise<ImageRecord> {
-  const found = await findImage(operation, reference, options);
+  const found = await findSource(operation, reference, options);
   if (found.kind === "image") {
     const verdict = await options.acceptImage(found.image);
     return await importImage(operation, found.image, { ...options, verdict });
@@ -50,7 +51,12 @@ export async function importReference(
   return await keepAci(operation, { aci, acceptance }, options);
 }
 
-async function findImage(operation: Operation, reference: FileReference, options: Options): Promise<Found> {
+/** What a reference leads to, its documents verified. Throws NoSuchImage, and whatever reading and choosing throw. */
+export async function findSource(
+  operation: Operation,
+  reference: FileReference,
+  options: FindOptions,
+): Promise<Found> {
   const { path } = reference;
   const directory = await isDirectory(path);
   switch (reference.kind) {
@@ -94,7 +100,7 @@ async function aciFile(path: string): Promise<Found> {
   return { kind: "aci", extent: { path, offset: 0, length: (await file.stat()).size } };
 }
 
-async function findByContent(operation: Operation, path: string, options: Options): Promise<Found> {
+async function findByContent(operation: Operation, path: string, options: FindOptions): Promise<Found> {
   const { archive, extent, served } = await openOuter(operation, path, options);
   // docker save writes an OCI layout as well: the layout has a manifest of its own, with sizes and digests.
   if (archive.names.has("oci-layout")) return imageFound(await readLayout(archive, { host: options.host }));
@@ -108,7 +114,7 @@ async function findByContent(operation: Operation, path: string, options: Option
 type Outer = { readonly archive: Archive; readonly extent: Extent; readonly served?: Served };
 
 /** An archive of an image as an uncompressed tar: itself, or a copy in the inbox. */
-async function openOuter(operation: Operation, path: string, options: Options): Promise<Outer> {
+async function openOuter(operation: Operation, path: string, options: FindOptions): Promise<Outer> {
   const compressed = (await compressionOf(path)) !== undefined;
   const plain = compressed ? await decompressArchive(operation, path, options) : { path };
   const archive = await openArchive(plain.path, path);

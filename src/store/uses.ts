@@ -5,6 +5,7 @@
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { namesIn, unlessMissing } from "../base/file.ts";
+import { fileNameOf } from "../image/digest.ts";
 import { imageIds } from "./images.ts";
 import { operationLives, referencesPath } from "./operation.ts";
 import { imagePath, inboxDirectory, type Store } from "./store.ts";
@@ -26,6 +27,11 @@ export async function podsUsing(store: Store, imageId: string): Promise<string[]
     if (names.has(imageId)) using.push(pod.replace(/^\.preparing-/, ""));
   }
   return using;
+}
+
+/** The pods, by the name of their directory, that mount this layer. */
+export async function podsUsingLayer(store: Store, diffId: string): Promise<string[]> {
+  return await podsUsing(store, fileNameOf(diffId));
 }
 
 async function recordFiles(store: Store): Promise<string[]> {
