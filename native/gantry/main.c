@@ -114,7 +114,7 @@ static int launch_verb(char **arguments) {
         fputs("gantry: the launch order is not one this version knows\n", stderr);
         return 125;
     }
-    int status = launch_run(&order);
+    int status = launch_run(&order, NULL);
     launch_order_done(&order);
     (void)node_wait(node);
     return status;

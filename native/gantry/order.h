@@ -20,7 +20,6 @@ typedef struct LaunchOrder {
     bool terminal;
     bool stdin_wanted;
     void *document; /* owns the strings */
-    bool quiet;     /* do not print what was started: systemd asked */
 } LaunchOrder;
 
 /* Parses one line. -EBADMSG if it is no launch order. Free with launch_order_done(). */

@@ -5,6 +5,7 @@
 #include <linux/sched.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -148,6 +149,7 @@ static int init_clone(Start *start, pid_t *ret_pid, Failure *failure) {
 _Noreturn static void init_become(const Start *start) {
     char byte;
     Failure failure = { 0 };
+    (void)prctl(PR_SET_DUMPABLE, 0); /* from here on the pod's /proc shows this process */
     if (io_read(start->go, &byte, 1) != 1)
         _exit(EXIT_STATUS_NAMESPACE); /* who cloned us has failed and says why */
     int r = namespaces_enter(start->sandbox->plan, &failure);

@@ -27,6 +27,9 @@ async function web({ output }: PodHost): Promise<PodStatus> {
   return JSON.parse(await output("status", "--format=json", "web")) as PodStatus;
 }
 
+/** What failed may be read until the next start. */
+const ALIVE = "--state=active,activating,deactivating,reloading";
+
 const WITHOUT_NODE = "for f in cli agent; do mv /usr/lib/gantry/$f.cjs /usr/lib/gantry/$f.away; done";
 const WITH_NODE = "for f in cli agent; do mv /usr/lib/gantry/$f.away /usr/lib/gantry/$f.cjs; done";
 
@@ -151,6 +154,59 @@ test("an app that cannot start fails the unit's start, and one that fails ends i
       await shell("systemctl show -P Result gantry@web"),
       "success",
       "the last app's end is the pod's",
+    );
+  });
+});
+
+test("an app that fails at once ends the pod, whether its start is still under way or not", async (t) => {
+  await withPods(t, { name: "at-once" }, async (pods) => {
+    const { host, shell } = pods;
+    const quick: App = { name: "quick", args: ["sh", "-c", "exit 7"] };
+    await install(pods, definition([{ name: "slow", args: ["sleep", "1000"] }, quick]));
+    for (let round = 0; round < 8; round += 1) {
+      const { status } = await host.exec(["systemctl", "start", "gantry@web"]);
+      assert.ok(status === 0 || status === 1, `status ${status}`);
+      await shell("until ! systemctl -q is-active gantry@web gantry-web.slow; do sleep 0.02; done");
+      assert.equal((await web(pods)).apps.find(({ name }) => name === "quick")?.status, 7);
+    }
+  });
+});
+
+test("a sandbox that cannot be made, and a start that is killed, leave no app behind", async (t) => {
+  await withPods(t, { name: "no-sandbox" }, async (pods) => {
+    const { host, shell } = pods;
+    await install(pods, WEB);
+    await shell("mv /usr/lib/gantry/gantry-init /usr/lib/gantry/gantry-init.away");
+    assert.equal((await host.exec(["systemctl", "start", "gantry@web"])).status, 1);
+    assert.equal(
+      await shell("systemctl show -P StatusText -P ExecMainStatus gantry@web"),
+      "sandbox: /usr/lib/gantry/gantry-init: No such file or directory\n226",
+    );
+    assert.equal(await shell("systemctl list-units --all --no-legend 'gantry-web*' | cat"), "");
+    await shell("mv /usr/lib/gantry/gantry-init.away /usr/lib/gantry/gantry-init");
+
+    const program = "/usr/lib/gantry/gantry-pod";
+    await shell(`mkdir /run/real && ln -s /usr/bin/gantry /run/real/gantry-pod && rm ${program}`);
+    for (const [call, point] of [
+      ["connect", 1],
+      ["connect", 2],
+      ["sendmsg", 2],
+      ["clone3", 1],
+      ["recvmsg", 4],
+      ["recvmsg", 8],
+    ] as const) {
+      const killed = `strace -D -o /dev/null -e trace=${call} -e inject=${call}:signal=SIGKILL:when=${point}`;
+      const script = `#!/bin/sh\n[ "$1" = start ] || killed=\nexec $killed /run/real/gantry-pod "$@"\n`;
+      await host.put(program, script.replace("\n", `\nkilled="${killed}"\n`), 0o755);
+      assert.equal((await host.exec(["systemctl", "start", "gantry@web"])).status, 1, `${call} ${point}`);
+      await shell("systemctl reset-failed gantry@web.service");
+      await shell(
+        `until [ -z "$(systemctl list-units --no-legend ${ALIVE} 'gantry-web*')" ]; do sleep 0.02; done`,
+      );
+    }
+    await shell(`ln -sfn ../../bin/gantry ${program}`);
+    await shell(
+      "systemctl start gantry@web && systemctl is-active gantry-web.front && systemctl stop gantry@web",
     );
   });
 });
