@@ -40,8 +40,8 @@ const SEALED: readonly UnitProperty[] = [
   // Not strict: systemd itself opens /dev/null for the service.
   ["DevicePolicy", "s", "closed"],
   ["DynamicUser", "b", true],
-  // RootDirectory= brings the host's own /dev/shm and terminals along.
-  ["InaccessiblePaths", "as", ["-/dev/shm", "-/dev/mqueue", "-/dev/pts", "-/sys"]],
+  // RootDirectory= brings the host's own /dev/shm and terminals along. `+`: below the service's root, not the host's.
+  ["InaccessiblePaths", "as", ["-+/dev/shm", "-+/dev/mqueue", "-+/dev/pts", "-+/sys"]],
   ["KeyringMode", "s", "private"],
   ["LimitCORE", "t", 0],
   ["LockPersonality", "b", true],
@@ -62,7 +62,7 @@ const SEALED: readonly UnitProperty[] = [
   ["ProtectKernelTunables", "b", true],
   ["ProtectProc", "s", "invisible"],
   ["ProtectSystem", "s", "strict"],
-  ["ReadOnlyPaths", "as", ["-/run", "-/tmp", "-/var/tmp"]],
+  ["ReadOnlyPaths", "as", ["-+/run", "-+/tmp", "-+/var/tmp"]],
   ["RestrictNamespaces", "t", 0],
   ["RestrictRealtime", "b", true],
   ["RestrictSUIDSGID", "b", true],

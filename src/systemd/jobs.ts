@@ -38,11 +38,8 @@ export function watchJobs(bus: Bus): Jobs {
   const subscribed = subscribe(bus);
   subscribed.catch(() => {});
   const result = async (call: () => Promise<Reply>): Promise<JobResult> => {
-    state.calling += 1;
-    const [reply] = await Promise.all([call(), subscribed]).finally(() => {
-      state.calling -= 1;
-    });
-    return await Promise.race([bus.lost, endOf(state, reply)]);
+    const { end } = await begin(state, Promise.all([call(), subscribed]));
+    return await Promise.race([bus.lost, end]);
   };
   return { result, results: (call, units) => results({ bus, state, result }, call, units) };
 }
@@ -120,12 +117,25 @@ function noteEnd(state: State, signal: Signal): void {
   }
 }
 
+type Begun = { readonly end: Promise<JobResult> };
+
+/** Early ends are kept until each call has looked for its own: several replies may come at once. */
+async function begin(state: State, called: Promise<readonly [Reply, unknown]>): Promise<Begun> {
+  state.calling += 1;
+  try {
+    const [reply] = await called;
+    return { end: endOf(state, reply) };
+  } finally {
+    state.calling -= 1;
+    if (state.calling === 0) state.early.clear();
+  }
+}
+
 /** The reply's sender is systemd itself: the daemon passes a reply only from the one who was called. */
-async function endOf(state: State, reply: Reply): Promise<JobResult> {
+function endOf(state: State, reply: Reply): Promise<JobResult> {
   state.owner = reply.sender;
   const job = String(reply.body[0]);
   const early = state.early.get(`${reply.sender} ${job}`);
-  if (state.calling === 0) state.early.clear();
-  if (early !== undefined) return early.result;
-  return await new Promise((resolve) => state.waiting.set(job, resolve));
+  if (early !== undefined) return Promise.resolve(early.result);
+  return new Promise((resolve) => state.waiting.set(job, resolve));
 }

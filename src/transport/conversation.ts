@@ -31,7 +31,9 @@ type State = {
   readonly progress?: ((progress: Progress) => void) | undefined;
   readonly received?: ((bytes: number, size: number | undefined) => void) | undefined;
   lines: number;
-  /** It has said that it is done: whatever comes after that is no failure. */
+  /** It was told that nothing more is wanted. */
+  ending: boolean;
+  /** It has said that it is done, and when it should: whatever comes after that is no failure. */
   done: boolean;
 };
 
@@ -43,7 +45,7 @@ export async function converse(
   const [reader, writer] = [await readFifo(output), await writeFifo(input)];
   const state: State = {
     ...{ failure: new AbortController(), waiting: new Map(), progress, received },
-    ...{ lines: 0, done: false },
+    ...{ lines: 0, ending: false, done: false },
   };
   writer.on("error", (cause) =>
     fail(state, new GantryError("FetchFailed", "the fetcher can't be told", { cause })),
@@ -52,7 +54,10 @@ export async function converse(
   return {
     failed: state.failure.signal,
     over,
-    send: (line) => void writer.write(`${JSON.stringify(line)}\n`),
+    send: (line) => {
+      state.ending ||= "end" in line;
+      writer.write(`${JSON.stringify(line)}\n`);
+    },
     event: (name) => nextEvent(state, name),
     fail: (error) => fail(state, error),
     close: () => {
@@ -99,6 +104,7 @@ function note(state: State, event: Event): void {
       );
       break;
     case "done":
+      if (!state.ending) throw new GantryError("FetchFailed", "the fetcher ended before it was told to");
       state.done = true;
       break;
     default:
