@@ -1,5 +1,7 @@
 /** From an index to the one manifest that is for this machine, through indexes within indexes. */
+
 import { GantryError } from "../base/errors.ts";
+import { COMPANION } from "./layout-signatures.ts";
 import { type Descriptor, documentKind, parseIndex } from "./oci.ts";
 import { choosePlatform, type HostPlatform, platformText } from "./platform.ts";
 
@@ -36,9 +38,13 @@ export async function selectManifest(
   throw new GantryError("BadImage", `the indexes of ${what} nest deeper than ${DEEPEST}`);
 }
 
-/** Attestations and signatures ride in indexes beside images: BuildKit marks them by platform unknown/unknown. */
-export function isImage(descriptor: Descriptor): boolean {
-  return descriptor.artifactType === undefined && descriptor.platform?.os !== "unknown";
+/**
+ * Attestations and signatures ride in indexes beside images: BuildKit marks them by platform unknown/unknown, cosign by
+ * their name.
+ */
+export function isImage({ artifactType, platform, annotations }: Descriptor): boolean {
+  if (artifactType !== undefined || platform?.os === "unknown") return false;
+  return !COMPANION.test(annotations?.["org.opencontainers.image.ref.name"] ?? "");
 }
 
 function noPlatform(candidates: readonly Descriptor[], host: HostPlatform, what: string): GantryError {

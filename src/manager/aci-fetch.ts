@@ -7,13 +7,12 @@ import type { ImageRecord } from "../image/record.ts";
 import type { ImageReference } from "../image/reference.ts";
 import type { Acceptance, UnpackedAci } from "../store/aci.ts";
 import type { Store } from "../store/store.ts";
-import type { Judge } from "../trust/subject.ts";
-import { judgeUnsigned } from "../trust/verdict.ts";
 import { type AciFetch, acceptAci, signaturesBeside } from "./aci.ts";
 import { fetcherTransfer } from "./aci-transfer.ts";
 import { fetchApp, fetchUrl } from "./appc.ts";
 import { type Asked, storedApp } from "./dependencies.ts";
 import type { FetchRequest, ImageManager } from "./images.ts";
+import { hostJudge } from "./judge.ts";
 import type { PullPolicy } from "./pull-policy.ts";
 import type { Workers } from "./workers.ts";
 
@@ -29,12 +28,10 @@ export function aciFetch(
   const { insecureOptions, uid, signal } = request;
   const { unpacker } = workers;
   const transfer = manager.transfer ?? fetcherTransfer(manager, request, workers);
-  const judge = manager.judge ?? judgeAsUnsigned;
+  const judge = manager.judge ?? hostJudge({ paths: manager.paths, systemd: workers.systemd });
   const asked = { insecureOptions, uid, signal, host: hostPlatform(), found: new Map() };
   return { store, unpacker, policy, transfer, judge, ...asked };
 }
-
-const judgeAsUnsigned: Judge = async (request) => ({ verdict: judgeUnsigned(request), evidence: new Map() });
 
 /** What a name or a URL means, from the store where the policy is content with that. Throws BadReference for a URL that is no ACI's, and as fetchApp(). */
 export async function fetchRemote(
@@ -70,11 +67,22 @@ async function discover(fetch: AciFetch, asked: Asked, source: string): Promise<
 /** Decides about an ACI from a file. Throws as acceptAci(). */
 export async function acceptFile(
   fetch: AciFetch,
-  { aci, path, source }: { readonly aci: UnpackedAci; readonly path: string; readonly source: string },
+  {
+    aci,
+    path,
+    source,
+    signature,
+  }: {
+    readonly aci: UnpackedAci;
+    readonly path: string;
+    readonly source: string;
+    /** Where it is not beside the file. */
+    readonly signature?: Buffer | undefined;
+  },
 ): Promise<Acceptance> {
   const { name, labels } = aci.manifest;
   const pairs = (labels ?? []).map((label) => [label.name, label.value] as const);
   const chain = [{ app: { name, labels: Object.fromEntries(pairs) } }];
-  const signatures = await signaturesBeside(path);
+  const signatures = signature === undefined ? await signaturesBeside(path) : [signature];
   return await acceptAci(fetch, { aci, transport: "file", path, source, signatures, chain });
 }

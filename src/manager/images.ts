@@ -26,9 +26,10 @@ import type { Tools } from "../store/tool.ts";
 import type { Unpacker } from "../store/unpacker.ts";
 import { podsUsing } from "../store/uses.ts";
 import type { Judge } from "../trust/subject.ts";
-import { type InsecureOption, judgeUnsigned, requireVerdict } from "../trust/verdict.ts";
+import { type InsecureOption, requireVerdict } from "../trust/verdict.ts";
 import type { AciFetch } from "./aci.ts";
 import { acceptFile, aciFetch, fetchRemote } from "./aci-fetch.ts";
+import { judgeFile, readSignature } from "./file.ts";
 import type { PullPolicy } from "./pull-policy.ts";
 import type { Transfer } from "./transfer.ts";
 import { openWorkers } from "./workers.ts";
@@ -59,6 +60,8 @@ export type FetchRequest = {
   readonly insecureOptions: readonly InsecureOption[];
   /** When to ask other machines: by default always, and for what a file depends on only where the store lacks it. */
   readonly pullPolicy?: PullPolicy | undefined;
+  /** A file with the image's signature: detached for an ACI, else simple signing. */
+  readonly signature?: string | undefined;
   /** Who asks. */
   readonly uid: number;
   readonly signal?: AbortSignal;
@@ -82,8 +85,6 @@ export async function fetchImage(manager: ImageManager, request: FetchRequest): 
     throw new GantryError("BadReference", `${quoted(request.source)} is an id: it names nothing to fetch`);
   const repository = repositoryOf(reference);
   if (repository !== undefined) return await fetchRepository(manager, request, repository);
-  // Until there is somebody who reads signatures, nothing needs to be looked at for this.
-  if (isFile(reference)) judgeUnsigned({ ...request, source: fileReferenceText(reference) });
   const store = await openStore(manager.paths.data);
   await using workers = openWorkers(manager);
   await using operation = await beginOperation(store);
@@ -183,14 +184,14 @@ function isFile(reference: ImageReference): reference is FileReference {
 async function importFile(
   fetch: AciFetch & { readonly operation: Operation },
   reference: FileReference,
-  { insecureOptions, uid, progress }: FetchRequest,
+  { progress, signature }: Pick<FetchRequest, "progress" | "signature">,
 ): Promise<ImageRecord> {
   const source = fileReferenceText(reference);
-  const verdict = judgeUnsigned({ source, insecureOptions, uid });
+  const given = signature === undefined ? undefined : await readSignature(signature);
   return await importReference(fetch.operation, reference, {
     ...fetch,
-    acceptImage: async () => verdict,
-    acceptAci: (aci, path) => acceptFile(fetch, { aci, path, source }),
+    acceptImage: (image, files) => judgeFile(fetch, { image, files, source, signature: given }),
+    acceptAci: (aci, path) => acceptFile(fetch, { aci, path, source, signature: given }),
     source,
     progress,
   });

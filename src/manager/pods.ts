@@ -16,6 +16,7 @@ import { parseSignal } from "../pod/words.ts";
 import { collectGarbage } from "../store/gc.ts";
 import { stopUnpackers } from "../store/unpack-unit.ts";
 import { stopFetchers } from "../transport/fetch-unit.ts";
+import { stopVerifiers } from "../trust/verifier-unit.ts";
 import type { Local } from "./local.ts";
 import type { Collection, GcOptions, LaunchablePod, WaitFor } from "./manager.ts";
 import { launchable } from "./prepare.ts";
@@ -38,6 +39,7 @@ export async function collect(local: Local, options: GcOptions): Promise<Collect
   const stopOperation = async (id: string) => {
     await stopFetchers(await local.bus(), id);
     await stopUnpackers(await local.bus(), id);
+    await stopVerifiers(await local.bus(), id);
   };
   const { layers, blobs, operations } = await collectGarbage(
     { directory: local.paths.data },

@@ -14,9 +14,9 @@ import { importImage } from "../store/import.ts";
 import { beginOperation } from "../store/operation.ts";
 import { openStore } from "../store/store.ts";
 import { type Fetcher, openFetcher } from "../transport/fetcher.ts";
-import type { Judge, Judged, JudgeRequest } from "../trust/subject.ts";
-import { judgeUnsigned } from "../trust/verdict.ts";
+import type { Judge, Judged } from "../trust/subject.ts";
 import type { FetchRequest, ImageManager } from "./images.ts";
+import { hostJudge } from "./judge.ts";
 import { registryErrand } from "./registry-errand.ts";
 import { openWorkers } from "./workers.ts";
 
@@ -37,13 +37,8 @@ export async function fetchFromRegistry(
     ...{ systemd: await workers.systemd(), program: join(manager.paths.libexec, "gantry-fetcher") },
     ...{ operation, signal, progress },
   });
-  const transfer: Transfer = {
-    manager,
-    judge: manager.judge ?? judgeAsUnsigned,
-    request,
-    repository,
-    fetcher,
-  };
+  const ask = manager.judge ?? hostJudge({ paths: manager.paths, systemd: workers.systemd });
+  const transfer: Transfer = { manager, judge: ask, request, repository, fetcher };
   try {
     const found = await resolve(transfer);
     const judged = await judge(transfer, found);
@@ -113,10 +108,6 @@ async function readSignature(files: ImageFiles, digest: string, limit: number): 
   if (extent === undefined)
     throw new GantryError("BadImage", `the fetcher has not written signature ${digest}`);
   return await readExtent(extent, limit, `signature ${digest}`);
-}
-
-async function judgeAsUnsigned({ source, insecureOptions, uid }: JudgeRequest): Promise<Judged> {
-  return { verdict: judgeUnsigned({ source, insecureOptions, uid }), evidence: new Map() };
 }
 
 function sourceText(repository: Repository): string {

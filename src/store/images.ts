@@ -64,14 +64,16 @@ async function readWholeRecord(store: Store, id: string): Promise<ImageRecord | 
 
 /**
  * Writes a record, with the names it had before, and points its names to it: a name means the image that was imported
- * last. Throws StoreFull.
+ * last. A verdict that was checked stays when this one was not, whose word is for this fetch alone. Throws StoreFull.
  */
 export async function writeRecord(operation: Operation, record: ImageRecord): Promise<ImageRecord> {
   const { store, directory } = operation;
   const names = record.names.filter((name) => tagOf(name).length <= LONGEST_TAG);
   const before = await readRecord(store, record.id);
   const whole = { ...record, names: [...new Set([...names, ...(before?.names ?? [])])] };
-  const text = `${JSON.stringify(ImageRecord.parse(whole), null, 2)}\n`;
+  const isWorse = record.verdict.kind === "insecure" && before !== undefined;
+  const kept = ImageRecord.parse({ ...whole, verdict: isWorse ? before.verdict : record.verdict });
+  const text = `${JSON.stringify(kept, null, 2)}\n`;
   await writeFileDurably(imagePath(store, record.id), text, { scratch: directory });
   for (const name of names) {
     const target = join("..", "images", `${record.id}.json`);

@@ -3,13 +3,14 @@ import { stat } from "node:fs/promises";
 import { GantryError } from "../base/errors.ts";
 import { openRegular, unlessMissing } from "../base/file.ts";
 import { quoted } from "../base/text.ts";
-import { type Archive, compressionOf, type Extent, openArchive } from "../image/archive.ts";
+import { type Archive, compressionOf, type Extent, type ImageFiles, openArchive } from "../image/archive.ts";
 import { readDockerArchive } from "../image/docker-archive.ts";
 import { openDirectory } from "../image/layout.ts";
 import type { HostPlatform } from "../image/platform.ts";
-import type { ImageRecord, Verdict } from "../image/record.ts";
+import type { ImageRecord } from "../image/record.ts";
 import type { FileReference } from "../image/reference.ts";
-import { readLayout, type SourceImage } from "../image/source.ts";
+import { readLayout, type SourceImage, type SourceOptions } from "../image/source.ts";
+import type { Judged } from "../trust/subject.ts";
 import { type Acceptance, keepAci, type UnpackedAci, unpackAci } from "./aci.ts";
 import { decompressArchive, type ImportOptions, importImage } from "./import.ts";
 import type { Operation } from "./operation.ts";
@@ -17,7 +18,8 @@ import { accessError } from "./store.ts";
 
 /** Who decides about an image once its documents are known; what they throw refuses it. */
 export type Acceptors = {
-  readonly acceptImage: (image: SourceImage) => Promise<Verdict>;
+  /** `files` is the layout it lies in; a `docker save` archive is none. */
+  readonly acceptImage: (image: SourceImage, files: ImageFiles | undefined) => Promise<Judged>;
   readonly acceptAci: (aci: UnpackedAci, path: string) => Promise<Acceptance>;
 };
 
@@ -28,7 +30,7 @@ type Options = Omit<ImportOptions, "verdict"> & Acceptors & { readonly host: Hos
 type Served = { readonly digest: string; readonly size: number };
 
 type Found =
-  | { readonly kind: "image"; readonly image: SourceImage }
+  | { readonly kind: "image"; readonly image: SourceImage; readonly files?: ImageFiles }
   | { readonly kind: "aci"; readonly extent: Extent; readonly served?: Served };
 
 /**
@@ -42,8 +44,8 @@ export async function importReference(
 ): Promise<ImageRecord> {
   const found = await findSource(operation, reference, options);
   if (found.kind === "image") {
-    const verdict = await options.acceptImage(found.image);
-    return await importImage(operation, found.image, { ...options, verdict });
+    const judged = await options.acceptImage(found.image, found.files);
+    return await importImage(operation, found.image, { ...options, ...judged });
   }
   const what = quoted(options.source);
   const aci = await unpackAci(operation, found, { ...options, what, part: "aci" });
@@ -62,23 +64,23 @@ export async function findSource(
   switch (reference.kind) {
     case "oci-layout":
       if (!directory) throw new GantryError("BadImage", `${quoted(path)} is not a directory`);
-      return imageFound(await readLayout(openDirectory(path), { ref: reference.ref, host: options.host }));
+      return await layoutFound(openDirectory(path), { ref: reference.ref, host: options.host });
     case "oci-archive": {
       const { archive } = await openOuter(operation, path, options);
-      return imageFound(await readLayout(archive, { ref: reference.ref, host: options.host }));
+      return await layoutFound(archive, { ref: reference.ref, host: options.host });
     }
     case "docker-archive": {
       const { archive } = await openOuter(operation, path, options);
-      return imageFound(await readDockerArchive(archive, reference.ref));
+      return { kind: "image", image: await readDockerArchive(archive, reference.ref) };
     }
     case "file":
-      if (directory) return imageFound(await readLayout(openDirectory(path), { host: options.host }));
+      if (directory) return await layoutFound(openDirectory(path), { host: options.host });
       return path.endsWith(".aci") ? await aciFile(path) : await findByContent(operation, path, options);
   }
 }
 
-function imageFound(image: SourceImage): Found {
-  return { kind: "image", image };
+async function layoutFound(files: ImageFiles, options: SourceOptions): Promise<Found> {
+  return { kind: "image", image: await readLayout(files, options), files };
 }
 
 async function isDirectory(path: string): Promise<boolean> {
@@ -103,8 +105,10 @@ async function aciFile(path: string): Promise<Found> {
 async function findByContent(operation: Operation, path: string, options: FindOptions): Promise<Found> {
   const { archive, extent, served } = await openOuter(operation, path, options);
   // docker save writes an OCI layout as well: the layout has a manifest of its own, with sizes and digests.
-  if (archive.names.has("oci-layout")) return imageFound(await readLayout(archive, { host: options.host }));
-  if (archive.names.has("manifest.json")) return imageFound(await readDockerArchive(archive, undefined));
+  if (archive.names.has("oci-layout")) return await layoutFound(archive, { host: options.host });
+  if (archive.names.has("manifest.json")) {
+    return { kind: "image", image: await readDockerArchive(archive, undefined) };
+  }
   if (archive.names.has("manifest")) {
     return { kind: "aci", extent, ...(served === undefined ? {} : { served }) };
   }

@@ -29,6 +29,8 @@ export type Decision = {
   readonly pinned: boolean;
   /** Why it is refused: empty when it is not. */
   readonly problems: readonly string[];
+  /** Of a signature that was asked for: whether there is none of its kind at all. */
+  readonly absent?: boolean;
 };
 
 /** cosign's own statement that it signs an image: the one attestation that is a signature. */
@@ -49,7 +51,11 @@ function meets(requirement: Requirement, rule: RulePart, facts: Facts): Decision
   if (requirement.kind !== "any") return meetsOne(requirement, rule, facts);
   const tried = requirement.of.map((one) => meetsOne(one, rule, facts));
   const good = tried.find(({ problems }) => problems.length === 0);
-  return good ?? refused(...new Set(tried.flatMap(({ problems }) => problems)));
+  if (good !== undefined) return good;
+  // Of a signature that is there and does not count more is to be told than of those that are not there.
+  const isThere = tried.some(({ absent }) => absent === false);
+  const told = isThere ? tried.filter(({ absent }) => absent !== true) : tried;
+  return refused(...new Set(told.flatMap(({ problems }) => problems)));
 }
 
 function meetsOne(requirement: SingleRequirement, rule: RulePart, facts: Facts): Decision {
@@ -86,7 +92,9 @@ function signedAsAsked(requirement: SignedRequirement, facts: Facts): Decision {
   const paths = facts.keysOf(requirement);
   const kinds = requirement.kind === "openpgp" ? ["openpgp", "simple-signing"] : [requirement.kind];
   const claims = facts.claims.filter(({ signature }) => kinds.includes(signature.kind));
-  if (claims.length === 0) return refused(`it carries no ${requirement.kind} signature`);
+  if (claims.length === 0) {
+    return { ...refused(`it carries no ${requirement.kind} signature`), absent: true };
+  }
   if (paths.length === 0) return refused(`there is no key to check its ${requirement.kind} signatures with`);
   const problems: string[] = [];
   const witnesses: Witness[] = [];
@@ -102,7 +110,7 @@ function signedAsAsked(requirement: SignedRequirement, facts: Facts): Decision {
   }
   if (witnesses.length > 0) return { ...ACCEPTED, witnesses };
   const [first = "it is signed, but by none of the keys the rule asks for"] = problems;
-  return refused(...new Set([first, ...problems]));
+  return { ...refused(...new Set([first, ...problems])), absent: false };
 }
 
 function signerProblem(

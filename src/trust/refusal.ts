@@ -20,7 +20,9 @@ export function refusal({ subject, source, rule, problems }: Refused): GantryErr
   const shown = problems.slice(0, SHOWN).join("; ");
   const more = problems.length > SHOWN ? `; and ${problems.length - SHOWN} more reasons` : "";
   const message = `image ${quoted(subject.reference)} is not trusted: ${shown}${more}`;
-  return new GantryError("NotTrusted", message, { hint: `${ruleText(rule)} decides; ${unchecked(source)}` });
+  return new GantryError("NotTrusted", message, {
+    hint: `decided by ${ruleText(rule)}; ${unchecked(source)}`,
+  });
 }
 
 /** A rule as people know it. */

@@ -14,17 +14,6 @@ type Asked = {
   readonly insecureOptions: readonly InsecureOption[];
 };
 
-/**
- * Judges an image that comes without a signature. Throws NotTrusted, with the exact command that would allow it,
- * unless the operator switched the check off.
- */
-export function judgeUnsigned({ source, insecureOptions, uid }: Asked & { readonly uid: number }): Verdict {
-  if (insecureOptions.includes("image")) return insecureVerdict(uid);
-  throw new GantryError("NotTrusted", `image ${quoted(source)} carries no signature`, {
-    hint: `to accept it without one: gantry fetch --insecure-options=image ${shellWord(source)}`,
-  });
-}
-
 /** The verdict of an operator who switched the check off. */
 export function insecureVerdict(uid: number): Verdict {
   const reason = "unchecked, accepted by --insecure-options=image";

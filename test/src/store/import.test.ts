@@ -252,12 +252,19 @@ test("with the pull policies new and never the store's image is the answer, and 
   );
 });
 
-test("without --insecure-options=image nothing is even looked at", async () => {
+test("without --insecure-options=image an image nobody vouches for is looked at, and nothing of it stays", async () => {
   using store = newStore();
-  const request = { source: "oci:/srv/it's here:1", insecureOptions: [], uid: 0 };
-  const command = "gantry fetch --insecure-options=image 'oci:/srv/it'\\''s here:1'";
-  await assert.rejects(fetchImage(store.manager, request), refusal("NotTrusted", 5, "it's here", command));
-  assert.deepEqual(names(store.data), []);
+  const layout = join(store.directory, "it's here");
+  writeOciLayout(layout, small, { ref: "r.example/app:1" });
+  const request = { source: `oci:${layout}`, insecureOptions: [], uid: 0 };
+  const command = `gantry fetch --insecure-options=image 'oci:${layout.replace("'", "'\\''")}'`;
+  await assert.rejects(
+    fetchImage(store.manager, request),
+    refusal("NotTrusted", 5, '"r.example/app:1"', command),
+  );
+  for (const place of ["images", "layers", "blobs/sha256", "inbox", "tags"]) {
+    assert.deepEqual(names(join(store.data, place)), []);
+  }
 });
 
 type Damage = (layout: string, layerBlob: string) => void;
