@@ -7,10 +7,11 @@ import { agentPage } from "./agent.ts";
 import { busPage } from "./bus.ts";
 import { gantryPage } from "./gantry.ts";
 import { podManifestPage } from "./pod-manifest.ts";
+import { registriesPage } from "./registries.ts";
 import { type Page, pageText } from "./roff.ts";
 
 export async function allPages(): Promise<Page[]> {
-  return [await gantryPage(), podManifestPage(), busPage(), agentPage()];
+  return [await gantryPage(), podManifestPage(), registriesPage(), busPage(), agentPage()];
 }
 
 /** Writes every page below `directory` as man(1) looks for it: man1/gantry.1.gz. */

@@ -8,7 +8,13 @@ import { gunzipSync } from "node:zlib";
 import { TABLES } from "../../src/interface/tables.ts";
 
 const SHARE = "build/root/usr/share";
-const PAGES = ["man1/gantry.1", "man5/gantry-pod-manifest.5", "man5/org.gantry1.5", "man8/gantry-agent.8"];
+const PAGES = [
+  "man1/gantry.1",
+  "man5/gantry-pod-manifest.5",
+  "man5/gantry-registries.5",
+  "man5/org.gantry1.5",
+  "man8/gantry-agent.8",
+];
 
 /** `gantry …` of the built bundle. */
 async function gantry(...words: string[]): Promise<string> {
