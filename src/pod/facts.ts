@@ -1,5 +1,4 @@
 /** The facts that a start and an end leave on disk (docs/launch-plan.md, "Exit facts"). */
-import { join } from "node:path";
 import * as z from "zod";
 import { readDocument } from "./layout.ts";
 
@@ -22,17 +21,17 @@ export type PodFacts = {
 /** Reads the facts of a pod. Throws StoreCorrupt. */
 export async function readFacts(directory: string, apps: readonly string[]): Promise<PodFacts> {
   const [started, ended, ...facts] = await Promise.all([
-    readDocument(join(directory, "started"), Started),
-    readDocument(join(directory, "ended"), Ended),
-    ...apps.map((app) => appFacts(join(directory, "apps", app, "status"))),
+    readDocument(`${directory}/started`, Started),
+    readDocument(`${directory}/ended`, Ended),
+    ...apps.map((app) => appFacts(`${directory}/apps/${app}/status`)),
   ]);
   return { started, ended, apps: new Map(apps.map((app, index) => [app, facts[index] as AppFacts])) };
 }
 
 async function appFacts(directory: string): Promise<AppFacts> {
   const [started, exit] = await Promise.all([
-    readDocument(join(directory, "started"), Started),
-    readDocument(join(directory, "exit"), Exit),
+    readDocument(`${directory}/started`, Started),
+    readDocument(`${directory}/exit`, Exit),
   ]);
   return { started, exit };
 }

@@ -1,6 +1,6 @@
 /** The directories of pods: what their names say about a pod's life (docs/on-disk-format.md). */
-import { existsSync, readFileSync } from "node:fs";
-import { readdir, readlink } from "node:fs/promises";
+import { readdirSync, readFileSync, type Stats, statSync } from "node:fs";
+import { readlink } from "node:fs/promises";
 import { join } from "node:path";
 import type * as z from "zod";
 import { errnoOf, GantryError } from "../base/errors.ts";
@@ -37,13 +37,25 @@ export async function podExists(paths: Paths, uuid: string): Promise<boolean> {
 
 /** Every pod that is there, whatever its phase; what has another form of name is nobody's. */
 export async function podEntries(paths: Paths): Promise<PodEntry[]> {
-  const names = (await unlessMissing(readdir(podsDirectory(paths)))) ?? [];
-  return names.sort().flatMap((name): PodEntry[] => {
-    if (UUID.test(name)) return [{ uuid: name, directory: podDirectory(paths, name), phase: "prepared" }];
-    const [, phase, uuid] = HIDDEN.exec(name) ?? [];
-    if (uuid === undefined) return [];
-    return [{ uuid, directory: join(podsDirectory(paths), name), phase: phase as "preparing" | "garbage" }];
-  });
+  const base = podsDirectory(paths);
+  return namesIn(base)
+    .sort()
+    .flatMap((name): PodEntry[] => {
+      const directory = `${base}/${name}`;
+      if (UUID.test(name)) return [{ uuid: name, directory, phase: "prepared" }];
+      const [, phase, uuid] = HIDDEN.exec(name) ?? [];
+      return uuid === undefined ? [] : [{ uuid, directory, phase: phase as "preparing" | "garbage" }];
+    });
+}
+
+/** At once: a listing waits longer for a thread than for the directory. */
+function namesIn(directory: string): string[] {
+  try {
+    return readdirSync(directory);
+  } catch (error) {
+    if (errnoOf(error) === "ENOENT") return [];
+    throw error;
+  }
 }
 
 /**
@@ -63,10 +75,43 @@ export async function preparerLives(directory: string): Promise<boolean> {
   return (await processStartTime(Number(pid))) === Number(start);
 }
 
-/** Reads and checks one of a pod's documents. Throws StoreCorrupt; undefined when it is not there. */
+/** Documents as they were last read: the agent is asked for the same ones again and again. */
+const remembered = new Map<string, { readonly version: string; readonly document: unknown }>();
+const MAX_REMEMBERED = 4096;
+const MAX_SIZE = 16 << 10;
+
+/**
+ * Reads and checks one of a pod's documents. Throws StoreCorrupt; undefined when it is not there. A path has one schema,
+ * and nobody changes what is returned.
+ */
 export async function readDocument<T>(path: string, schema: z.ZodType<T>): Promise<T | undefined> {
+  const facts = statSync(path, { throwIfNoEntry: false });
+  if (facts === undefined) return undefined;
+  const version = versionOf(facts);
+  const known = remembered.get(path);
+  if (known?.version === version) return known.document as T;
   const text = readIfPresent(path);
   if (text === undefined) return undefined;
+  const document = parse(text, path, schema);
+  // What was replaced between the two looks is remembered as older than it is, and read again.
+  remember(path, { version, document, size: facts.size });
+  return document;
+}
+
+/** A document is replaced by a rename: another inode, even where two writes share a tick of the clock. */
+function versionOf({ ino, size, mtimeMs, ctimeMs }: Stats): string {
+  return `${ino}:${size}:${mtimeMs}:${ctimeMs}`;
+}
+
+type Reading = { readonly version: string; readonly document: unknown; readonly size: number };
+
+function remember(path: string, { version, document, size }: Reading): void {
+  if (size > MAX_SIZE) return;
+  if (remembered.size >= MAX_REMEMBERED) remembered.clear();
+  remembered.set(path, { version, document });
+}
+
+function parse<T>(text: string, path: string, schema: z.ZodType<T>): T {
   try {
     return schema.parse(JSON.parse(text));
   } catch (cause) {
@@ -74,9 +119,7 @@ export async function readDocument<T>(path: string, schema: z.ZodType<T>): Promi
   }
 }
 
-/** Asked first whether it is there: most facts are not, and an exception costs more than all the rest. */
 function readIfPresent(path: string): string | undefined {
-  if (!existsSync(path)) return undefined;
   try {
     return readFileSync(path, "utf8");
   } catch (error) {

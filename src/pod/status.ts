@@ -1,5 +1,4 @@
 /** What is known of a pod: its record, its facts and systemd's units in one. */
-import { join } from "node:path";
 import { GantryError } from "../base/errors.ts";
 import { bootId } from "../base/process.ts";
 import { quoted } from "../base/text.ts";
@@ -48,7 +47,7 @@ export type Bus = () => Promise<Systemd>;
 
 /** Reads a prepared pod. Throws StoreCorrupt; undefined when it was removed meanwhile. */
 export async function readPod(entry: PodEntry): Promise<StoredPod | undefined> {
-  const record = await readDocument(join(entry.directory, "pod.json"), PodRecord);
+  const record = await readDocument(`${entry.directory}/pod.json`, PodRecord);
   if (record === undefined) return undefined;
   const facts = await readFacts(
     entry.directory,
