@@ -1,8 +1,10 @@
 /**
- * Bundles each process in TypeScript and the packages it uses: build/bundle/agent.cjs, fetcher.cjs and verifier.cjs, and for
- * the command cli.cjs, which loads cli-code.cjs with its code cache. The journal addon lies beside them.
+ * Bundles each process in TypeScript and the packages it uses: build/bundle/fetcher.cjs and verifier.cjs, and for the command
+ * and the agent a loader, cli.cjs and agent.cjs, that loads the code, such as cli-code.cjs, with its code cache. The journal
+ * addon lies beside them.
  */
 import { spawnSync } from "node:child_process";
+import { existsSync, rmSync } from "node:fs";
 import { copyFile, mkdir, rm, writeFile } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { type BuildOptions, build, type Plugin } from "esbuild";
@@ -44,19 +46,34 @@ const OPTIONS: BuildOptions = {
 };
 
 /**
- * Run by a Node of its own: loads the code as src/cli/loader.ts does, lets it prepare a pod, and keeps what V8 has
- * compiled by then, which is what `run` needs.
+ * Run by a Node of its own: loads the code as src/cli/loader.ts does, runs it once per command line, and keeps what V8 has
+ * compiled by then. A pod that the first one has prepared looks started to the others, which then ask for the bus.
  */
 const MAKE_CACHE = `
-const { readFileSync, writeFileSync } = require("node:fs");
+const { readdirSync, readFileSync, writeFileSync } = require("node:fs");
 const { createRequire } = require("node:module");
 const { Script } = require("node:vm");
-const [directory, ...words] = process.argv.slice(1);
-const filename = directory + "/cli-code.cjs";
+const [directory, name, store, ...lines] = process.argv.slice(1);
+const filename = directory + "/" + name + "-code.cjs";
 const script = new Script(readFileSync(filename, "latin1"), { filename });
-process.on("exit", () => writeFileSync(directory + "/cli-code.cache", script.createCachedData()));
-process.argv = ["node", directory + "/cli.cjs", ...words];
-script.runInThisContext()(createRequire(filename), { exports: {} }, directory);
+const boot = readFileSync("/proc/sys/kernel/random/boot_id", "latin1").trim().replaceAll("-", "");
+const exit = process.exit;
+let failure = 0;
+process.exit = (status) => {
+  failure ||= status;
+  if (lines.length === 0) {
+    writeFileSync(directory + "/" + name + "-code.cache", script.createCachedData());
+    exit(failure);
+  }
+  for (const pod of store === "" ? [] : readdirSync(store + "/pods"))
+    writeFileSync(store + "/pods/" + pod + "/started", JSON.stringify({ version: 1, time: 1, boot }));
+  setImmediate(run);
+};
+function run() {
+  process.argv = ["node", directory + "/" + name + ".cjs", ...JSON.parse(lines.shift())];
+  script.runInThisContext()(createRequire(filename), { exports: {} }, directory);
+}
+run();
 `;
 
 /** An image that is only a record and an empty layer: enough to decide and plan by. */
@@ -100,26 +117,52 @@ const RECORD: ImageRecord = {
   verdict: { kind: "insecure", reason: "the build", time: 0, uid: 0 },
 };
 
+type Cached = {
+  /** Of the code, `<name>-code.cjs`. */
+  readonly name: string;
+  /** V8 takes a cache only with the flags it was made with: those of native/gantry/node.c. */
+  readonly flags: readonly string[];
+  readonly store: string;
+  readonly runs: readonly (readonly string[])[];
+};
+
+/** What compiles runs without a bus, so that a build changes nothing and asks nobody; its errors are expected. */
+function makeCodeCache({ name, flags, store, runs }: Cached): void {
+  const lines = runs.map((words) => JSON.stringify(words));
+  const environment = { ...process.env, DBUS_SYSTEM_BUS_ADDRESS: "unix:path=/nonexistent" };
+  rmSync(join(OUT, `${name}-code.cache`), { force: true });
+  const { stderr } = spawnSync(
+    process.execPath,
+    ["--disable-proto=delete", ...flags, "-e", MAKE_CACHE, "--", resolve(OUT), name, store, ...lines],
+    { encoding: "utf8", env: environment },
+  );
+  if (!existsSync(join(OUT, `${name}-code.cache`))) throw new Error(`the code cache: ${stderr}`);
+}
+
 /** Without root, preparing is refused early, and the cache holds less: a matter of milliseconds. */
-async function makeCodeCache(): Promise<void> {
-  const directory = resolve(OUT);
-  const store = await openStore(join(directory, "store"));
+async function cacheCommands(): Promise<void> {
+  const store = await openStore(resolve(OUT, "store"));
   await writeFile(imagePath(store, RECORD.id), JSON.stringify(RECORD));
   await mkdir(layerPath(store, RECORD.digest), { recursive: true });
-  const words = ["prepare", `--dir=${store.directory}`, "--insecure-options=image", RECORD.id];
-  const flags = ["--disable-proto=delete", "-e", MAKE_CACHE, "--"];
-  const { status, stderr } = spawnSync(process.execPath, [...flags, directory, ...words], {
-    encoding: "utf8",
+  const at = `--dir=${store.directory}`;
+  const prepare = ["prepare", at, "--insecure-options=image", RECORD.id];
+  makeCodeCache({
+    ...{ name: "cli", flags: [], store: store.directory },
+    runs: [prepare, ["list", at], ["status", at, "none"]],
   });
-  if (status !== 0 && process.getuid?.() === 0) throw new Error(`the code cache: ${stderr}`);
   await rm(store.directory, { recursive: true });
 }
 
+const AGENT_FLAGS = [
+  ...["--jitless", "--max-semi-space-size=1", "--compact-on-every-full-gc", "--expose-gc"],
+  ...["--v8-pool-size=1", "--max-old-space-size=128"],
+];
+
 await mkdir(OUT, { recursive: true });
-await build({ ...OPTIONS, entryPoints: { agent: "src/agent/main.ts", cli: "src/cli/loader.ts" } });
+await build({ ...OPTIONS, entryPoints: { agent: "src/cli/loader.ts", cli: "src/cli/loader.ts" } });
 await build({
   ...OPTIONS,
-  entryPoints: { "cli-code": "src/cli/main.ts" },
+  entryPoints: { "agent-code": "src/agent/main.ts", "cli-code": "src/cli/main.ts" },
   banner: { js: "(function (require, module, __dirname) {" },
   footer: { js: "})" },
 });
@@ -127,5 +170,6 @@ await build({
   ...OPTIONS,
   entryPoints: { fetcher: "src/fetcher/main.ts", verifier: "src/verifier/main.ts" },
 });
-await makeCodeCache();
+await cacheCommands();
+makeCodeCache({ name: "agent", flags: AGENT_FLAGS, store: "", runs: [[]] });
 await copyFile(`node_modules/systemd-journald/build/Release/${ADDON}`, `${OUT}/${ADDON}`);

@@ -19,6 +19,8 @@ put build/bundle/cli.cjs usr/lib/gantry/cli.cjs
 put build/bundle/cli-code.cjs usr/lib/gantry/cli-code.cjs
 put build/bundle/cli-code.cache usr/lib/gantry/cli-code.cache
 put build/bundle/agent.cjs usr/lib/gantry/agent.cjs
+put build/bundle/agent-code.cjs usr/lib/gantry/agent-code.cjs
+put build/bundle/agent-code.cache usr/lib/gantry/agent-code.cache
 put build/bundle/fetcher.cjs usr/lib/gantry/fetcher.cjs
 put build/bundle/verifier.cjs usr/lib/gantry/verifier.cjs
 put build/bundle/journal_send.node usr/lib/gantry/journal_send.node

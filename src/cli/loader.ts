@@ -1,11 +1,11 @@
 /**
- * What Node starts for `gantry`: runs the bundled code beside it with the code cache that was made when it was built.
- * Compiling the bundle costs a fifth of a short command. V8 checks the cache against its own version, its flags and
+ * What Node starts for `gantry`, and for the agent: runs the bundled code beside it with the code cache that was made when
+ * it was built. Compiling the bundle costs a fifth of a short command. V8 checks the cache against its own version, its flags and
  * the source, and compiles as ever when they differ; a missing cache is no error either.
  */
 import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
-import { dirname, join } from "node:path";
+import { basename, dirname, join } from "node:path";
 import { Script } from "node:vm";
 
 /** The bundle's wrapper, see packaging/bundle.ts. */
@@ -27,6 +27,7 @@ function readCache(filename: string): Buffer | undefined {
   }
 }
 
-const directory = dirname(process.argv[1] ?? "");
-const filename = join(directory, "cli-code.cjs");
+const [, loader = ""] = process.argv;
+const directory = dirname(loader);
+const filename = join(directory, `${basename(loader, ".cjs")}-code.cjs`);
 loadCode(filename)(createRequire(filename), { exports: {} }, directory);
