@@ -34,7 +34,9 @@ export async function gantryPage(): Promise<Page> {
     ),
     section(
       "SEE ALSO",
-      paragraph("gantry-pod-manifest(5), gantry-registries(5), gantry-agent(8), org.gantry1(5), systemctl(1), journalctl(1)"),
+      paragraph(
+        "gantry-pod-manifest(5), gantry-registries(5), gantry-agent(8), org.gantry1(5), systemctl(1), journalctl(1)",
+      ),
     ),
   ];
   return { name: "gantry", section: 1, body };
