@@ -13,7 +13,7 @@ import { installPod, refreshPod, uninstallPod } from "./install-verbs.ts";
 import type { Operation, Operations } from "./operations.ts";
 import { imagePath, operationPath, podPath } from "./paths.ts";
 import { killPod, newPod, removePod, restartPod, startPod, stopPod } from "./pod-verbs.ts";
-import { distrust, reviewKeys, trustDigest, trustKeys, trustRule } from "./trust-verbs.ts";
+import { distrust, fetchKeys, reviewKeys, trustDigest, trustKeys, trustRule } from "./trust-verbs.ts";
 
 /** Milliseconds. What nobody asked about for a day, and what was prepared and never started for two. */
 const GRACE_PERIOD = 24 * 3_600_000;
@@ -51,6 +51,7 @@ const managerFace = implement<typeof MANAGER, Agent>(MANAGER, {
     RemoveImage: async (agent, { image }, call) => remove(agent, call, await findImage(agent.images, image)),
     ListTrust: async ({ trust }) => JSON.stringify(await trust.list()),
     ExplainTrust: async ({ trust }, { image }) => JSON.stringify(await trust.explain(image)),
+    FetchKeys: (agent, place) => fetchKeys(agent, place),
     ReviewKeys: (agent, { text }) => reviewKeys(agent, text),
     TrustKeys: (agent, keys) => trustKeys(agent, keys),
     TrustRule: (agent, { rule }) => trustRule(agent, rule),

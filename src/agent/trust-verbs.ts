@@ -11,6 +11,17 @@ export type ScopeOptions = {
   readonly named?: string;
 };
 
+export type KeyPlace = {
+  readonly prefix: string;
+  readonly urls: readonly string[];
+  readonly options: { readonly http?: boolean };
+};
+
+export function fetchKeys(agent: Agent, { prefix, urls, options }: KeyPlace): Errand<string> {
+  const place = { prefix, insecureHttp: options.http === true, ...(urls.length === 0 ? {} : { urls }) };
+  return change("fetch-keys", [prefix, ...urls].join(" "), () => agent.trust.fetchKeys(place));
+}
+
 export function reviewKeys(agent: Agent, text: string): Errand<string> {
   return change("review", "", () => agent.trust.review(text));
 }
@@ -18,7 +29,7 @@ export function reviewKeys(agent: Agent, text: string): Errand<string> {
 export type KeyRequest = {
   readonly text: string;
   readonly fingerprints: readonly string[];
-  readonly options: ScopeOptions;
+  readonly options: ScopeOptions & { readonly source?: string };
 };
 
 /** Throws Usage unless exactly one of the options says what the keys are for. */
@@ -28,8 +39,12 @@ export function trustKeys(agent: Agent, { text, fingerprints, options }: KeyRequ
     throw new GantryError("Usage", "a key is for a prefix, for every name (root), or named by rules");
   const prefix = prefixText(scope);
   return change("add", `${prefix} ${fingerprints.join(" ")}`, () =>
-    agent.trust.addKeys({ text, scope, fingerprints }),
+    agent.trust.addKeys({ text, scope, fingerprints, ...sourceOf(options) }),
   );
+}
+
+function sourceOf({ source }: KeyRequest["options"]): { source?: string } {
+  return source === undefined ? {} : { source };
 }
 
 /** Throws Usage for what is no JSON. */

@@ -3,7 +3,7 @@ import { readFileSync, statSync } from "node:fs";
 import { errnoOf, GantryError } from "../base/errors.ts";
 import { quoted } from "../base/text.ts";
 import { openTrust } from "../manager/open-trust.ts";
-import type { AddedKey, KeyScope, TrustVerbs } from "../manager/trust-verbs.ts";
+import type { AddedKey, KeyPlace, KeyScope, TrustVerbs } from "../manager/trust-verbs.ts";
 import { REVIEW_OPTIONS, reviewKeys } from "./key-review.ts";
 import { json } from "./render.ts";
 import { type Context, FORMAT, type Option, type OptionValues } from "./verb.ts";
@@ -11,18 +11,20 @@ import { type Context, FORMAT, type Option, type OptionValues } from "./verb.ts"
 export const SCOPE_OPTIONS: readonly Option[] = [
   { name: "prefix", value: "PREFIX", help: "names that are meant: this one and those below it" },
   { name: "root", help: "every name" },
+  { name: "named", value: "NAME", help: "only rules that name the key so" },
 ];
 
 export const KEY_OPTIONS: readonly Option[] = [
   ...SCOPE_OPTIONS,
   ...REVIEW_OPTIONS,
+  { name: "insecure-allow-http", help: "let keys come over http" },
   { ...FORMAT, help: "text for people (default), json for programs" },
 ];
 
 /** As much as the keystore takes. */
 const LIMIT = 1024 * 1024;
 
-/** Throws Usage, NotTrusted, BadConfig, Cancelled. */
+/** Throws Usage, NotTrusted, BadConfig, FetchFailed, Cancelled. */
 export async function addKeys(
   context: Context,
   options: OptionValues,
@@ -31,13 +33,13 @@ export async function addKeys(
   const scope = keyScope(options);
   await using trust = await openTrust(context);
   const added: AddedKey[] = [];
-  for (const location of locations)
-    added.push(...(await addFile(trust, context, { options, scope, location })));
+  for (const source of await keySources(trust, { options, scope, locations }))
+    added.push(...(await addText(trust, context, { options, scope, source })));
   if (options.value("format") === "json") context.out(json(added));
   return 0;
 }
 
-/** The names meant by --prefix and --root, one of which must be given. Throws Usage. */
+/** The names that the options mean, which must be told. Throws Usage. */
 export function keyScope(options: OptionValues): KeyScope {
   const scope = givenScope(options);
   if (scope !== undefined) return scope;
@@ -46,41 +48,56 @@ export function keyScope(options: OptionValues): KeyScope {
   });
 }
 
-/** The same, undefined when there is none of them. Throws Usage. */
+/** The same, undefined when nothing is told. Throws Usage. */
 export function givenScope(options: OptionValues): KeyScope | undefined {
-  const prefix = options.value("prefix");
+  const [prefix, named] = [options.value("prefix"), options.value("named")];
   if (prefix !== undefined && options.flag("root"))
     throw new GantryError("Usage", "--root and --prefix usage mutually exclusive");
+  if (named !== undefined && (prefix !== undefined || options.flag("root")))
+    throw new GantryError("Usage", "--named excludes --prefix and --root");
   if (prefix?.includes("://"))
     throw new GantryError("Usage", "--prefix must not contain a URL scheme, omit https://");
   if (prefix === "") throw new GantryError("Usage", "--prefix wants a name such as example.com/foo");
   if (options.flag("root")) return { root: true };
+  if (named !== undefined) return { named };
   return prefix === undefined ? undefined : { prefix };
 }
 
-type File = { readonly options: OptionValues; readonly scope: KeyScope; readonly location: string };
+type Source = { readonly location: string; readonly text: string; readonly remote: boolean };
+type Wanted = {
+  readonly options: OptionValues;
+  readonly scope: KeyScope;
+  readonly locations: readonly string[];
+};
 
-async function addFile(
-  trust: TrustVerbs,
-  context: Context,
-  { options, scope, location }: File,
-): Promise<readonly AddedKey[]> {
-  const text = readKeyFile(location);
-  context.err(`${"prefix" in scope ? `prefix: ${quoted(scope.prefix)}\n` : ""}key: ${quoted(location)}\n`);
-  const keys = await trust.review(text);
-  const { fingerprints, reviewed } = reviewKeys(context, { location, keys }, options);
-  const names = "prefix" in scope ? `prefix ${quoted(scope.prefix)}` : "every name";
-  const after = reviewed ? "after" : "without";
-  context.err(`Trusting ${quoted(location)} for ${names} ${after} fingerprint review.\n`);
-  const added = await trust.addKeys({ text, scope, fingerprints });
-  if (options.value("format") !== "json") for (const key of added) context.out(`${addedText(key, scope)}\n`);
-  return added;
+/** The texts of all keys; without a location those that the prefix's own pages name. */
+async function keySources(trust: TrustVerbs, { options, scope, locations }: Wanted): Promise<Source[]> {
+  const insecureHttp = options.flag("insecure-allow-http");
+  const prefix = "prefix" in scope ? scope.prefix : "";
+  const sources: Source[] = [];
+  for (const location of locations) {
+    if (isUrl(location, insecureHttp))
+      sources.push(...(await fetched(trust, { prefix, insecureHttp, urls: [location] })));
+    else sources.push({ location, text: readKeyFile(location), remote: false });
+  }
+  if (locations.length > 0) return sources;
+  if (prefix === "") throw new GantryError("Usage", "without a KEY, keys are looked for at --prefix=PREFIX");
+  return await fetched(trust, { prefix, insecureHttp });
 }
 
-function addedText({ path }: AddedKey, scope: KeyScope): string {
-  return "prefix" in scope
-    ? `Added key for prefix ${quoted(scope.prefix)} at ${quoted(path)}`
-    : `Added root key at ${quoted(path)}`;
+async function fetched(trust: TrustVerbs, place: KeyPlace): Promise<Source[]> {
+  const keys = await trust.fetchKeys(place);
+  return keys.map(({ url, text }) => ({ location: url, text, remote: true }));
+}
+
+/** Throws Usage for a URL that will not do. */
+function isUrl(location: string, http: boolean): boolean {
+  const scheme = /^([a-z][a-z0-9+.-]*):\/\//.exec(location)?.[1];
+  if (scheme === undefined) return false;
+  if (scheme === "http" && !http)
+    throw new GantryError("Usage", "--insecure-allow-http required for http URLs");
+  if (scheme === "http" || scheme === "https") return true;
+  throw new GantryError("Usage", "only local files and http or https URLs supported");
 }
 
 /** Binary keys stay what they are: one byte, one character. Throws Usage, BadConfig. */
@@ -98,4 +115,32 @@ function readKeyFile(location: string): string {
       cause,
     });
   }
+}
+
+type Text = { readonly options: OptionValues; readonly scope: KeyScope; readonly source: Source };
+
+async function addText(
+  trust: TrustVerbs,
+  context: Context,
+  { options, scope, source: { location, text, remote } }: Text,
+): Promise<readonly AddedKey[]> {
+  context.err(`${"prefix" in scope ? `prefix: ${quoted(scope.prefix)}\n` : ""}key: ${quoted(location)}\n`);
+  const keys = await trust.review(text);
+  const { fingerprints, reviewed } = reviewKeys(context, { location, keys }, options);
+  const after = reviewed ? "after" : "without";
+  context.err(`Trusting ${quoted(location)} for ${namesText(scope)} ${after} fingerprint review.\n`);
+  const added = await trust.addKeys({ text, scope, fingerprints, ...(remote ? { source: location } : {}) });
+  if (options.value("format") !== "json") for (const key of added) context.out(`${addedText(key, scope)}\n`);
+  return added;
+}
+
+function namesText(scope: KeyScope): string {
+  if ("root" in scope) return "every name";
+  return "prefix" in scope ? `prefix ${quoted(scope.prefix)}` : `rules that name ${quoted(scope.named)}`;
+}
+
+function addedText({ path }: AddedKey, scope: KeyScope): string {
+  if ("root" in scope) return `Added root key at ${quoted(path)}`;
+  if ("named" in scope) return `Added key ${quoted(scope.named)} for rules at ${quoted(path)}`;
+  return `Added key for prefix ${quoted(scope.prefix)} at ${quoted(path)}`;
 }

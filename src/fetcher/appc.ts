@@ -1,7 +1,13 @@
 /** Transfers for appc: an ACI by its URL or its name, and the keys of a name. */
 import { GantryError } from "../base/errors.ts";
 import { quoted } from "../base/text.ts";
-import { discoverImage, discoverKeys, type Endpoint, signatureUrl } from "../discovery/discovery.ts";
+import {
+  discoverImage,
+  discoverKeys,
+  type Endpoint,
+  type KeySource,
+  signatureUrl,
+} from "../discovery/discovery.ts";
 import type { AppcRequest, Archived, ArchiveRequest, KeysRequest } from "../inbox/protocol.ts";
 import type { Client } from "../transfer/client.ts";
 import { shownUrl } from "../transfer/failure.ts";
@@ -80,7 +86,7 @@ export async function fetchKeys(
   request: KeysRequest,
 ): Promise<void> {
   const web = openWeb(client, request);
-  const sources = await discoverKeys(request.name, { get: pagesOf(web), http: web.http });
+  const sources = await keySources(web, request);
   const keys: { scope: string; url: string; armour: string }[] = [];
   const failures: string[] = [];
   let total = 0;
@@ -102,6 +108,11 @@ export async function fetchKeys(
   }
   conversation.say({ event: "keys", keys });
   await untilEnd(conversation);
+}
+
+async function keySources(web: Web, { name, urls }: KeysRequest): Promise<KeySource[]> {
+  if (urls !== undefined) return urls.map((url) => ({ prefix: name, url }));
+  return await discoverKeys(name, { get: pagesOf(web), http: web.http });
 }
 
 /** There are no layers to want: the manager only says that it has seen the answer. */

@@ -148,12 +148,13 @@ export const AppcRequest = z.strictObject({
 });
 export type AppcRequest = z.infer<typeof AppcRequest>;
 
-/** The public keys that an appc name's pages offer. */
+/** The public keys that an appc name's pages offer, or those at `urls`. */
 export const KeysRequest = z.strictObject({
   ...Surroundings.shape,
   ...Servers.shape,
   kind: z.literal("keys"),
   name: z.string().max(4096),
+  urls: z.array(HttpUrl).min(1).max(16).optional(),
 });
 export type KeysRequest = z.infer<typeof KeysRequest>;
 

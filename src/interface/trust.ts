@@ -23,6 +23,16 @@ export const TRUST_METHODS = {
     in: [["s", "image"]],
     out: JSON_OUT,
   }),
+  FetchKeys: change(
+    "Has a fetcher bring the keys at URLs, or without any those that the pages of a prefix name. Gives a list of URLs and texts; nothing is trusted by that.",
+    {
+      in: [
+        ["s", "prefix"],
+        ["as", "urls"],
+      ],
+      options: { http: ["b", "http will do, too."] },
+    },
+  ),
   ReviewKeys: change(
     "The keys that a text holds, for somebody to look at before they are trusted. Of a binary key each byte is a character.",
     { in: [["s", "text"]], options: {} },
@@ -38,6 +48,7 @@ export const TRUST_METHODS = {
         prefix: ["s", "This name and those below it."],
         root: ["b", "Every name."],
         named: ["s", "Those of the rules that name the key so."],
+        source: ["s", "The URL they come from, for the journal."],
       },
     },
   ),

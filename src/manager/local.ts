@@ -95,6 +95,7 @@ export function trustOn(local: Local): Omit<TrustVerbs, keyof AsyncDisposable> {
   return {
     list: async () => (await import("./trust-list.ts")).listTrust(local),
     explain: async (image) => (await import("./trust-explain.ts")).explainImage(local, image),
+    fetchKeys: async (place) => (await import("./key-fetch.ts")).fetchKeys(local, place),
     review: async (text) => (await change()).reviewKeys(local, text),
     addKeys: async (keys) => (await change()).addKeys(local, keys),
     addRule: async (rule) => (await change()).addRule(local, rule),

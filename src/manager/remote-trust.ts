@@ -14,12 +14,18 @@ export function remoteTrust({ authentication }: Pick<Caller, "authentication">):
   return {
     list: () => ask((manager) => callMethod(manager, [MANAGER, "ListTrust"], {})),
     explain: (image) => ask((manager) => callMethod(manager, [MANAGER, "ExplainTrust"], { image })),
+    fetchKeys: ({ prefix, urls = [], insecureHttp }) =>
+      demand((manager) =>
+        callMethod(manager, [MANAGER, "FetchKeys"], { prefix, urls, options: { http: insecureHttp } }),
+      ),
     review: (text) =>
       demand((manager) => callMethod(manager, [MANAGER, "ReviewKeys"], { text, options: {} })),
-    addKeys: ({ text, scope, fingerprints }) =>
-      demand((manager) =>
-        callMethod(manager, [MANAGER, "TrustKeys"], { text, fingerprints, options: optionsOf(scope) }),
-      ),
+    addKeys: ({ text, scope, fingerprints, source }) => {
+      const options = { ...optionsOf(scope), ...(source === undefined ? {} : { source }) };
+      return demand((manager) =>
+        callMethod(manager, [MANAGER, "TrustKeys"], { text, fingerprints, options }),
+      );
+    },
     addRule: (rule) =>
       demand((manager) =>
         callMethod(manager, [MANAGER, "TrustRule"], { rule: JSON.stringify(rule), options: {} }),

@@ -21,7 +21,10 @@ export async function reviewKeys(local: Local, text: string): Promise<ReviewedKe
 }
 
 /** See TrustVerbs.addKeys. */
-export async function addKeys(local: Local, { text, scope, fingerprints }: KeyText): Promise<AddedKey[]> {
+export async function addKeys(
+  local: Local,
+  { text, scope, fingerprints, source }: KeyText,
+): Promise<AddedKey[]> {
   const target = targetOf(scope);
   const keys = await keysOf(local, text);
   const wanted = fingerprints.map((fingerprint) => {
@@ -32,7 +35,10 @@ export async function addKeys(local: Local, { text, scope, fingerprints }: KeyTe
   if (target.name !== undefined && wanted.length !== 1)
     throw new GantryError("Usage", `a name is one key's, and ${wanted.length} are meant`);
   const added: AddedKey[] = [];
-  for (const key of wanted) added.push(await addOne(target, key));
+  for (const key of wanted) {
+    added.push(await addOne(target, key));
+    await logAddition(target.place, key, source);
+  }
   return added;
 }
 
@@ -74,10 +80,20 @@ async function addOne(
 ): Promise<AddedKey> {
   const file = name ?? (kind === "openpgp" ? fingerprint : `${fingerprint}.pem`);
   const path = await addKey(ADMINISTRATORS, { place, name: file, content: text });
-  const fields = { GANTRY_KEY: fingerprint, GANTRY_PREFIX: prefixOf(place) ?? "" };
-  await logEvent("trust-key-added", `Trusted key ${fingerprint} for ${namesOf(place)}`, fields);
   const prefix = prefixOf(place);
   return { fingerprint, userIds, path, ...(prefix === undefined ? {} : { prefix }) };
+}
+
+async function logAddition(
+  place: KeyPlace,
+  { fingerprint }: KeyDescription,
+  source: string | undefined,
+): Promise<void> {
+  const from = source === undefined ? "" : `, from ${source}`;
+  await logEvent("trust-key-added", `Trusted key ${fingerprint} for ${namesOf(place)}${from}`, {
+    ...{ GANTRY_KEY: fingerprint, GANTRY_PREFIX: prefixOf(place) ?? "" },
+    ...(source === undefined ? {} : { GANTRY_SOURCE: source }),
+  });
 }
 
 /** `*` for every name, undefined for those of the rules that name the key. */

@@ -52,8 +52,21 @@ export type Standing = {
  */
 export async function judgeAgain(local: Local, { record, verdict }: Standing): Promise<Verdict> {
   if (verdict.kind === "insecure") return verdict;
-  return await rejudge(trustOf(local), {
-    ...{ record: { ...record, verdict }, blob: storedBlob(local), insecureOptions: [] },
-    source: record.names[0] ?? record.id,
+  const source = record.names[0] ?? record.id;
+  const question = { record: { ...record, verdict }, blob: storedBlob(local), insecureOptions: [], source };
+  try {
+    return await rejudge(trustOf(local), question);
+  } catch (error) {
+    throw recalled(error, verdict);
+  }
+}
+
+/** A refusal that also says by which keys the image was trusted before: whoever removed one sees the connection. */
+function recalled(error: unknown, { reason }: Verdict): unknown {
+  if (!(error instanceof GantryError) || error.kind !== "NotTrusted") return error;
+  const { hint, message } = error;
+  return new GantryError("NotTrusted", `${message}; before, it was ${reason}`, {
+    cause: error,
+    ...(hint === undefined ? {} : { hint }),
   });
 }

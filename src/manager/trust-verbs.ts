@@ -59,11 +59,23 @@ export type Affected = {
 export type Removed = { readonly removed: readonly string[]; readonly affected: Affected };
 export type Ruled = { readonly path: string; readonly affected: Affected };
 
+/** Keys that are somewhere on the network: by the pages of the prefix, or at URLs. */
+export type KeyPlace = {
+  readonly prefix: string;
+  readonly urls?: readonly string[];
+  /** Whether http will do. */
+  readonly insecureHttp: boolean;
+};
+
+export type FetchedKey = { readonly url: string; readonly text: string };
+
 export type KeyText = {
   readonly text: string;
   readonly scope: KeyScope;
   /** Only these keys of the text, which somebody has looked at; none other is added. */
   readonly fingerprints: readonly string[];
+  /** The URL it comes from, for the journal. */
+  readonly source?: string;
 };
 
 export type NewConsent = {
@@ -78,6 +90,8 @@ export type TrustVerbs = AsyncDisposable & {
   list(): Promise<TrustList>;
   /** NoSuchImage, AmbiguousName, BadConfig. */
   explain(image: string): Promise<Explanation>;
+  /** Has a fetcher bring keys; nothing is trusted by that. FetchFailed, TimedOut. */
+  fetchKeys(place: KeyPlace): Promise<readonly FetchedKey[]>;
   /** What keys a text holds, for review. BadConfig for a text without one. */
   review(text: string): Promise<readonly ReviewedKey[]>;
   /** BadConfig, Usage, StoreFull. */

@@ -19,7 +19,7 @@ export const verb: Verb = {
   synopsis: "[OPTION…] [KEY…|NAME]",
   summary: "trust keys, add a rule for the images of a name, or consent to one image",
   details:
-    "With KEY files: they are trusted for the prefix. With --digest and a NAME: that very image is trusted, however it " +
+    "With KEYs, files or https URLs: they are trusted for the prefix. With --digest and a NAME: that very image is trusted, however it " +
     "is signed, unless a rule for its name says otherwise. With one of the words for rules: what images of the prefix must " +
     "satisfy; it takes the place of the rule for that prefix added before. A prefix covers whole segments: example.com/foo " +
     "covers example.com/foo/bar and not example.com/foobar. The most specific rule decides alone.\n\nPods that will be " +
@@ -84,6 +84,8 @@ async function addRule(
   const scope = keyScope(options);
   await using trust = await openTrust(context);
   const transport = TRANSPORTS.find((one) => one === options.value("transport"));
+  if ("named" in scope)
+    throw new GantryError("Usage", "a rule is for a prefix, or with --root for every name");
   const rule: Rule = {
     scope: "prefix" in scope ? scope.prefix : "*",
     ...(transport === undefined ? {} : { transport }),

@@ -4,13 +4,14 @@
  */
 import { randomBytes } from "node:crypto";
 import type { LaunchPlan } from "../../../src/stage1/plan.ts";
-import { generationOf } from "../../../src/trust/generation.ts";
 import { until } from "../../fixtures/until.ts";
 import type { Result, TestHost } from "../../host/host.ts";
 
 export const BASE = 0x70000000;
 /** Where the build puts the programs that run as apps. */
 const BUILT = new URL("../../../build/native/stage1/", import.meta.url).pathname;
+/** Prints the trust generation of the host it runs in. */
+const TRUST = new URL("../../../build/native/trust/test-trust", import.meta.url).pathname;
 const LAYER = "/var/lib/gantry/layers/sha256-test";
 export const CAPABILITIES = [
   "CAP_CHOWN",
@@ -129,8 +130,8 @@ export async function startPod(host: TestHost, options: PodOptions = {}): Promis
     grace: 2,
   };
   await host.put(`${directory}/sandbox.json`, JSON.stringify(sandbox), 0o600);
-  // These hosts have no trust configuration at all.
-  const trust = { version: 1, generation: generationOf([]), since: 1, images: [] };
+  const generation = (await run([TRUST, "--of", ""])).stdout.trim();
+  const trust = { version: 1, generation, since: 1, images: [] };
   await host.put(`${directory}/trust.json`, JSON.stringify(trust), 0o600);
   const started = await run([
     ...[
