@@ -15,6 +15,7 @@ export const ERROR_KINDS = {
   NoSuchImage: { exit: 4, retryable: false },
   NoSuchKey: { exit: 4, retryable: false },
   PodExists: { exit: 1, retryable: false },
+  FileExists: { exit: 1, retryable: false },
   PodBusy: { exit: 1, retryable: true },
   ImageBusy: { exit: 1, retryable: true },
   AmbiguousName: { exit: 2, retryable: false },

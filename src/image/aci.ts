@@ -3,6 +3,7 @@ import * as z from "zod";
 import { GantryError } from "../base/errors.ts";
 import { quoted } from "../base/text.ts";
 import { isIdentifier, isName } from "./app-name.ts";
+import { convertedApp } from "./converted.ts";
 import type { Platform } from "./oci.ts";
 import { checked } from "./oci.ts";
 import type { ImageApp } from "./record.ts";
@@ -230,14 +231,12 @@ export function manifestPlatform(manifest: ImageManifest, host: Platform): Platf
 export function manifestApp(manifest: ImageManifest): ImageApp {
   const app: Partial<App> = manifest.app ?? {};
   return {
-    entrypoint: [...(app.exec ?? [])],
-    cmd: [],
+    ...convertedApp(app.exec ?? [], manifestAnnotations(manifest)),
     environment: [...(app.environment ?? [])],
     user: app.user ?? "0",
     group: app.group ?? "0",
     supplementaryGids: [...(app.supplementaryGIDs ?? app.supplementaryGids ?? [])],
     workingDirectory: app.workingDirectory || "/",
-    stopSignal: "SIGTERM",
     mountPoints: [...(app.mountPoints ?? [])],
     ports: (app.ports ?? []).map(({ name, protocol, port, count }) => ({
       name,

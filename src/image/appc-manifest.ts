@@ -1,6 +1,7 @@
 /** OCI and Docker images in appc's words (the mapping docker2aci established, with its faults mended). */
 import { APPC_ARCHITECTURES } from "./aci.ts";
 import { isIdentifier } from "./app-name.ts";
+import { CMD, ENTRYPOINT, STOP_SIGNAL } from "./converted.ts";
 import type { UserGroups } from "./passwd.ts";
 import type { ImageApp, ImageRecord } from "./record.ts";
 import { parseRepository } from "./repository.ts";
@@ -75,8 +76,10 @@ function annotationsOf({ names, configDigest, digest, app, created, annotations 
     ...(names[0] === undefined ? [] : [{ name: "appc.io/docker/originalname", value: names[0] }]),
     { name: "appc.io/docker/imageid", value: configDigest },
     { name: "appc.io/docker/manifesthash", value: digest },
-    { name: "appc.io/docker/entrypoint", value: JSON.stringify(app.entrypoint) },
-    { name: "appc.io/docker/cmd", value: JSON.stringify(app.cmd) },
+    { name: ENTRYPOINT, value: JSON.stringify(app.entrypoint) },
+    { name: CMD, value: JSON.stringify(app.cmd) },
+    // appc has no word for it.
+    ...(app.stopSignal === "SIGTERM" ? [] : [{ name: STOP_SIGNAL, value: app.stopSignal }]),
   ];
   const given = Object.entries(annotations).map(([name, value]) => ({ name, value }));
   const taken = new Set(own.map(({ name }) => name));

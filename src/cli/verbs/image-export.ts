@@ -1,0 +1,44 @@
+/** gantry image export IMAGE FILE: an image as one file, to be run elsewhere. */
+import type { PackCompression } from "../../manager/export.ts";
+import { listenForInterrupt } from "../interrupt.ts";
+import type { Option, Verb } from "../verb.ts";
+
+export const OVERWRITE: Option = { name: "overwrite", help: "replace what is there" };
+const COMPRESSIONS: readonly PackCompression[] = ["none", "gzip", "zstd"];
+
+export const verb: Verb = {
+  name: "image export",
+  synopsis: "[OPTION…] IMAGE FILE",
+  summary: "Write an image to a file",
+  details:
+    "An ACI holds the whole root file system, dependencies included, and the image's configuration in appc's words; an OCI archive " +
+    "holds the layers one by one. Both are made of the extracted layers: digests are other ones than those of the archives that " +
+    "were imported, and the same for the same image everywhere. What signatures said of the image is not said of the file.",
+  options: [
+    {
+      name: "format",
+      value: "FORMAT",
+      choices: ["aci", "oci"],
+      help: "App Container Image (default), or OCI archive",
+    },
+    {
+      name: "compression",
+      value: "NAME",
+      choices: COMPRESSIONS,
+      help: "by default none for an ACI and gzip for the layers of an OCI archive",
+    },
+    OVERWRITE,
+  ],
+  operands: { min: 2, max: 2 },
+  root: true,
+  async run(context, { options, operands: [image = "", path = ""] }) {
+    const { exportImage } = await import("../../manager/export.ts");
+    using interrupt = listenForInterrupt();
+    const format = options.value("format") === "oci" ? "oci" : "aci";
+    const given = COMPRESSIONS.find((name) => name === options.value("compression"));
+    const compression = given ?? (format === "aci" ? "none" : "gzip");
+    const overwrite = options.flag("overwrite");
+    await exportImage(context, { image, path, format, compression, overwrite, signal: interrupt.signal });
+    return 0;
+  },
+};
