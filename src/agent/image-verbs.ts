@@ -16,7 +16,7 @@ export type Source = {
 /** Imports an image. Throws Usage for a guard that nobody knows. */
 export function fetch(agent: Agent, call: Call, { source, insecure, ...given }: Source): Errand<string> {
   const insecureOptions = parseInsecureOptions(insecure.join(","));
-  const pullPolicy = parsePullPolicy(given.pullPolicy ?? "update");
+  const pullPolicy = given.pullPolicy === undefined ? undefined : parsePullPolicy(given.pullPolicy);
   const run = async (operation: Progress, uid: number) => {
     const { signal, progress } = watchFetch(operation, source);
     const record = await fetchImage(agent.images, {

@@ -54,6 +54,8 @@ type Placed = {
 export type AuthFiles = {
   /** What is configured for a host; of a registry, docker.io has many names. */
   find(kind: AuthKind, host: string): Credentials | undefined;
+  /** Every host that something is configured for. */
+  hosts(kind: AuthKind): readonly string[];
 };
 
 /** All credentials of the machine; a host of a directory that goes first hides it in the others. Throws BadConfig. */
@@ -71,6 +73,7 @@ export async function readAuthFiles(roots: Roots): Promise<AuthFiles> {
   return {
     find: (kind, host) =>
       placed.find((one) => one.kind === kind && one.host === registryName(host))?.credentials,
+    hosts: (kind) => placed.filter((one) => one.kind === kind).map(({ host }) => host),
   };
 }
 

@@ -2,6 +2,7 @@
 import { GantryError } from "../base/errors.ts";
 import { quoted } from "../base/text.ts";
 import {
+  type DiscoveryOptions,
   discoverImage,
   discoverKeys,
   type Endpoint,
@@ -40,10 +41,14 @@ export async function fetchArchive(
 async function endpointsFor(web: Web, request: ArchiveRequest | AppcRequest): Promise<Endpoint[]> {
   if (request.kind === "appc") {
     const { name, labels } = request;
-    return await discoverImage({ name, labels }, { get: pagesOf(web), http: web.http });
+    return await discoverImage({ name, labels }, searchAt(web, name));
   }
   const signature = signatureUrl(request.url);
   return [{ image: request.url, ...(signature === undefined ? {} : { signature }) }];
+}
+
+function searchAt(web: Web, name: string): DiscoveryOptions {
+  return { get: pagesOf(web), http: web.allowsHttp(name.split("/")[0] ?? "") };
 }
 
 /** The first endpoint that works; when none does, what the first one failed by. */
@@ -112,7 +117,7 @@ export async function fetchKeys(
 
 async function keySources(web: Web, { name, urls }: KeysRequest): Promise<KeySource[]> {
   if (urls !== undefined) return urls.map((url) => ({ prefix: name, url }));
-  return await discoverKeys(name, { get: pagesOf(web), http: web.http });
+  return await discoverKeys(name, searchAt(web, name));
 }
 
 /** There are no layers to want: the manager only says that it has seen the answer. */

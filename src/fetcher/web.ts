@@ -9,8 +9,8 @@ import { follow } from "../transfer/redirect.ts";
 
 export type Web = {
   readonly client: Client;
-  /** Whether http may be asked for what no server is configured for. */
-  readonly http: boolean;
+  /** Whether http may be asked of a host. */
+  allowsHttp(host: string): boolean;
   /** A body as a stream, redirects followed. */
   open(url: string, headers?: Readonly<Record<string, string>>): Promise<Answer>;
   /** An answer of at most `limit` bytes, whatever its status. */
@@ -30,7 +30,7 @@ export function openWeb(client: Client, { servers, others }: Servers): Web {
   };
   return {
     client,
-    http: others.plainHttp === true,
+    allowsHttp: (host) => access(new URL(`http://${host}`)).plainHttp === true,
     open: async (url, headers) => await follow(client, request(url, headers)),
     read: async (url, limit) => await fetchDocument(client, { ...request(url), limit }),
   };

@@ -2,6 +2,7 @@
 import { join } from "node:path";
 import { GantryError } from "../base/errors.ts";
 import { quoted } from "../base/text.ts";
+import { webServers } from "../config/web-servers.ts";
 import { type ImageFiles, readExtent } from "../image/archive.ts";
 import { parseDigest } from "../image/digest.ts";
 import { openContestedDirectory } from "../image/layout.ts";
@@ -11,12 +12,11 @@ import { type AppcRequest, ARCHIVE, type Archived, type ArchiveRequest } from ".
 import { type Errand, openFetcher } from "../transport/fetcher.ts";
 import type { FetchRequest, ImageManager } from "./images.ts";
 import type { Place, Transfer, TransferRequest, Transferred } from "./transfer.ts";
-import { webServers } from "./web-servers.ts";
 import type { Workers } from "./workers.ts";
 
 /** Starts a fetcher for each ACI. */
 export function fetcherTransfer(
-  { paths }: ImageManager,
+  { paths, environment = process.env }: ImageManager,
   { insecureOptions, progress }: FetchRequest,
   workers: Workers,
 ): Transfer {
@@ -27,8 +27,8 @@ export function fetcherTransfer(
       ...{ systemd: await workers.systemd(), program: join(paths.libexec, "gantry-fetcher") },
       ...{ operation, signal, progress, received: progressTeller(progress, placeText(place)) },
     });
-    const servers = await webServers(insecureOptions);
-    const told = await fetcher.archive({ ...errandOf(request), ...servers });
+    const settings = await webServers({ insecureOptions, environment });
+    const told = await fetcher.archive({ ...errandOf(request), ...settings });
     // Before anything it wrote is looked at: then nobody changes it any more.
     await fetcher.finish();
     return await transferred(fetcher.directory, told, request);

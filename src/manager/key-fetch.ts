@@ -1,11 +1,11 @@
 /** Public keys from the network, only when somebody asks for them: the fetcher brings them, and a person looks at them. */
 import { join } from "node:path";
+import { webServers } from "../config/web-servers.ts";
 import { beginOperation } from "../store/operation.ts";
 import { openStore } from "../store/store.ts";
 import { openFetcher } from "../transport/fetcher.ts";
 import type { Local } from "./local.ts";
 import type { FetchedKey, KeyPlace } from "./trust-verbs.ts";
-import { webServers } from "./web-servers.ts";
 
 /** See TrustVerbs.fetchKeys. */
 export async function fetchKeys(
@@ -15,7 +15,8 @@ export async function fetchKeys(
   await using operation = await beginOperation(await openStore(local.paths.data));
   const program = join(local.paths.libexec, "gantry-fetcher");
   await using fetcher = await openFetcher({ systemd: await local.bus(), program, operation });
-  const servers = await webServers(insecureHttp ? ["http"] : []);
+  const insecureOptions = insecureHttp ? ["http"] : [];
+  const servers = await webServers({ insecureOptions, environment: local.environment ?? process.env });
   const place = urls === undefined ? {} : { urls: [...urls] };
   const { keys } = await fetcher.keys({ kind: "keys", name: prefix, ...place, ...servers });
   await fetcher.finish();

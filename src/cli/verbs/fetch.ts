@@ -26,17 +26,19 @@ export const PULL_POLICY: Option = {
   name: "pull-policy",
   value: "POLICY",
   choices: PULL_POLICIES,
-  help: "when to ask a registry: new, if the store has no such image; update, always; never",
+  help: "when to ask a server: new, if the store has no such image; update, always; never",
 };
 
 export const verb: Verb = {
   name: "fetch",
   synopsis: "[OPTION…] IMAGE…",
-  summary: "Fetch images from registries, files and directories",
+  summary: "Fetch images from servers, files and directories",
   details:
-    "IMAGE is docker://[REGISTRY/]REPOSITORY[:TAG|@DIGEST], oci:DIR[:REF], oci-archive:FILE[:REF], " +
+    "IMAGE is docker://[REGISTRY/]REPOSITORY[:TAG|@DIGEST], NAME[:VERSION][,LABEL=VALUE…] of an app container such as " +
+    "example.com/app:1.0, which is discovered, https://….aci, oci:DIR[:REF], oci-archive:FILE[:REF], " +
     "docker-archive:FILE[:REF], file:///PATH, or a path to an .aci file, another archive or a layout. Prints the id of " +
-    "each image. A registry is asked every time, and layers that the store has are not transferred again. With " +
+    "each image. A server is asked every time, and what the store has is not transferred again; what an .aci file " +
+    "depends on is taken from the store where that has it, unless --pull-policy=update is given. With " +
     "--format=json every event is an object on a line of its own: phase, layers, progress, layer, log, and at the end " +
     "image or failed.",
   options: [INSECURE, PULL_POLICY, FETCH_FORMAT],
@@ -45,7 +47,8 @@ export const verb: Verb = {
     const insecureOptions = parseInsecureOptions(options.value("insecure-options") ?? "");
     await using images = await openImages(context);
     using interrupt = listenForInterrupt();
-    const pullPolicy = parsePullPolicy(options.value("pull-policy") ?? "update");
+    const policy = options.value("pull-policy");
+    const pullPolicy = policy === undefined ? undefined : parsePullPolicy(policy);
     const format = options.value("format") ?? "text";
     for (const source of operands) {
       const request = { source, insecureOptions, pullPolicy, uid: context.uid, signal: interrupt.signal };

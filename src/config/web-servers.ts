@@ -1,0 +1,59 @@
+/** How the web servers of ACIs and of discovery pages are spoken to: their credentials, authorities and proxies. */
+import type { Access, ProxySettings, Servers } from "../inbox/protocol.ts";
+import { type AuthFiles, readAuthFiles } from "./auth-files.ts";
+import { proxySettings } from "./proxy.ts";
+import { type PlacedEntry, readCertificates, readRegistries } from "./registry-files.ts";
+import type { SourceOptions } from "./sources.ts";
+import { CONFIGURATION_DIRECTORIES } from "./trust.ts";
+
+export type WebSettings = Servers & { readonly proxy: ProxySettings };
+
+type Options = Pick<SourceOptions, "roots" | "insecureOptions" | "environment">;
+
+/**
+ * Of registries.d an entry for a whole host counts, with its certificates and what is insecure about it; of auth.d the
+ * files of the kind `auth`. Throws BadConfig, naming file and key.
+ */
+export async function webServers({
+  roots = CONFIGURATION_DIRECTORIES,
+  insecureOptions,
+  environment,
+}: Options): Promise<WebSettings> {
+  const entries = await readRegistries(roots);
+  const auth = await readAuthFiles(roots);
+  const hosts = new Set([...hostsOf(entries), ...auth.hosts("auth")]);
+  const others = accessOf([], insecureOptions);
+  const servers: Servers["servers"] = [];
+  for (const host of hosts)
+    servers.push({ host, ...(await serverAccess(host, { entries, auth, insecureOptions })) });
+  return { servers, others, proxy: proxySettings(environment) };
+}
+
+function hostsOf(entries: readonly PlacedEntry[]): string[] {
+  return entries.map(({ prefix }) => prefix).filter((prefix) => !prefix.includes("/"));
+}
+
+async function serverAccess(
+  host: string,
+  found: {
+    readonly entries: readonly PlacedEntry[];
+    readonly auth: AuthFiles;
+    readonly insecureOptions: readonly string[];
+  },
+): Promise<Access> {
+  const entry = found.entries.find(({ prefix }) => prefix === host);
+  const credentials = found.auth.find("auth", host);
+  return {
+    ...accessOf(entry?.insecure ?? [], found.insecureOptions),
+    ...(entry?.ca === undefined ? {} : { ca: await readCertificates(entry.ca) }),
+    ...(credentials === undefined ? {} : { credentials }),
+  };
+}
+
+function accessOf(
+  configured: readonly string[],
+  said: readonly string[],
+): Omit<Access, "credentials" | "ca"> {
+  const may = (what: string) => configured.includes(what) || said.includes(what);
+  return { ...(may("tls") ? { insecureTls: true } : {}), ...(may("http") ? { plainHttp: true } : {}) };
+}

@@ -1,0 +1,90 @@
+/** From configuration to how the servers of ACIs are spoken to. */
+import assert from "node:assert/strict";
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
+import { type TestContext, test } from "node:test";
+import { webServers } from "../../../src/config/web-servers.ts";
+import { refusal } from "../../fixtures/refusal.ts";
+import { makeAuthority } from "../../fixtures/web.ts";
+
+function place(t: TestContext, files: Readonly<Record<string, unknown>>): string {
+  const directory = mkdtempSync(join(tmpdir(), "gantry-config-"));
+  t.after(() => rmSync(directory, { recursive: true }));
+  for (const [name, content] of Object.entries(files)) {
+    mkdirSync(dirname(join(directory, name)), { recursive: true });
+    writeFileSync(join(directory, name), typeof content === "string" ? content : JSON.stringify(content), {
+      mode: 0o600,
+    });
+  }
+  return directory;
+}
+
+function servers(directory: string, insecureOptions: readonly string[] = [], environment = {}) {
+  const roots = ["etc", "usr"].map((root) => join(directory, root));
+  return webServers({ roots, insecureOptions, environment });
+}
+
+const basic = (domains: readonly string[], user: string) => ({
+  rktKind: "auth",
+  rktVersion: "v1",
+  domains,
+  type: "basic",
+  credentials: { user, password: "secret" },
+});
+
+test("without configuration every server is asked over TLS that is checked, by nobody in particular", async (t) => {
+  assert.deepEqual(await servers(place(t, {})), { servers: [], others: {}, proxy: {} });
+  const said = await servers(place(t, {}), ["tls", "http", "image"], { https_proxy: "proxy:3128" });
+  assert.deepEqual(said, {
+    servers: [],
+    others: { insecureTls: true, plainHttp: true },
+    proxy: { https: "http://proxy:3128/" },
+  });
+});
+
+test("credentials are those of auth.d of the kind auth, by whole hosts; the registries' are others", async (t) => {
+  const directory = place(t, {
+    "etc/auth.d/a.json": basic(["example.com", "other.example:8443"], "one"),
+    "usr/auth.d/a.json": basic(["example.com"], "masked"),
+    "usr/auth.d/b.json": {
+      rktKind: "auth",
+      rktVersion: "v1",
+      domains: ["token.example"],
+      type: "oauth",
+      credentials: { token: "t" },
+    },
+    "usr/auth.d/docker.json": {
+      rktKind: "dockerAuth",
+      rktVersion: "v1",
+      registries: ["example.com"],
+      credentials: { user: "docker", password: "secret" },
+    },
+  });
+  const one = { kind: "basic", user: "one", password: "secret" };
+  assert.deepEqual((await servers(directory)).servers, [
+    { host: "example.com", credentials: one },
+    { host: "other.example:8443", credentials: one },
+    { host: "token.example", credentials: { kind: "bearer", token: "t" } },
+  ]);
+});
+
+test("an entry of registries.d for a whole host tells its authority and what is insecure about it", async (t) => {
+  const { ca } = await makeAuthority();
+  const certificates = join(place(t, { "ca.pem": ca }), "ca.pem");
+  const registries = [
+    { prefix: "example.com", ca: certificates },
+    { prefix: "old.example", insecure: ["http", "tls"] },
+    { prefix: "example.com/only/images", insecure: ["http"] },
+  ];
+  const directory = place(t, { "etc/registries.d/a.json": { version: 1, registries } });
+  assert.deepEqual((await servers(directory)).servers, [
+    { host: "example.com", ca },
+    { host: "old.example", insecureTls: true, plainHttp: true },
+  ]);
+});
+
+test("a file that can't be read by rule is named", async (t) => {
+  const directory = place(t, { "etc/auth.d/a.json": "{" });
+  await assert.rejects(servers(directory), refusal("BadConfig", 1, join(directory, "etc/auth.d/a.json")));
+});
