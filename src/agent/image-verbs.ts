@@ -11,6 +11,7 @@ export type Source = {
   readonly source: string;
   readonly insecure: readonly string[];
   readonly pullPolicy: string | undefined;
+  readonly signature?: string | undefined;
 };
 
 /** Imports an image. Throws Usage for a guard that nobody knows. */
@@ -20,7 +21,7 @@ export function fetch(agent: Agent, call: Call, { source, insecure, ...given }: 
   const run = async (operation: Progress, uid: number) => {
     const { signal, progress } = watchFetch(operation, source);
     const record = await fetchImage(agent.images, {
-      ...{ source, insecureOptions, pullPolicy, uid, signal, progress },
+      ...{ source, insecureOptions, pullPolicy, uid, signal, progress, signature: given.signature },
     });
     return record.id;
   };

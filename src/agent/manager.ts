@@ -47,7 +47,8 @@ const managerFace = implement<typeof MANAGER, Agent>(MANAGER, {
     DescribeImages: async ({ images }) => JSON.stringify(await listImages(images)),
     InspectImage: async ({ images }, { image }) => JSON.stringify(await inspectImage(images, image)),
     GetImageManifest: async ({ images }, { image }) => JSON.stringify(await imageManifest(images, image)),
-    FetchImage: (agent, { source, options }, call) => fetch(agent, call, { source, ...fetching(options) }),
+    FetchImage: (agent, { source, options }, call) =>
+      fetch(agent, call, { source, ...fetching(options), signature: options.signature }),
     RemoveImage: async (agent, { image }, call) => remove(agent, call, await findImage(agent.images, image)),
     ListTrust: async ({ trust }) => JSON.stringify(await trust.list()),
     ExplainTrust: async ({ trust }, { image }) => JSON.stringify(await trust.explain(image)),

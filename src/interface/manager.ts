@@ -134,6 +134,7 @@ export const MANAGER = defineInterface({
         options: {
           insecure: ["as", INSECURE],
           pullPolicy: ["s", `${PULL_POLICY} "update" unless given.`],
+          signature: ["s", "Absolute path of the signature of an image that comes from a file."],
         },
         action: ACTIONS.imageFetch,
       },

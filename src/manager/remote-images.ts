@@ -13,7 +13,9 @@ export function remoteImages({ authentication }: Pick<Caller, "authentication">)
   const agent = openAgentLink(authentication);
   return {
     fetch: ({ source, signal, progress, ...wishes }) => {
-      const args = { source: absoluteSource(source), options: fetchOptions(wishes) };
+      const { signature } = wishes;
+      const options = { ...fetchOptions(wishes), ...(signature === undefined ? {} : { signature }) };
+      const args = { source: absoluteSource(source), options };
       const begin = (manager: Peer) => callMethod(manager, [MANAGER, "FetchImage"], args);
       return work(agent, begin, {
         ...(signal === undefined ? {} : { signal }),

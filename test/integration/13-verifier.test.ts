@@ -98,6 +98,23 @@ test("refusals by the policy: another key, another name's key, changed bytes", a
   });
 });
 
+test("a signature from elsewhere is named: on the command line, and on the bus by a user who may fetch", async (t) => {
+  await withSigned(t, "named", async (host) => {
+    await output(host, `mv ${ACI}.asc /root/elsewhere.sig`);
+    await assertRefused(host, 5, "carries no openpgp signature");
+    await output(host, `cd /root && gantry fetch --signature=elsewhere.sig ${ACI}`);
+    const two = await host.exec(["gantry", "fetch", "--signature=/root/elsewhere.sig", ACI, ACI]);
+    assert.deepEqual([two.status, /--signature is about one image/.test(two.stderr)], [2, true]);
+    const missing = await host.exec(["gantry", "fetch", "--signature=/root/none", ACI]);
+    assert.deepEqual([missing.status, missing.stderr], [2, 'gantry: there is no signature "/root/none"\n']);
+    await output(host, "gantry image rm $(gantry image list --no-legend --full | cut -d' ' -f1)");
+    const wishes = `'sa{sv}' ${ACI} 1 signature s /root/elsewhere.sig`;
+    await output(host, `busctl call org.gantry1 /org/gantry1 org.gantry1.Manager FetchImage ${wishes}`);
+    const list = "gantry image list --no-legend --full";
+    await output(host, `for try in $(seq 100); do ${list} | grep -q signed && exit 0; sleep 0.1; done; ${list}; exit 1`);
+  });
+});
+
 test("the verifier's unit is locked up, and a fetch that is killed with it is cleaned by gc", async (t) => {
   await withSigned(t, "exposure", async (host) => {
     await replace(host, "exec sleep 60");

@@ -1,4 +1,5 @@
 /** gantry fetch IMAGE…: takes images into the store. */
+import { resolve } from "node:path";
 import { GantryError } from "../../base/errors.ts";
 import { PULL_POLICIES, parseInsecureOptions, parsePullPolicy } from "../../manager/images.ts";
 import { openImages } from "../../manager/open-images.ts";
@@ -29,6 +30,12 @@ export const PULL_POLICY: Option = {
   help: "when to ask a server: new, if the store has no such image; update, always; never",
 };
 
+const SIGNATURE: Option = {
+  name: "signature",
+  value: "FILE",
+  help: "signature of the one IMAGE: detached for an ACI (else it is FILE.aci.asc), simple signing for others",
+};
+
 export const verb: Verb = {
   name: "fetch",
   synopsis: "[OPTION…] IMAGE…",
@@ -41,7 +48,7 @@ export const verb: Verb = {
     "depends on is taken from the store where that has it, unless --pull-policy=update is given. With " +
     "--format=json every event is an object on a line of its own: phase, layers, progress, layer, log, and at the end " +
     "image or failed.",
-  options: [INSECURE, PULL_POLICY, FETCH_FORMAT],
+  options: [INSECURE, PULL_POLICY, SIGNATURE, FETCH_FORMAT],
   operands: { min: 1, max: 1000 },
   async run(context, { options, operands }) {
     const insecureOptions = parseInsecureOptions(options.value("insecure-options") ?? "");
@@ -50,8 +57,10 @@ export const verb: Verb = {
     const policy = options.value("pull-policy");
     const pullPolicy = policy === undefined ? undefined : parsePullPolicy(policy);
     const format = options.value("format") ?? "text";
+    const signature = signatureOf(options.value("signature"), operands);
     for (const source of operands) {
-      const request = { source, insecureOptions, pullPolicy, uid: context.uid, signal: interrupt.signal };
+      const asked = { source, insecureOptions, pullPolicy, signature };
+      const request = { ...asked, uid: context.uid, signal: interrupt.signal };
       const id = await watched(context, { source, format }, ({ show }) =>
         images.fetch({ ...request, progress: show }),
       );
@@ -60,6 +69,13 @@ export const verb: Verb = {
     return 0;
   },
 };
+
+/** Absolute, since the agent is somewhere else. Throws Usage where it is not clear whose signature it is. */
+function signatureOf(path: string | undefined, images: readonly string[]): string | undefined {
+  if (path === undefined) return undefined;
+  if (images.length === 1) return resolve(path);
+  throw new GantryError("Usage", `--signature is about one image, and here are ${images.length}`);
+}
 
 type Watched = { readonly source: string; readonly format: string };
 
