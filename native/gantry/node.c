@@ -53,11 +53,12 @@ int node_execute_agent(void) {
 
 int node_execute_worker(const char *program, char **arguments) {
     static const struct {
-        const char *program, *head[6];
+        const char *program, *head[7];
         size_t n_head;
     } workers[] = {
-        { "gantry-fetcher", { "node", "--disable-proto=delete", GANTRY_LIBEXECDIR "/fetcher.cjs" }, 3 },
-        /* Without a compiler no memory is both writable and executable; its unit forbids it. */
+        /* Without a compiler no memory is both writable and executable; their units forbid it. */
+        { "gantry-fetcher", { "node", "--disable-proto=delete", "--no-expose-wasm", "--jitless", "--v8-pool-size=1",
+                              "--max-semi-space-size=1", GANTRY_LIBEXECDIR "/fetcher.cjs" }, 7 },
         { "gantry-verifier", { "node", "--disable-proto=delete", "--no-expose-wasm", "--jitless", "--v8-pool-size=1",
                                GANTRY_LIBEXECDIR "/verifier.cjs" }, 6 },
     };

@@ -2,10 +2,8 @@
 import { exitStatus, GantryError } from "../base/errors.ts";
 import type { Event } from "../inbox/protocol.ts";
 import { openClient } from "../transfer/client.ts";
-import { fetchArchive, fetchKeys } from "./appc.ts";
 import { machineAuthorities } from "./authorities.ts";
 import { type Conversation, openConversation, say } from "./conversation.ts";
-import { fetchFromRegistry } from "./registry.ts";
 
 /** The end of the process on purpose: connections and timers are of no use to anybody now. */
 function finish(event: Event, status: number): never {
@@ -25,6 +23,7 @@ function fail(error: unknown): never {
   finish({ event: "failed", kind, text, ...(hint === undefined ? {} : { hint }) }, exitStatus(error));
 }
 
+/** Each kind of request loads what it needs: the start of Node is much of what a small image costs. */
 async function fetch(conversation: Conversation): Promise<void> {
   const { request } = conversation;
   const { proxy, limits } = request;
@@ -33,12 +32,12 @@ async function fetch(conversation: Conversation): Promise<void> {
   await using client = openClient({ proxy, authorities, limits, log });
   switch (request.kind) {
     case "registry":
-      return await fetchFromRegistry(client, conversation, request);
+      return await (await import("./registry.ts")).fetchFromRegistry(client, conversation, request);
     case "archive":
     case "appc":
-      return await fetchArchive(client, conversation, request);
+      return await (await import("./appc.ts")).fetchArchive(client, conversation, request);
     case "keys":
-      return await fetchKeys(client, conversation, request);
+      return await (await import("./appc.ts")).fetchKeys(client, conversation, request);
   }
 }
 

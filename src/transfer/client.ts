@@ -6,7 +6,6 @@
 import { Agent as HttpAgent } from "node:http";
 import { type AgentOptions, Agent as HttpsAgent } from "node:https";
 import { createSecureContext, rootCertificates, type SecureContext } from "node:tls";
-import { HttpsProxyAgent } from "https-proxy-agent";
 import type { Access, ProxySettings, TimeLimits } from "../inbox/protocol.ts";
 import { type Limits, limitsOf } from "./limits.ts";
 import { proxyFor } from "./proxy.ts";
@@ -32,7 +31,7 @@ export type Route = {
 export type Client = AsyncDisposable & {
   readonly limits: Limits;
   readonly log: (text: string) => void;
-  routeTo(url: URL, access: Access): Route;
+  routeTo(url: URL, access: Access): Promise<Route>;
 };
 
 /** More connections to one server than streams at a time are of no use. */
@@ -45,12 +44,12 @@ export function openClient(settings: ClientSettings = {}): Client {
   return {
     limits: limitsOf(settings.limits),
     log: settings.log ?? (() => undefined),
-    routeTo: (url, access) => {
+    routeTo: async (url, access) => {
       const proxy = proxyFor(url, settings.proxy);
       const whole = proxy !== undefined && url.protocol === "http:";
       const key = JSON.stringify([url.protocol, proxy?.href, access.ca, access.insecureTls === true]);
       const tls = tlsOptions({ url, proxy, settings, access, contexts });
-      const agent = agents.get(key) ?? makeAgent({ url, proxy, tls });
+      const agent = agents.get(key) ?? (await makeAgent({ url, proxy, tls }));
       agents.set(key, agent);
       return { agent, tls, ...(whole ? { proxy } : {}) };
     },
@@ -60,7 +59,7 @@ export function openClient(settings: ClientSettings = {}): Client {
   };
 }
 
-function makeAgent({
+async function makeAgent({
   url,
   proxy,
   tls,
@@ -68,15 +67,15 @@ function makeAgent({
   readonly url: URL;
   readonly proxy: URL | undefined;
   readonly tls: AgentOptions;
-}): HttpAgent {
+}): Promise<HttpAgent> {
   const options = { keepAlive: true, maxSockets: MOST_CONNECTIONS };
   // A request that a proxy gets as a whole is no secret from it; for https it only passes bytes on.
   if (url.protocol === "http:") {
     return proxy?.protocol === "https:" ? new HttpsAgent({ ...options, ...tls }) : new HttpAgent(options);
   }
-  return proxy === undefined
-    ? new HttpsAgent({ ...options, ...tls })
-    : new HttpsProxyAgent(proxy.href, { ...options, ...tls });
+  if (proxy === undefined) return new HttpsAgent({ ...options, ...tls });
+  const { HttpsProxyAgent } = await import("https-proxy-agent");
+  return new HttpsProxyAgent(proxy.href, { ...options, ...tls });
 }
 
 type TlsSources = {

@@ -10,7 +10,7 @@ import { TLSSocket } from "node:tls";
 import { GantryError } from "../base/errors.ts";
 import type { Access } from "../inbox/protocol.ts";
 import { watchedBody } from "./body.ts";
-import type { Client } from "./client.ts";
+import type { Client, Route } from "./client.ts";
 import { exchangeFailure, shownUrl } from "./failure.ts";
 import { bareHost } from "./proxy.ts";
 
@@ -35,7 +35,7 @@ export type Answer = {
 
 /** Sends one request, without following redirects. Throws FetchFailed, TimedOut. */
 export async function exchange(client: Client, request: HttpRequest): Promise<Answer> {
-  const message = await answerTo(client, request);
+  const message = await answerTo(client, request, await client.routeTo(request.url, request.access));
   // A connection that breaks after the body has been left alone must not end the process.
   message.on("error", () => undefined);
   return {
@@ -47,9 +47,9 @@ export async function exchange(client: Client, request: HttpRequest): Promise<An
   };
 }
 
-function answerTo(client: Client, request: HttpRequest): Promise<IncomingMessage> {
+function answerTo(client: Client, request: HttpRequest, route: Route): Promise<IncomingMessage> {
   return new Promise((resolve, reject) => {
-    const outgoing = startRequest(client, request);
+    const outgoing = startRequest(request, route);
     const fail = (cause: unknown) => {
       reject(exchangeFailure(request.url, request.signal?.aborted === true ? request.signal.reason : cause));
     };
@@ -64,8 +64,7 @@ function answerTo(client: Client, request: HttpRequest): Promise<IncomingMessage
   });
 }
 
-function startRequest(client: Client, { url, access, signal, ...request }: HttpRequest): ClientRequest {
-  const { agent, tls, proxy } = client.routeTo(url, access);
+function startRequest({ url, signal, ...request }: HttpRequest, { agent, tls, proxy }: Route): ClientRequest {
   const start = url.protocol === "https:" ? requestHttps : requestHttp;
   const to = proxy ?? url;
   return start({

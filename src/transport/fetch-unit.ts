@@ -47,6 +47,8 @@ export function fetchUnit(fetch: FetchUnit): TransientUnit {
       ["WorkingDirectory", "s", "/"],
       // A runtime must not take options from systemd's own environment.
       ["Environment", "as", ["NODE_OPTIONS=", "HOME=/"]],
+      // Node is started without its compiler.
+      ["MemoryDenyWriteExecute", "b", true],
       ...sealedService({
         root: fetch.root,
         readable: [...PROGRAM_FILES, ...NETWORK_FILES, { from: fetch.layers, to: `${INBOX}/${LAYERS}` }],
