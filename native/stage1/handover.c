@@ -138,19 +138,21 @@ static int app_accompany(Launch *launch, int barrier, const sigset_t *waiting) {
     }
 }
 
-/* The app stands behind its execve. */
+/* The app stands behind its execve. It goes on before systemd hears of it: should that fail, our own end fails the unit,
+ * and systemd kills what is left in it. */
 static int app_release(Launch *launch, Failure *failure) {
     int barrier;
     sigset_t waiting;
-    int r = systemd_tell(launch, &barrier, failure);
-    if (r < 0)
-        return r; /* EXITKILL ends the app with us */
-    r = stops_watch(&waiting);
+    int r = stops_watch(&waiting);
     if (r >= 0 && (ptrace(PTRACE_SETOPTIONS, launch->app, 0, PTRACE_O_TRACEEXIT) < 0 ||
                    ptrace(PTRACE_CONT, launch->app, 0, 0) < 0))
         r = -errno;
-    if (r >= 0)
-        r = app_accompany(launch, barrier, &waiting);
+    if (r < 0)
+        return failure_set(failure, 0, -r, "the app's process"); /* EXITKILL ends the app with us */
+    r = systemd_tell(launch, &barrier, failure);
+    if (r < 0)
+        return r;
+    r = app_accompany(launch, barrier, &waiting);
     return r < 0 ? failure_set(failure, 0, -r, "the app's process") : 0;
 }
 
