@@ -10,9 +10,14 @@
 #include "basic/text.h"
 
 ssize_t io_read(int fd, void *buffer, size_t size) {
+    return io_read_at(fd, buffer, size, IO_CURRENT);
+}
+
+ssize_t io_read_at(int fd, void *buffer, size_t size, off_t offset) {
     size_t used = 0;
     while (used < size) {
-        ssize_t n = read(fd, (char *)buffer + used, size - used);
+        char *at = (char *)buffer + used;
+        ssize_t n = offset == IO_CURRENT ? read(fd, at, size - used) : pread(fd, at, size - used, offset + (off_t)used);
         if (n < 0 && errno == EINTR)
             continue;
         if (n < 0)

@@ -11,8 +11,12 @@ int io_read_all(int fd, size_t max, char **ret, size_t *ret_size);
 /* Opens and reads; for /proc, /sys and the like. `ret_size` may be NULL. */
 int file_read(int directory_fd, const char *path, size_t max, char **ret, size_t *ret_size);
 
-/* Reads up to `size` bytes, fewer only at the end of the file; returns the count. */
+/* Reads up to `size` bytes, fewer only at the end of the file; returns the count or -errno. */
 ssize_t io_read(int fd, void *buffer, size_t size);
+
+/* The same from a place in the file, whose position stays; with IO_CURRENT from its position. */
+#define IO_CURRENT ((off_t)-1)
+ssize_t io_read_at(int fd, void *buffer, size_t size, off_t offset);
 
 int io_write_all(int fd, const void *buffer, size_t size);
 

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "basic/cleanup.h"
+#include "basic/io.h"
 
 /* A file of more pieces is better stored whole. */
 #define REGIONS_MAX 4096
@@ -27,15 +28,10 @@ static bool zeros_are(const unsigned char *bytes, size_t size) {
 /* Returns 1 for a block of zeros. */
 static int block_look(struct Scan *scan, uint64_t at) {
     size_t wanted = scan->size - at < HOLE_BLOCK ? (size_t)(scan->size - at) : HOLE_BLOCK;
-    for (size_t got = 0; got < wanted;) {
-        ssize_t n = pread(scan->fd, scan->block + got, wanted - got, (off_t)(at + got));
-        if (n < 0 && errno != EINTR)
-            return -errno;
-        if (n == 0)
-            return -EIO;
-        got += n < 0 ? 0 : (size_t)n;
-    }
-    return zeros_are(scan->block, wanted);
+    ssize_t got = io_read_at(scan->fd, scan->block, wanted, (off_t)at);
+    if (got < 0)
+        return (int)got;
+    return (size_t)got < wanted ? -EIO : zeros_are(scan->block, wanted);
 }
 
 static int block_note(struct Scan *scan, uint64_t at) {

@@ -1,15 +1,12 @@
 /* The launch plan: `apps/<app>/plan.json`. */
-#include <errno.h>
-#include <stdlib.h>
 #include <string.h>
 
-#include "basic/cleanup.h"
 #include "basic/text.h"
-#include "plan/document.h"
 #include "plan/mount.h"
 #include "plan/plan.h"
 #include "plan/process.h"
 #include "plan/reader.h"
+#include "plan/root.h"
 #include "plan/seccomp.h"
 #include "plan/userns.h"
 
@@ -148,7 +145,8 @@ static int plan_check_ids(Reader *reader, const LaunchPlan *plan) {
     return 0;
 }
 
-static int plan_check(Reader *reader, const LaunchPlan *plan) {
+static int plan_check(Reader *reader, const void *checked) {
+    const LaunchPlan *plan = checked; /* the first member of its LaunchDocument */
     const KeyPath layers = { .parent = &gantry_path, .key = "layers" },
                   seccomp = { .parent = &linux_path, .key = "seccomp" };
     if (plan->layers.count == 0)
@@ -170,46 +168,28 @@ static int plan_check(Reader *reader, const LaunchPlan *plan) {
     return plan_check_ids(reader, plan);
 }
 
+_Static_assert(offsetof(LaunchDocument, plan) == 0, "the plan comes first: it is what the document is freed by");
+static const PlanKind launch_kind = {
+    &launch_object, sizeof(LaunchDocument), offsetof(LaunchPlan, memory), plan_check,
+};
+
 int launch_plan_parse(const char *text, size_t size, LaunchPlan **ret, char **ret_sentence) {
-    json_t *json = NULL;
-    int r = document_parse(text, size, &json, ret_sentence);
-    if (r < 0)
-        return r;
-    LaunchDocument *document = calloc(1, sizeof *document);
-    Reader reader = { .memory = plan_memory_new(json), .ret_sentence = ret_sentence };
-    if (!document || !reader.memory) {
-        plan_memory_free(reader.memory);
-        free(document);
-        return -ENOMEM;
-    }
-    document->plan.memory = reader.memory;
-    r = read_object(&reader, NULL, json, document, &launch_object);
+    void *plan;
+    int r = plan_parse(&launch_kind, text, size, &plan, ret_sentence);
     if (r >= 0)
-        r = plan_check(&reader, &document->plan);
-    if (r < 0) {
-        launch_plan_free(&document->plan);
-        return r;
-    }
-    *ret = &document->plan;
-    return 0;
+        *ret = plan;
+    return r;
 }
 
 int launch_plan_load(const char *path, LaunchPlan **ret, char **ret_sentence) {
-    _cleanup_free_ char *text = NULL;
-    char *sentence = NULL;
-    size_t size;
-    int r = document_read(path, &text, &size, &sentence);
+    void *plan;
+    int r = plan_load(&launch_kind, path, &plan, ret_sentence);
     if (r >= 0)
-        r = launch_plan_parse(text, size, ret, &sentence);
-    sentence_prefix(path, &sentence);
-    *ret_sentence = sentence;
+        *ret = plan;
     return r;
 }
 
 LaunchPlan *launch_plan_free(LaunchPlan *plan) {
-    if (plan) {
-        plan_memory_free(plan->memory);
-        free(plan); /* the first member of its LaunchDocument */
-    }
+    plan_free(&launch_kind, plan);
     return NULL;
 }

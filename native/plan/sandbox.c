@@ -1,12 +1,9 @@
 /* The sandbox plan: `sandbox.json`. */
-#include <errno.h>
-#include <stdlib.h>
-#include <string.h>
+#include <stddef.h>
 
-#include "basic/cleanup.h"
-#include "plan/document.h"
 #include "plan/plan.h"
 #include "plan/reader.h"
+#include "plan/root.h"
 #include "plan/userns.h"
 
 static const Word net_words[] = { { "none", NET_NONE }, { "host", NET_HOST }, { 0 } };
@@ -36,44 +33,28 @@ static const Member sandbox_members[] = {
 #undef AT
 static const ObjectDetail sandbox_object = { sandbox_members };
 
+_Static_assert(offsetof(SandboxDocument, plan) == 0, "the plan comes first: it is what the document is freed by");
+static const PlanKind sandbox_kind = {
+    &sandbox_object, sizeof(SandboxDocument), offsetof(SandboxPlan, memory), NULL,
+};
+
 int sandbox_plan_parse(const char *text, size_t size, SandboxPlan **ret, char **ret_sentence) {
-    json_t *json = NULL;
-    int r = document_parse(text, size, &json, ret_sentence);
-    if (r < 0)
-        return r;
-    SandboxDocument *document = calloc(1, sizeof *document);
-    Reader reader = { .memory = plan_memory_new(json), .ret_sentence = ret_sentence };
-    if (!document || !reader.memory) {
-        plan_memory_free(reader.memory);
-        free(document);
-        return -ENOMEM;
-    }
-    document->plan.memory = reader.memory;
-    r = read_object(&reader, NULL, json, document, &sandbox_object);
-    if (r < 0) {
-        sandbox_plan_free(&document->plan);
-        return r;
-    }
-    *ret = &document->plan;
-    return 0;
+    void *plan;
+    int r = plan_parse(&sandbox_kind, text, size, &plan, ret_sentence);
+    if (r >= 0)
+        *ret = plan;
+    return r;
 }
 
 int sandbox_plan_load(const char *path, SandboxPlan **ret, char **ret_sentence) {
-    _cleanup_free_ char *text = NULL;
-    char *sentence = NULL;
-    size_t size;
-    int r = document_read(path, &text, &size, &sentence);
+    void *plan;
+    int r = plan_load(&sandbox_kind, path, &plan, ret_sentence);
     if (r >= 0)
-        r = sandbox_plan_parse(text, size, ret, &sentence);
-    sentence_prefix(path, &sentence);
-    *ret_sentence = sentence;
+        *ret = plan;
     return r;
 }
 
 SandboxPlan *sandbox_plan_free(SandboxPlan *plan) {
-    if (plan) {
-        plan_memory_free(plan->memory);
-        free(plan); /* the first member of its SandboxDocument */
-    }
+    plan_free(&sandbox_kind, plan);
     return NULL;
 }

@@ -7,6 +7,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "basic/io.h"
+
 static int size_check(uint64_t size, uint64_t expected, struct Fault *fault) {
     if (expected == OPTION_UNSET || size == expected)
         return 0;
@@ -55,19 +57,7 @@ int source_open(struct Source *ret_source, int fd, const struct Options *options
 /* A pipe may hand its bytes out one by one, but the compression shows only in several: only the last block is short. */
 static ssize_t block_read(struct Source *source) {
     size_t wanted = source->remaining < SOURCE_BLOCK ? (size_t)source->remaining : SOURCE_BLOCK;
-    size_t got = 0;
-    while (got < wanted) {
-        ssize_t n = source->seekable ? pread(source->fd, source->block + got, wanted - got, (off_t)(source->at + got))
-                                     : read(source->fd, source->block + got, wanted - got);
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n < 0)
-            return -errno;
-        if (n == 0)
-            break;
-        got += (size_t)n;
-    }
-    return (ssize_t)got;
+    return io_read_at(source->fd, source->block, wanted, source->seekable ? (off_t)source->at : IO_CURRENT);
 }
 
 static int limit_check(const struct Source *source, struct Fault *fault) {

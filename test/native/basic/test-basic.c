@@ -6,6 +6,8 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include "../check.h"
 #include "basic/boot.h"
@@ -92,6 +94,31 @@ static void check_files(void) {
     }
 }
 
+/* A whole read from a place leaves the position, one from the position goes on, and a pipe is read in its pieces. */
+static void check_reads(void) {
+    char text[8] = "";
+    int ends[2];
+    _cleanup_fd_ int file = open("/tmp", O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+    CHECK(io_write_all(file, "abcdef", 6) == 0, "write");
+    CHECK(io_read_at(file, text, 3, 2) == 3 && memcmp(text, "cde", 3) == 0, "at 2: %.3s", text);
+    CHECK(io_read_at(file, text, 8, 4) == 2, "to the end");
+    CHECK(lseek(file, 1, SEEK_SET) == 1, "seek");
+    CHECK(io_read(file, text, 2) == 2 && memcmp(text, "bc", 2) == 0, "at the position: %.2s", text);
+    CHECK(io_read_at(file, text, 8, IO_CURRENT) == 3 && memcmp(text, "def", 3) == 0, "going on: %.3s", text);
+    CHECK(io_read_at(-1, text, 1, 0) == -EBADF, "no file");
+    CHECK(pipe2(ends, O_CLOEXEC) == 0, "pipe");
+    pid_t writer = fork();
+    if (writer == 0) {
+        for (const char *at = "pieces"; *at; at++)
+            (void)!write(ends[1], at, 1);
+        _exit(0);
+    }
+    close(ends[1]);
+    CHECK(io_read(ends[0], text, 8) == 6 && memcmp(text, "pieces", 6) == 0, "a pipe: %.6s", text);
+    close(ends[0]);
+    waitpid(writer, NULL, 0);
+}
+
 static void check_notify(void) {
     struct sockaddr_un address = { .sun_family = AF_UNIX, .sun_path = "\0gantry-test-notify" };
     char name[sizeof address.sun_path], buffer[256] = "";
@@ -137,6 +164,7 @@ int main(void) {
     check_numbers();
     check_paths();
     check_files();
+    check_reads();
     check_notify();
     check_cgroups();
     CHECK(boot_id_read(boot) == 0 && strspn(boot, "0123456789abcdef") == 32, "boot id");
