@@ -9,9 +9,10 @@ import { gantryPage } from "./gantry.ts";
 import { podManifestPage } from "./pod-manifest.ts";
 import { registriesPage } from "./registries.ts";
 import { type Page, pageText } from "./roff.ts";
+import { trustPolicyPage } from "./trust-policy.ts";
 
 export async function allPages(): Promise<Page[]> {
-  return [await gantryPage(), podManifestPage(), registriesPage(), busPage(), agentPage()];
+  return [await gantryPage(), podManifestPage(), registriesPage(), trustPolicyPage(), busPage(), agentPage()];
 }
 
 /** Writes every page below `directory` as man(1) looks for it: man1/gantry.1.gz. */

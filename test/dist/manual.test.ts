@@ -12,6 +12,7 @@ const PAGES = [
   "man1/gantry.1",
   "man5/gantry-pod-manifest.5",
   "man5/gantry-registries.5",
+  "man5/gantry-trust-policy.5",
   "man5/org.gantry1.5",
   "man8/gantry-agent.8",
 ];

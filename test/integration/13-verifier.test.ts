@@ -111,7 +111,10 @@ test("a signature from elsewhere is named: on the command line, and on the bus b
     const wishes = `'sa{sv}' ${ACI} 1 signature s /root/elsewhere.sig`;
     await output(host, `busctl call org.gantry1 /org/gantry1 org.gantry1.Manager FetchImage ${wishes}`);
     const list = "gantry image list --no-legend --full";
-    await output(host, `for try in $(seq 100); do ${list} | grep -q signed && exit 0; sleep 0.1; done; ${list}; exit 1`);
+    await output(
+      host,
+      `for try in $(seq 100); do ${list} | grep -q signed && exit 0; sleep 0.1; done; ${list}; exit 1`,
+    );
   });
 });
 
