@@ -9,6 +9,7 @@ export const VERBS: Readonly<Record<string, () => Promise<Verb>>> = {
   fetch: async () => (await import("./verbs/fetch.ts")).verb,
   gc: async () => (await import("./verbs/gc.ts")).verb,
   help: async () => (await import("./verbs/help.ts")).verb,
+  "image build": async () => (await import("./verbs/image-build.ts")).verb,
   "image cat-manifest": async () => (await import("./verbs/image-cat-manifest.ts")).verb,
   "image export": async () => (await import("./verbs/image-export.ts")).verb,
   "image extract": async () => (await import("./verbs/image-extract.ts")).verb,
