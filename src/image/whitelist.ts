@@ -44,11 +44,3 @@ function encodePath(bytes: Buffer): string {
     .toString("latin1")
     .replace(/[^!-$&-~]/g, (byte) => `%${byte.charCodeAt(0).toString(16).toUpperCase().padStart(2, "0")}`);
 }
-
-/** The bytes of a path of a digest list. */
-export function decodePath(path: string): Buffer {
-  const text = path.replace(/%([0-9A-F]{2})/g, (_, hex: string) =>
-    String.fromCharCode(Number.parseInt(hex, 16)),
-  );
-  return Buffer.from(text, "latin1");
-}

@@ -26,11 +26,11 @@ export function aciFetch(
   }: { readonly store: Store; readonly workers: Workers; readonly policy: PullPolicy },
 ): AciFetch {
   const { insecureOptions, uid, signal } = request;
-  const { unpacker } = workers;
+  const { unpacker, tools } = workers;
   const transfer = manager.transfer ?? fetcherTransfer(manager, request, workers);
   const judge = manager.judge ?? hostJudge({ paths: manager.paths, systemd: workers.systemd });
   const asked = { insecureOptions, uid, signal, host: hostPlatform(), found: new Map() };
-  return { store, unpacker, policy, transfer, judge, ...asked };
+  return { store, unpacker, tools, policy, transfer, judge, ...asked };
 }
 
 /** What a name or a URL means, from the store where the policy is content with that. Throws BadReference for a URL that is no ACI's, and as fetchApp(). */

@@ -11,6 +11,7 @@ import { SIGNATURE_LIMIT, type Signature } from "../image/signature.ts";
 import type { Transport } from "../image/verdict.ts";
 import type { Acceptance, UnpackedAci } from "../store/aci.ts";
 import type { Store } from "../store/store.ts";
+import type { Tools } from "../store/tool.ts";
 import type { Unpacker } from "../store/unpacker.ts";
 import type { Judge, Judged } from "../trust/subject.ts";
 import type { InsecureOption } from "../trust/verdict.ts";
@@ -22,6 +23,7 @@ import type { Transfer } from "./transfer.ts";
 export type AciFetch = {
   readonly store: Store;
   readonly unpacker: Unpacker;
+  readonly tools: Tools;
   readonly host: HostPlatform;
   readonly judge: Judge;
   readonly transfer: Transfer;

@@ -99,7 +99,7 @@ async function keep(
   question: Question,
   { extent, remote, signatures }: Archive,
 ): Promise<ImageRecord> {
-  const { operation, unpacker, host, signal } = fetch;
+  const { operation, unpacker, tools, host, signal } = fetch;
   const { source, asked } = question;
   const aci = await unpackAci(operation, { extent }, { unpacker, what: quoted(source), part: "aci", signal });
   if (asked !== undefined) checkId({ id: fileNameOf(aci.digest) }, asked);
@@ -116,7 +116,7 @@ async function keep(
     chain,
     ...app,
   });
-  return await keepAci(operation, { aci, acceptance }, { unpacker, source, host, signal });
+  return await keepAci(operation, { aci, acceptance }, { unpacker, tools, source, host, signal });
 }
 
 /** The image is the same; what it depends on may not be, and the server was asked just now. */
@@ -125,12 +125,12 @@ async function renew(
   { source, asked, chain }: Question,
   { record, answer }: { readonly record: ImageRecord; readonly answer: Transferred },
 ): Promise<ImageRecord> {
-  const { operation, unpacker, host, signal } = fetch;
+  const { operation, unpacker, tools, host, signal } = fetch;
   const aci = await storedAci(fetch.store, record);
   const self = asked ?? { app: { name: aci.manifest.name, labels: {} } };
   const dependencies = await dependenciesOf(fetch, { aci, chain: [...chain, self] });
   const acceptance = { verdict: record.verdict, dependencies, remote: answer.remote };
-  return await keepAci(operation, { aci, acceptance }, { unpacker, source, host, signal });
+  return await keepAci(operation, { aci, acceptance }, { unpacker, tools, source, host, signal });
 }
 
 function notFound(source: string): GantryError {

@@ -22,6 +22,7 @@ import { layerFacts, publishLayer } from "./layers.ts";
 import type { Operation } from "./operation.ts";
 import { renderLayers } from "./render.ts";
 import type { Store } from "./store.ts";
+import type { Tools } from "./tool.ts";
 import { type Unpacker, unpack } from "./unpacker.ts";
 
 export type AciArchive = {
@@ -111,6 +112,7 @@ export type Acceptance = {
 
 export type KeepOptions = {
   readonly unpacker: Unpacker;
+  readonly tools: Tools;
   /** The argument that means this image again. */
   readonly source: string;
   readonly host: Platform;

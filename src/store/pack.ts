@@ -41,22 +41,25 @@ export type PackRequest = {
   readonly compression: PackCompression;
   /** A file with an ACI's manifest. */
   readonly manifest?: string;
+  /** A file with the paths to keep, as digest lists write them. */
+  readonly only?: string;
 };
 
 /** Packs layers of the store into the inbox. Throws StoreFull, Cancelled, Internal. */
 export async function packLayers(
   operation: Operation,
-  { verb, layers, compression, manifest }: PackRequest,
+  { verb, layers, compression, manifest, only }: PackRequest,
   { tools, signal }: PackOptions,
 ): Promise<Packed> {
   const part = `${verb}-${operation.nextNumber()}`;
   const into = await operation.makeDirectory(`pack-${part}`);
   const trees = layers.map((layer) => layerPath(operation.store, layer));
-  const files = manifest === undefined ? [] : [manifest];
+  const files = [manifest, only].filter((file) => file !== undefined);
   const words = [
     verb,
     `--compression=${compression}`,
-    ...files.map((file) => `--manifest=${file}`),
+    ...(manifest === undefined ? [] : [`--manifest=${manifest}`]),
+    ...(only === undefined ? [] : [`--only=${only}`]),
     ...trees,
   ];
   await operation.relyOn(layers.map(fileNameOf));

@@ -2,22 +2,18 @@
  * Layers that are parts of others: what path whitelists leave (docs/on-disk-format.md). A part is made of the whole
  * layer's tree, which stays; it is shared like any layer.
  */
-import { spawn } from "node:child_process";
-import { once } from "node:events";
-import { open, stat, writeFile } from "node:fs/promises";
+import { stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { buffer } from "node:stream/consumers";
-import { pack } from "tar-stream";
-import { GantryError } from "../base/errors.ts";
 import { readBounded, storeError } from "../base/file.ts";
-import { quoted } from "../base/text.ts";
 import { fileNameOf } from "../image/digest.ts";
 import { digestOf } from "../image/hashing.ts";
 import type { ImageLayer } from "../image/record.ts";
-import { decodePath, keptPaths, type ListedEntry, type Whitelist } from "../image/whitelist.ts";
+import { keptPaths, type ListedEntry, type Whitelist } from "../image/whitelist.ts";
 import { layerFacts, publishLayer } from "./layers.ts";
 import type { Operation } from "./operation.ts";
-import { layerListPath, layerPath } from "./store.ts";
+import { packLayers } from "./pack.ts";
+import { layerListPath } from "./store.ts";
+import type { Tools } from "./tool.ts";
 import { type Unpacker, unpack } from "./unpacker.ts";
 
 // Two million entries of long paths (docs/unpacker.md).
@@ -25,6 +21,7 @@ const LIST_LIMIT = 2 ** 30;
 
 export type PartOptions = {
   readonly unpacker: Unpacker;
+  readonly tools: Tools;
   readonly signal?: AbortSignal | undefined;
 };
 
@@ -67,64 +64,32 @@ function* entriesOf(list: Buffer): Generator<ListedEntry> {
 
 type Part = { readonly from: string; readonly diffId: string; readonly kept: readonly string[] };
 
-/** Packs what is kept as an ACI and unpacks that, so that only the confined unpacker writes layers. */
-async function makePart(operation: Operation, part: Part, { unpacker, signal }: PartOptions) {
+/** Packs what is kept as an ACI and unpacks that: whoever reads a tree writes no layer, and is as confined as who does. */
+async function makePart(operation: Operation, part: Part, { tools, unpacker, signal }: PartOptions) {
   const name = `part-${part.diffId.slice(7, 19)}`;
   const into = await operation.makeDirectory(name);
-  const packed = await operation.makeDirectory(`${name}-packed`);
-  const path = await packPart(layerPath(operation.store, part.from), part.kept, packed);
-  const what = `the part of layer ${part.from}`;
+  const path = await packPart(operation, part, { tools, signal });
   const archive = { path, offset: 0, length: (await stat(path)).size };
   const request = { verb: "aci", operation: operation.id, part: name, into, archive, signal } as const;
-  const { bytes, paths } = await unpack(unpacker, request, what);
+  const { bytes, paths } = await unpack(unpacker, request, `the part of layer ${part.from}`);
   await publishLayer(operation.store, part.diffId, into);
   return { unpackedSize: bytes, entries: paths };
 }
 
-/**
- * By GNU tar, which every Debian has: pax headers carry attributes and lists, and of a hard link whose file is not kept it
- * makes that file.
- */
-async function packPart(tree: string, kept: readonly string[], into: string): Promise<string> {
-  const archive = join(into, "aci");
-  const names = join(into, "names");
+async function packPart(
+  operation: Operation,
+  { from, kept }: Part,
+  options: Pick<PartOptions, "tools" | "signal">,
+): Promise<string> {
+  const words = await operation.makeDirectory(`part-words-${operation.nextNumber()}`);
+  const [manifest, only] = [join(words, "manifest"), join(words, "only")];
   try {
-    await writeFile(names, Buffer.concat(kept.flatMap((path) => [decodePath(path), Buffer.from([0])])));
-    await using output = await open(archive, "wx");
-    await output.write(await emptyManifest());
-    const format = [
-      "--create",
-      "--format=pax",
-      "--numeric-owner",
-      "--sparse",
-      "--transform=flags=rh;s,^,rootfs/,",
-    ];
-    const attributes = ["--acls", "--xattrs", "--xattrs-include=*"];
-    const files = ["--no-recursion", "--null", "--verbatim-files-from", `--files-from=${names}`];
-    // It goes on where the manifest ends: both write through one open file.
-    await runTar([...format, ...attributes, `--directory=${tree}`, ...files], output.fd);
+    // The unpacker wants one, and nobody reads it.
+    await writeFile(manifest, "{}");
+    await writeFile(only, kept.map((path) => `${path}\n`).join(""));
   } catch (error) {
-    throw storeError(error, into);
+    throw storeError(error, words);
   }
-  return archive;
-}
-
-/** The unpacker wants a manifest, and nobody reads this one. Without the two blocks that end an archive. */
-async function emptyManifest(): Promise<Buffer> {
-  const archive = pack();
-  archive.entry({ name: "manifest", mtime: new Date(0) }, "{}");
-  archive.finalize();
-  return (await buffer(archive)).subarray(0, -1024);
-}
-
-async function runTar(words: readonly string[], output: number): Promise<void> {
-  const environment = { PATH: "/usr/bin:/bin", LC_ALL: "C" };
-  const child = spawn("tar", ["--file=-", ...words], { env: environment, stdio: ["ignore", output, "pipe"] });
-  let said = "";
-  child.stderr?.setEncoding("utf8").on("data", (text: string) => {
-    said = `${said}${text}`.slice(0, 4096);
-  });
-  const [status] = (await once(child, "close")) as [number | null];
-  if (status === 0) return;
-  throw new GantryError("Internal", `a part of a layer could not be packed: ${quoted(said.trim())}`);
+  const request = { verb: "aci", layers: [from], compression: "none", manifest, only } as const;
+  return (await packLayers(operation, request, options)).path;
 }

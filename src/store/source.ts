@@ -15,6 +15,7 @@ import { type Acceptance, keepAci, type UnpackedAci, unpackAci } from "./aci.ts"
 import { decompressArchive, type ImportOptions, importImage } from "./import.ts";
 import type { Operation } from "./operation.ts";
 import { accessError } from "./store.ts";
+import type { Tools } from "./tool.ts";
 
 /** Who decides about an image once its documents are known; what they throw refuses it. */
 export type Acceptors = {
@@ -24,7 +25,8 @@ export type Acceptors = {
 };
 
 type FindOptions = Pick<ImportOptions, "unpacker" | "signal"> & { readonly host: HostPlatform };
-type Options = Omit<ImportOptions, "verdict"> & Acceptors & { readonly host: HostPlatform };
+type Options = Omit<ImportOptions, "verdict"> &
+  Acceptors & { readonly host: HostPlatform; readonly tools: Tools };
 
 /** Digest and size of a compressed archive as it was given. */
 type Served = { readonly digest: string; readonly size: number };

@@ -1,7 +1,7 @@
 /** What whitelists leave (appc 0.8.11, "Dependency Matching"). */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { decodePath, keptPaths, type Whitelist } from "../../../src/image/whitelist.ts";
+import { keptPaths, type Whitelist } from "../../../src/image/whitelist.ts";
 
 const LIST = [
   ". d",
@@ -64,7 +64,6 @@ test("names are bytes, written as the digest list writes them", () => {
     "100%25",
     "~x",
   ]);
-  assert.deepEqual(decodePath("a%20b%FF%25"), Buffer.from([0x61, 0x20, 0x62, 0xff, 0x25]));
 });
 
 test("a path that comes twice in the list is one path", () => {
