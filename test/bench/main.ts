@@ -16,11 +16,13 @@ import { measureInstalled } from "./installed.ts";
 import { isMet, type Row, renderTable } from "./row.ts";
 import { must, prepareSetting, type Setting } from "./setting.ts";
 import { measureStartUp } from "./start-up.ts";
+import { measureTrust } from "./trust.ts";
 
 const PARTS: Readonly<Record<string, (setting: Setting) => Promise<Row[]>>> = {
   "start-up": measureStartUp,
   commands: measureCommands,
   installed: measureInstalled,
+  trust: measureTrust,
   footprint: measureFootprint,
   agent: measureAgent,
   density: measureDensity,
