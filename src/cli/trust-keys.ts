@@ -3,9 +3,10 @@ import { readFileSync, statSync } from "node:fs";
 import { errnoOf, GantryError } from "../base/errors.ts";
 import { quoted } from "../base/text.ts";
 import { openTrust } from "../manager/open-trust.ts";
-import type { AddedKey, KeyPlace, KeyScope, TrustVerbs } from "../manager/trust-verbs.ts";
+import type { AddedKey, AddedKeys, KeyPlace, KeyScope, TrustVerbs } from "../manager/trust-verbs.ts";
 import { REVIEW_OPTIONS, reviewKeys } from "./key-review.ts";
 import { json } from "./render.ts";
+import { affectedText } from "./trust-affected.ts";
 import { type Context, FORMAT, type Option, type OptionValues } from "./verb.ts";
 
 export const SCOPE_OPTIONS: readonly Option[] = [
@@ -32,10 +33,15 @@ export async function addKeys(
 ): Promise<number> {
   const scope = keyScope(options);
   await using trust = await openTrust(context);
-  const added: AddedKey[] = [];
-  for (const source of await keySources(trust, { options, scope, locations }))
-    added.push(...(await addText(trust, context, { options, scope, source })));
-  if (options.value("format") === "json") context.out(json(added));
+  const all: AddedKeys[] = [];
+  for (const source of await keySources(trust, { options, scope, locations })) {
+    const added = await addText(trust, context, { options, scope, source });
+    all.push(added);
+    if (options.value("format") === "json") continue;
+    for (const key of added.keys) context.out(`${addedText(key, scope)}\n`);
+    context.out(affectedText(added.affected));
+  }
+  if (options.value("format") === "json") context.out(json(all));
   return 0;
 }
 
@@ -123,15 +129,13 @@ async function addText(
   trust: TrustVerbs,
   context: Context,
   { options, scope, source: { location, text, remote } }: Text,
-): Promise<readonly AddedKey[]> {
+): Promise<AddedKeys> {
   context.err(`${"prefix" in scope ? `prefix: ${quoted(scope.prefix)}\n` : ""}key: ${quoted(location)}\n`);
   const keys = await trust.review(text);
   const { fingerprints, reviewed } = reviewKeys(context, { location, keys }, options);
   const after = reviewed ? "after" : "without";
   context.err(`Trusting ${quoted(location)} for ${namesText(scope)} ${after} fingerprint review.\n`);
-  const added = await trust.addKeys({ text, scope, fingerprints, ...(remote ? { source: location } : {}) });
-  if (options.value("format") !== "json") for (const key of added) context.out(`${addedText(key, scope)}\n`);
-  return added;
+  return await trust.addKeys({ text, scope, fingerprints, ...(remote ? { source: location } : {}) });
 }
 
 function namesText(scope: KeyScope): string {

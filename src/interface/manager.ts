@@ -146,7 +146,7 @@ export const MANAGER = defineInterface({
     }),
     ...TRUST_METHODS,
     VerifyImage: work(
-      "Compares all files of an image with what was imported. The operation's result is the JSON of `gantry image verify --format=json`, whatever was found.",
+      "Compares all files of an image with what was imported. The operation's result is the JSON of `gantry image verify`, whatever was found.",
       {
         in: IMAGE,
         options: { repair: ["b", "Take what differs from where the image came from once more."] },

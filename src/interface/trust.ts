@@ -38,7 +38,7 @@ export const TRUST_METHODS = {
     { in: [["s", "text"]], options: {} },
   ),
   TrustKeys: change(
-    "Trusts those keys of a text that are named by their fingerprints, for the names that one of the options tells. Gives for each key its fingerprint and path.",
+    "Trusts those keys of a text that are named by their fingerprints, for the names that one of the options tells. Gives the keys with their paths, and what is refused from now on: where a name has keys, a consent counts no more.",
     {
       in: [
         ["s", "text"],

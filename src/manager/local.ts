@@ -92,9 +92,12 @@ export function managerOnBus(local: Local): PodManager {
 /** The same on a connection that somebody else made and closes. */
 export function trustOn(local: Local): Omit<TrustVerbs, keyof AsyncDisposable> {
   const change = () => import("./trust-change.ts");
+  // Anybody may ask the agent, and each answer is a process: one at a time.
+  const turns = makeTurns();
   return {
-    list: async () => (await import("./trust-list.ts")).listTrust(local),
-    explain: async (image) => (await import("./trust-explain.ts")).explainImage(local, image),
+    list: () => turns("", async () => (await import("./trust-list.ts")).listTrust(local)),
+    explain: (image) =>
+      turns("", async () => (await import("./trust-explain.ts")).explainImage(local, image)),
     fetchKeys: async (place) => (await import("./key-fetch.ts")).fetchKeys(local, place),
     review: async (text) => (await change()).reviewKeys(local, text),
     addKeys: async (keys) => (await change()).addKeys(local, keys),

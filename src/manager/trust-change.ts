@@ -13,7 +13,16 @@ import type { Local } from "./local.ts";
 import { keysNamedBy, requirementTexts } from "./rule-text.ts";
 import { affectedBy } from "./trust-affected.ts";
 import { ADMINISTRATORS, trustOf } from "./trust-engine.ts";
-import type { AddedKey, KeyScope, KeyText, NewConsent, Removed, ReviewedKey, Ruled } from "./trust-verbs.ts";
+import type {
+  AddedKey,
+  AddedKeys,
+  KeyScope,
+  KeyText,
+  NewConsent,
+  Removed,
+  ReviewedKey,
+  Ruled,
+} from "./trust-verbs.ts";
 
 /** See TrustVerbs.review. */
 export async function reviewKeys(local: Local, text: string): Promise<ReviewedKey[]> {
@@ -24,22 +33,26 @@ export async function reviewKeys(local: Local, text: string): Promise<ReviewedKe
 export async function addKeys(
   local: Local,
   { text, scope, fingerprints, source }: KeyText,
-): Promise<AddedKey[]> {
+): Promise<AddedKeys> {
   const target = targetOf(scope);
-  const keys = await keysOf(local, text);
-  const wanted = fingerprints.map((fingerprint) => {
+  const wanted = chooseKeys(await keysOf(local, text), fingerprints);
+  if (target.name !== undefined && wanted.length !== 1)
+    throw new GantryError("Usage", `a name is one key's, and ${wanted.length} are meant`);
+  const keys: AddedKey[] = [];
+  for (const key of wanted) {
+    keys.push(await addOne(target, key));
+    await logAddition(target.place, key, source);
+  }
+  // Where a name has keys, consents to its digests count no more.
+  return { keys, affected: await affectedBy(local, [prefixOf(target.place) ?? "*"]) };
+}
+
+function chooseKeys(keys: readonly KeyDescription[], fingerprints: readonly string[]): KeyDescription[] {
+  return fingerprints.map((fingerprint) => {
     const key = keys.find((one) => one.fingerprint === fingerprint);
     if (key !== undefined) return key;
     throw new GantryError("NotTrusted", `the text holds no key of fingerprint ${quoted(fingerprint)}`);
   });
-  if (target.name !== undefined && wanted.length !== 1)
-    throw new GantryError("Usage", `a name is one key's, and ${wanted.length} are meant`);
-  const added: AddedKey[] = [];
-  for (const key of wanted) {
-    added.push(await addOne(target, key));
-    await logAddition(target.place, key, source);
-  }
-  return added;
 }
 
 /** The keys of a text whose characters are its bytes, read by the verifier. Throws BadConfig. */

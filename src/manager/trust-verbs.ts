@@ -56,6 +56,7 @@ export type Affected = {
   }[];
 };
 
+export type AddedKeys = { readonly keys: readonly AddedKey[]; readonly affected: Affected };
 export type Removed = { readonly removed: readonly string[]; readonly affected: Affected };
 export type Ruled = { readonly path: string; readonly affected: Affected };
 
@@ -95,7 +96,7 @@ export type TrustVerbs = AsyncDisposable & {
   /** What keys a text holds, for review. BadConfig for a text without one. */
   review(text: string): Promise<readonly ReviewedKey[]>;
   /** BadConfig, Usage, StoreFull. */
-  addKeys(keys: KeyText): Promise<readonly AddedKey[]>;
+  addKeys(keys: KeyText): Promise<AddedKeys>;
   /** The rule for its scope and transport, in place of the one that was added before. Usage, BadConfig. */
   addRule(rule: Rule): Promise<Ruled>;
   addConsent(consent: NewConsent): Promise<Ruled>;

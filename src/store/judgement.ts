@@ -2,13 +2,14 @@
  * The last judgement of an image, `verdicts/<image id>.json`: with it `run` need not have the signatures verified again while
  * nothing of what decides has changed. It is a shortcut and no evidence: without it the image is judged anew.
  */
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import * as z from "zod";
-import { readBounded, unlessMissing, writeFileDurably } from "../base/file.ts";
+import { namesIn, readBounded, unlessMissing, unlinkIfPresent, writeFileDurably } from "../base/file.ts";
 import { type ImageRecord, Verdict } from "../image/record.ts";
 import { isGood, type Moment, STAMPED, spanOf } from "../trust/moment.ts";
 import type { Store } from "./store.ts";
 
+const DIRECTORY = "verdicts";
 const LIMIT = 1024 * 1024;
 
 const Judgement = z.strictObject({
@@ -42,11 +43,20 @@ export type NewJudgement = {
 /** Throws StoreFull. */
 export async function keepJudgement(store: Store, { record, verdict, moment }: NewJudgement): Promise<void> {
   const judgement = { version: 1, ...spanOf([verdict], moment), recorded: record.verdict.time, verdict };
-  await writeFileDurably(judgementPath(store, record.id), `${JSON.stringify(judgement)}\n`);
+  // A collector may take the unfinished file: then the shortcut is lost, and nothing else.
+  await unlessMissing(writeFileDurably(judgementPath(store, record.id), `${JSON.stringify(judgement)}\n`));
+}
+
+/** Removes judgements of images that are gone. */
+export async function removeStaleJudgements(store: Store, ids: readonly string[]): Promise<void> {
+  const present = new Set(ids.map((id) => basename(judgementPath(store, id))));
+  for (const name of await namesIn(join(store.directory, DIRECTORY))) {
+    if (!present.has(name)) await unlinkIfPresent(join(store.directory, DIRECTORY, name));
+  }
 }
 
 export function judgementPath({ directory }: Store, id: string): string {
-  return join(directory, "verdicts", `${id}.json`);
+  return join(directory, DIRECTORY, `${id}.json`);
 }
 
 function parseJson(bytes: Buffer): unknown {

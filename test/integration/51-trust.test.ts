@@ -293,8 +293,8 @@ test("trust: busctl alone can trust a key, explain, and distrust", async (t) => 
     assert.match(other.stderr, /holds no key of fingerprint/);
     const nowhere = await host.exec(call("TrustKeys", "sasa{sv}", key, "1", alice, "0"));
     assert.match(nowhere.stderr, /a key is for a prefix, for every name \(root\), or named by rules/);
-    const [added] = await bus("TrustKeys", "sasa{sv}", key, "1", alice, "1", "prefix", "s", NAME);
-    assert.equal(added.path, `/etc/gantry/trustedkeys/prefix.d/${NAME}/${alice}`);
+    const { keys } = await bus("TrustKeys", "sasa{sv}", key, "1", alice, "1", "prefix", "s", NAME);
+    assert.equal(keys[0].path, `/etc/gantry/trustedkeys/prefix.d/${NAME}/${alice}`);
     assert.equal(await outcomeOf(signed, call("FetchImage", "sa{sv}", ACI, "0")), "");
     const request = JSON.stringify({ name: "web", apps: [{ image: NAME, name: "app" }] });
     assert.equal(await outcomeOf(signed, call("RunPod", "sa{sv}", request, "0")), "");

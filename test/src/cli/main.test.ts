@@ -100,6 +100,10 @@ test("a beginning of a verb that fits only one is the verb", async () => {
   assert.equal((await findVerb(["im", "li", "x"])).verb.name, "image list");
   assert.deepEqual((await findVerb(["im", "li", "x"])).words, ["x"]);
   assert.equal((await findVerb(["ver"])).verb.name, "version");
+  assert.equal((await findVerb(["trust", "list"])).verb.name, "trust list");
+  assert.deepEqual((await findVerb(["tr", "key.asc"])).words, ["key.asc"], "trust is a verb itself");
+  assert.equal((await findVerb(["trust", "--prefix=x", "add"])).verb.name, "trust");
+  assert.equal((await findVerb(["trust"])).verb.name, "trust");
   assert.equal((await findVerb(["run"])).verb.name, "run", "a whole name is no beginning");
   await assert.rejects(findVerb(["st"]), refusal("Usage", 2, "start, status, stop"));
 });

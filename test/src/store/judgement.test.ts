@@ -1,0 +1,58 @@
+/** Judgements that are kept: good for one record, in one state of trust, and for as long as its keys are. */
+import assert from "node:assert/strict";
+import { existsSync, writeFileSync } from "node:fs";
+import { test } from "node:test";
+import type { Verdict } from "../../../src/image/record.ts";
+import {
+  judgementPath,
+  keepJudgement,
+  lastJudgement,
+  removeStaleJudgements,
+} from "../../../src/store/judgement.ts";
+import { openStore } from "../../../src/store/store.ts";
+import { IMAGE_ID, imageRecord, podStore } from "../../fixtures/pods.ts";
+
+const always = {
+  time: 7,
+  uid: 0,
+  transport: "file",
+  name: "a",
+  reference: "a",
+  rule: { scope: "a" },
+} as const;
+const PINNED: Verdict = { kind: "pinned", reason: "pinned", ...always, consent: false };
+const moment = { generation: "1".repeat(32), since: 1000 };
+
+test("a judgement is found again in the same state of trust, and in no other", async () => {
+  using pods = podStore();
+  const store = await openStore(pods.paths.data);
+  const record = imageRecord({}, { verdict: PINNED });
+  assert.equal(await lastJudgement(store, record, moment), undefined);
+  const verdict = { ...PINNED, reason: "judged again" };
+  await keepJudgement(store, { record, verdict, moment });
+  assert.deepEqual(await lastJudgement(store, record, { ...moment, since: 2000 }), verdict);
+  assert.equal(await lastJudgement(store, record, { ...moment, generation: "2".repeat(32) }), undefined);
+  assert.equal(
+    await lastJudgement(store, record, { ...moment, since: 999 }),
+    undefined,
+    "the clock was set back",
+  );
+  const imported = imageRecord({}, { verdict: { ...PINNED, time: 8 } });
+  assert.equal(await lastJudgement(store, imported, moment), undefined, "imported anew since");
+});
+
+test("a damaged judgement is none, and one of an image that is gone is removed", async () => {
+  using pods = podStore();
+  const store = await openStore(pods.paths.data);
+  const record = imageRecord({}, { verdict: PINNED });
+  await keepJudgement(store, { record, verdict: PINNED, moment });
+  const path = judgementPath(store, IMAGE_ID);
+  await removeStaleJudgements(store, [IMAGE_ID]);
+  assert.ok(existsSync(path));
+  for (const text of ["", "{}", "null", '{"version":1}']) {
+    writeFileSync(path, text);
+    assert.equal(await lastJudgement(store, record, moment), undefined, text);
+  }
+  await removeStaleJudgements(store, []);
+  assert.ok(!existsSync(path));
+});
