@@ -20,6 +20,8 @@
 #define CHANGES_RULE                                                                                            \
     "type='signal',interface='org.freedesktop.DBus.Properties',member='PropertiesChanged',path='%s'"
 
+#define ATTACH_PAUSE_USEC 500U
+
 struct Foreground {
     Launch *launch;
     PodLaunch *pod;
@@ -28,6 +30,7 @@ struct Foreground {
     int input_app;     /* who gets stdin; -1: nobody yet */
     bool ended;        /* the pod's unit has stopped */
     unsigned requests; /* SIGINT and SIGTERM so far */
+    sd_event_source *attach_source;
     sd_event_source *client_source;
     sd_event_source *input_source;
     size_t pending;    /* bytes in `input` the socket has not taken */
@@ -41,6 +44,8 @@ static int signals_take(Foreground *foreground);
 static int changes_match(Foreground *foreground);
 static int changes_seen(sd_bus_message *message, void *userdata, sd_bus_error *error);
 static bool state_ended(sd_bus_message *message);
+static void attach_later(Foreground *foreground);
+static int attach_again(sd_event_source *source, uint64_t now, void *userdata);
 static int client_ready(sd_event_source *source, int fd, uint32_t events, void *userdata);
 static void client_packet(Foreground *foreground);
 static void client_lost(Foreground *foreground);
@@ -79,6 +84,7 @@ Foreground *foreground_free(Foreground *foreground) {
     if (!foreground)
         return NULL;
     terminal_restore(&foreground->terminal);
+    sd_event_source_unref(foreground->attach_source);
     sd_event_source_unref(foreground->client_source);
     sd_event_source_unref(foreground->input_source);
     fd_close(&foreground->client);
@@ -89,10 +95,27 @@ Foreground *foreground_free(Foreground *foreground) {
 /* Apps wait in their launcher until this has been heard, so nothing they say is lost. */
 void foreground_attach(Foreground *foreground) {
     _cleanup_fd_ int fd = packet_connect(foreground->pod->set.socket);
+    if (fd == -ENOENT || fd == -ECONNREFUSED)
+        attach_later(foreground);
     if (fd < 0 || packet_send(fd, PACKET_ATTACH, 0, 0, NULL, 0) < 0 || fcntl(fd, F_SETFL, O_RDWR | O_NONBLOCK) < 0)
         return; /* the sandbox is gone again: its unit's end says why */
     if (sd_event_add_io(foreground->launch->event, &foreground->client_source, fd, EPOLLIN, client_ready, foreground) >= 0)
         foreground->client = fd_take(&fd);
+}
+
+/* The sandbox has been forked and has not come as far as its socket. */
+static void attach_later(Foreground *foreground) {
+    foreground->attach_source = sd_event_source_unref(foreground->attach_source);
+    if (!foreground->ended)
+        (void)sd_event_add_time_relative(foreground->launch->event, &foreground->attach_source, CLOCK_MONOTONIC,
+                                         ATTACH_PAUSE_USEC, 1, attach_again, foreground);
+}
+
+static int attach_again(sd_event_source *source, uint64_t now, void *userdata) {
+    (void)source;
+    (void)now;
+    foreground_attach(userdata);
+    return 0;
 }
 
 void foreground_pod_ended(Foreground *foreground) {

@@ -2,8 +2,8 @@
  * gantry-sandbox PLAN: the start of a pod. It makes the pod's namespaces and leaves one small process in them, pid 1 of the
  * pod, which is systemd's own child and the main process of the pod's unit.
  *
- * READY=1 comes as soon as apps can connect to the pod's socket: systemd starts them while the namespaces are made, and
- * they wait there. What fails after that fails the unit, and the apps are bound to it.
+ * Unit: Type=simple, NotifyAccess=main. The apps are started while this works, and wait on the pod's socket. What fails here
+ * fails the unit, and the apps are bound to it.
  */
 #include <linux/close_range.h>
 #include <stdio.h>
@@ -42,10 +42,6 @@ int main(int argc, char **argv) {
 static int sandbox_launch(const char *plan_path, int notify, Failure *failure) {
     Sandbox sandbox;
     int r = sandbox_open(plan_path, &sandbox, failure);
-    if (r >= 0) {
-        r = notify_send(notify, "READY=1");
-        r = r < 0 ? failure_set(failure, EXIT_STATUS_NAMESPACE, -r, "systemd's notify socket") : 0;
-    }
     if (r >= 0)
         r = sandbox_start(&sandbox, getenv("GANTRY_ATTACH") != NULL, failure);
     if (r >= 0)

@@ -6,6 +6,7 @@
 #include <sched.h>
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 
 #include "basic/cgroup.h"
 #include "basic/cleanup.h"
@@ -13,10 +14,30 @@
 #include "relay/packet.h"
 #include "stage1/launch.h"
 
-/* An app may be started before its sandbox stands: the answer is what it waits for. */
+#define PAUSE_FIRST_NS 100000L
+#define PAUSE_LAST_NS 5000000L
+
+/* systemd forks the sandbox just before its apps, and the first thing that one does is to bind the pod's socket. */
+static int socket_await(const Launch *launch, const char *unit_path) {
+    for (long pause = PAUSE_FIRST_NS;; pause = pause < PAUSE_LAST_NS ? 2 * pause : pause) {
+        _cleanup_fd_ int alive = -1;
+        int fd = packet_connect(launch->plan->socket);
+        if ((fd != -ENOENT && fd != -ECONNREFUSED) || cgroup_open(unit_path, &alive) < 0)
+            return fd;
+        (void)nanosleep(&(struct timespec){ .tv_nsec = pause }, NULL);
+    }
+}
+
+/* The answer is what an app waits for that was started before its sandbox stands. */
 static int sandbox_meet(Launch *launch, pid_t *ret_pid, Failure *failure) {
-    launch->relay = packet_connect(launch->plan->socket);
-    int r = launch->relay < 0 ? launch->relay : packet_join(launch->relay, ret_pid);
+    _cleanup_free_ char *own = NULL, *beside = NULL;
+    int r = cgroup_of(0, &own);
+    if (r >= 0)
+        r = cgroup_sibling(own, launch->plan->sandbox, &beside);
+    if (r >= 0)
+        r = launch->relay = socket_await(launch, beside);
+    if (r >= 0)
+        r = packet_join(launch->relay, ret_pid);
     if (r == -ECONNRESET || r == -EPIPE)
         return failure_say(failure, 0, -r, "%s: ended before it was ready", launch->plan->sandbox);
     return r < 0 ? failure_set(failure, 0, -r, "%s", launch->plan->socket) : 0;

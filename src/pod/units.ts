@@ -71,6 +71,8 @@ function sliceProperties(pod: PodDraft): Properties {
 function sandboxProperties(pod: PodDraft): Properties {
   return [
     ["Description", "s", `Gantry pod ${pod.pod}: sandbox`],
+    // Started when forked: systemd starts the apps at once, and they wait on the pod's socket for what is made meanwhile.
+    ["Type", "s", "simple"],
     ...serviceProperties(pod),
     ["Wants", "as", pod.apps.map((app) => pod.units.app(app.name))],
     // The last app's end leaves nobody who needs the sandbox.
@@ -89,6 +91,7 @@ function appProperties(pod: PodDraft, app: AppDraft): Properties {
   const directory = appDirectory(pod.places.pod, app.name);
   return [
     ["Description", "s", `Gantry pod ${pod.pod}: ${app.name}`],
+    ["Type", "s", "notify"],
     ...serviceProperties(pod),
     ["BindsTo", "as", [pod.units.sandbox]],
     // An installed pod's apps start as part of its unit's own start: an order after it would wait for itself.
@@ -109,7 +112,6 @@ function appProperties(pod: PodDraft, app: AppDraft): Properties {
 /** What sandbox and apps share. */
 function serviceProperties(pod: PodDraft): Properties {
   return [
-    ["Type", "s", "notify"],
     ["NotifyAccess", "s", "main"],
     ["Slice", "s", pod.units.slice],
     // TERM goes to the main process only; what is left after it, or after the timeout, is killed.

@@ -140,7 +140,7 @@ export async function startPod(host: TestHost, options: PodOptions = {}): Promis
       `--unit=${unit}`,
       `--slice=${slice}`,
       "-p",
-      "Type=notify",
+      "Type=simple",
       "-p",
       "NotifyAccess=main",
     ],

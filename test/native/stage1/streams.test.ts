@@ -99,6 +99,7 @@ for (const userns of ["pod", "host"] as const) {
       const end = await pod.finish("nosocket", ["true"], (plan) => {
         plan.gantry.log = "pipe";
         plan.gantry.socket = "/run/gantry/pods/none/io";
+        plan.gantry.sandbox = "gantry-none.service";
       });
       assert.equal(end["ExecMainStatus"], "226");
       assert.match(
