@@ -7,6 +7,7 @@ import { POD } from "../../src/interface/pod.ts";
 import {
   type AgentHost,
   agentPid,
+  type Client,
   connectClient,
   importImage,
   sleeper,
@@ -222,53 +223,71 @@ async function owner(client: Awaited<ReturnType<typeof connectClient>>): Promise
 test("agent: 10,000 calls of 8 clients while pods start and stop: none lost, none wrong", async (t) => {
   await withAgentHost(t, { name: "load" }, async (host) => {
     await using driver = await connectClient(host);
-    const id = await importImage(host, driver);
+    const image = await importImage(host, driver);
+    const pods = new Map<string, string>();
     for (const name of ["a", "b"]) {
-      await driver.done(
-        await driver.call("PreparePod", { request: sleeper(id, name), options: { insecure: ["image"] } }),
-      );
+      const request = sleeper(image, name);
+      const options = { insecure: ["image"] };
+      pods.set(name, await driver.done(await driver.call("PreparePod", { request, options })));
     }
+    const pid = await agentPid(host);
     let busy = true;
-    const churn = (async () => {
-      for (let turn = 0; busy; turn += 1) {
-        const pod = turn % 2 === 0 ? "a" : "b";
-        await driver.done(await driver.call("StartPod", { pod, options: {} }));
-        await driver.done(await driver.call("StopPod", { pod, options: {} }));
-      }
-    })();
+    const churn = keepBusy(driver, () => busy);
     const clients = await Promise.all(Array.from({ length: 8 }, () => connectClient(host)));
     const begin = Date.now();
-    await Promise.all(clients.map((client) => load(client, id, 1250)));
+    const answers = await Promise.all(clients.map((client) => load(client, { image, pods }, 1250)));
     const seconds = (Date.now() - begin) / 1000;
     busy = false;
-    await churn;
-    t.diagnostic(`10000 calls in ${seconds.toFixed(1)} s`);
+    const turns = await churn;
+    t.diagnostic(`10000 calls in ${seconds.toFixed(1)} s, ${turns} starts and stops`);
+    assert.equal(
+      answers.reduce((sum, { count }) => sum + count, 0),
+      10_000,
+    );
+    const states = new Set(answers.flatMap(({ states }) => [...states]));
+    assert.ok(turns > 0 && states.has("running") && states.has("exited"), `${turns} turns: ${[...states]}`);
+    assert.equal(await agentPid(host), pid, "the agent has served all of it");
     for (const client of clients) await client[Symbol.asyncDispose]();
   });
 });
 
-async function load(
-  client: Awaited<ReturnType<typeof connectClient>>,
-  image: string,
-  calls: number,
-): Promise<void> {
-  for (let done = 0; done < calls; done += 1) {
-    if (done % 3 === 0) {
-      const pods = await client.call("ListPods", {});
-      assert.deepEqual(pods.map(([, name]) => name).sort(), ["a", "b"]);
-    } else if (done % 3 === 1) {
-      assert.match(
-        await client.call("GetPod", { pod: done % 2 === 0 ? "a" : "b" }),
-        /^\/org\/gantry1\/pod\//,
-      );
+/** Starts and stops both pods in turn; gives how often. */
+async function keepBusy(driver: Client, busy: () => boolean): Promise<number> {
+  let turn = 0;
+  for (; busy(); turn += 1) {
+    const pod = turn % 2 === 0 ? "a" : "b";
+    await driver.done(await driver.call("StartPod", { pod, options: {} }));
+    await driver.done(await driver.call("StopPod", { pod, options: {} }));
+  }
+  return turn;
+}
+
+type Known = { readonly image: string; readonly pods: ReadonlyMap<string, string> };
+type Answers = { readonly count: number; readonly states: ReadonlySet<string> };
+
+/** Each answer must be the one to its own question; only states may differ from call to call. */
+async function load(client: Client, { image, pods }: Known, calls: number): Promise<Answers> {
+  const states = new Set<string>();
+  const ids = new Map([...pods].map(([name, id]) => [id, name]));
+  let count = 0;
+  for (; count < calls; count += 1) {
+    const [name, id] = [...pods][count % 2] ?? assert.fail();
+    if (count % 3 === 0) {
+      const rows = await client.call("ListPods", {});
+      assert.deepEqual(new Map(rows.map(([uuid, called]) => [uuid, called])), ids);
+      for (const [, , state] of rows) states.add(state);
+    } else if (count % 3 === 1) {
+      const path = await client.call("GetPod", { pod: name });
+      assert.equal(path.replace(/^\/org\/gantry1\/pod\/(_3(?=[0-9]))?/, ""), id);
     } else {
-      const images = await client.call("ListImages", {});
       assert.deepEqual(
-        images.map(([id]) => id),
+        (await client.call("ListImages", {})).map(([one]) => one),
         [image],
       );
     }
   }
+  for (const state of states) assert.match(state, /^(prepared|starting|running|stopping|exited)$/);
+  return { count, states };
 }
 
 test("agent: systemctl sets what it logs, and to whom it may be told", async (t) => {
