@@ -17,21 +17,28 @@ char **environment_free(char **environment) {
     return NULL;
 }
 
-char **environment_make(const TextList *env, const char *home, const char *extra) {
+static bool is_replaced(const char *entry, const TextList *extra) {
+    for (size_t i = 0; i < extra->count; i++)
+        if (same_name(extra->items[i], entry))
+            return true;
+    return false;
+}
+
+char **environment_make(const TextList *env, const char *home, const TextList *extra) {
     size_t used = 0;
     bool has_home = false, failed = false;
-    char **environment = calloc(env->count + 3, sizeof *environment);
+    char **environment = calloc(env->count + extra->count + 2, sizeof *environment);
     if (!environment)
         return NULL;
     for (size_t i = 0; i < env->count && !failed; i++) {
-        if (extra && same_name(extra, env->items[i]))
+        if (is_replaced(env->items[i], extra))
             continue;
         has_home = has_home || text_starts_with(env->items[i], "HOME=");
         failed = !(environment[used++] = strdup(env->items[i]));
     }
     if (!failed && !has_home)
         failed = text_format(&environment[used++], "HOME=%s", home) < 0;
-    if (!failed && extra)
-        failed = !(environment[used++] = strdup(extra));
+    for (size_t i = 0; i < extra->count && !failed; i++)
+        failed = !(environment[used++] = strdup(extra->items[i]));
     return failed ? environment_free(environment) : environment;
 }

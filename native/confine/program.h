@@ -4,9 +4,9 @@
 #include "basic/failure.h"
 #include "plan/plan.h"
 
-/* The variables of `env`, with `HOME=<home>` when they have none, and `extra` (NAME=VALUE, may be NULL) instead of a
- * variable of its name. NULL: out of memory. Freed with environment_free(). */
-char **environment_make(const TextList *env, const char *home, const char *extra);
+/* The variables of `env`, with `HOME=<home>` when they have none, and those of `extra` (NAME=VALUE) instead of variables
+ * of their names. NULL: out of memory. Freed with environment_free(). */
+char **environment_make(const TextList *env, const char *home, const TextList *extra);
 char **environment_free(char **environment);
 
 /* Executes as execvp(3) would, but with `environment`'s own PATH, and without its fallback to a shell. Returns only on

@@ -114,7 +114,8 @@ static int child_enter(const Enter *enter, Failure *failure) {
     r = confinement_enter(enter->confinement, failure);
     if (r < 0)
         return r;
-    char **environment = environment_make(&plan->process.env, enter->confinement->credentials.home, enter->term);
+    char **environment = environment_make(&plan->process.env, enter->confinement->credentials.home,
+                                          &(TextList){ (const char *[]){ enter->term }, enter->term != NULL });
     if (!environment)
         return failure_set(failure, EXIT_STATUS_EXEC, ENOMEM, "environment");
     r = confinement_seal(enter->confinement, failure);

@@ -1,5 +1,7 @@
 /* The app's process: a child of systemd and member of the pod's pid namespace from its first instruction. */
 #include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <unistd.h>
 
 #include "confine/program.h"
@@ -23,10 +25,18 @@ static int filter_step(Launch *launch, Failure *failure) {
     return confinement_seal(&launch->confinement, failure);
 }
 
+/* What an app that notifies is told: the socket, and how often systemd wants to hear of it. Not WATCHDOG_PID=, which is
+ * another number in the pod. */
 static int program_step(Launch *launch, Failure *failure) {
     const ProcessPlan *process = &launch->plan->process;
-    char **environment = environment_make(&process->env, launch->confinement.credentials.home,
-                                          launch->plan->ready == READY_APP ? "NOTIFY_SOCKET=" APP_NOTIFY_PATH : NULL);
+    char watchdog[sizeof "WATCHDOG_USEC=" + 20], socket[] = "NOTIFY_SOCKET=" APP_NOTIFY_PATH;
+    const char *words[] = { socket, watchdog };
+    TextList told = { words, launch->plan->ready == READY_APP };
+    const char *interval = getenv("WATCHDOG_USEC");
+    if (told.count && interval &&
+        snprintf(watchdog, sizeof watchdog, "WATCHDOG_USEC=%s", interval) < (int)sizeof watchdog)
+        told.count++;
+    char **environment = environment_make(&process->env, launch->confinement.credentials.home, &told);
     if (!environment)
         return failure_set(failure, 0, ENOMEM, "environment");
     return program_execute(&process->args, environment, failure);

@@ -72,6 +72,8 @@ export const MEANINGS: Readonly<Record<string, string>> = {
   "apps[].terminal": "Whether the app's streams are a terminal.",
   "apps[].ready":
     "When the app counts as started: with its `exec`, or when the `app` itself says so with sd_notify(3). By default as its image says.",
+  "apps[].watchdog":
+    "Seconds within which the app has to say WATCHDOG=1 with sd_notify(3) again; it finds them in WATCHDOG_USEC, and is ended with SIGABRT when it is late. Only with `ready` as `app`.",
   "apps[].stopTimeout": "Seconds between the stop signal and SIGKILL.",
   "apps[].stopSignal":
     "Name of the signal that asks the app to end, such as `SIGQUIT`. By default as its image says.",

@@ -1,6 +1,6 @@
 /**
  * The pod manifest: appc's PodManifest (0.8.11) with Gantry's own keys beside it (`name`, `hostname`, `network`, `userns`
- * of a pod; `args`, `restart`, `log`, `stdin`, `terminal`, `ready`, `stopTimeout` of an app). An unknown key is an error.
+ * of a pod; `args`, `restart`, `log`, `stdin`, `terminal`, `ready`, `watchdog`, `stopTimeout` of an app). An unknown key is an error.
  */
 import * as z from "zod";
 import {
@@ -82,6 +82,8 @@ export const PodApp = z.strictObject({
   stdin: z.enum(["null", "stream"]).default("null"),
   terminal: z.boolean().default(false),
   ready: z.enum(["exec", "app"]).optional(),
+  /** Seconds within which systemd must hear WATCHDOG=1 again; only for an app that notifies. */
+  watchdog: z.number().min(0.1).max(86_400).optional(),
   /** Seconds between the stop signal and SIGKILL. */
   stopTimeout: z.number().min(0).max(86_400).default(10),
   /** Signal that asks the app to stop; the image's own by default. */

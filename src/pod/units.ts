@@ -101,6 +101,7 @@ function appProperties(pod: PodDraft, app: AppDraft): Properties {
     ["KillSignal", "i", stopSignal(app)],
     ["TimeoutStopUSec", "t", Math.round(app.manifest.stopTimeout * SECOND)],
     ...restartProperties(app),
+    ...watchdogProperties(app),
     ["SyslogIdentifier", "s", app.name],
     ["LogExtraFields", "aay", logFields(pod, app)],
     // The device cgroup is the second line behind nodev: no node but the harmless ones works, wherever it comes from.
@@ -165,6 +166,18 @@ function restartProperties(app: AppDraft): Properties {
     ["RestartUSec", "t", Math.round((delay ?? 0.1) * SECOND)],
     ...(limit === undefined ? [] : limitOfStarts(limit)),
   ];
+}
+
+/** stage1 hands the interval on to an app that notifies; another one could only be killed for its silence. */
+function watchdogProperties(app: AppDraft): Properties {
+  const { watchdog, ready, name } = app.manifest;
+  if (watchdog === undefined) return [];
+  if (ready !== "app") {
+    throw new GantryError("BadManifest", `app ${quoted(name)}: a watchdog is for an app that notifies`, {
+      hint: '"ready": "app"',
+    });
+  }
+  return [["WatchdogUSec", "t", Math.round(watchdog * SECOND)]];
 }
 
 type RestartLimit = { readonly starts: number; readonly interval: number };

@@ -113,15 +113,15 @@ static void check_strange_databases(void) {
 static void check_environment(void) {
     const char *given[] = { "A=1", "TERM=x", "HOMER=y" };
     TextList list = { given, 3 };
-    char **environment = environment_make(&list, "/home/www", "TERM=linux");
-    const char *wanted[] = { "A=1", "HOMER=y", "HOME=/home/www", "TERM=linux" };
-    for (size_t i = 0; i < 4; i++)
+    char **environment = environment_make(&list, "/home/www", &(TextList){ (const char *[]){ "TERM=linux", "B=2" }, 2 });
+    const char *wanted[] = { "A=1", "HOMER=y", "HOME=/home/www", "TERM=linux", "B=2" };
+    for (size_t i = 0; i < 5; i++)
         CHECK(environment[i] && strcmp(environment[i], wanted[i]) == 0, "%zu: %s", i,
               environment[i] ? environment[i] : "(end)");
-    CHECK(!environment[4], "too long");
+    CHECK(!environment[5], "too long");
     environment_free(environment);
     const char *home[] = { "HOME=/own" };
-    environment = environment_make(&(TextList){ home, 1 }, "/other", NULL);
+    environment = environment_make(&(TextList){ home, 1 }, "/other", &(TextList){});
     CHECK(strcmp(environment[0], "HOME=/own") == 0 && !environment[1], "HOME of its own");
     environment_free(environment);
 }

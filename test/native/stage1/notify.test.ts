@@ -80,6 +80,27 @@ for (const userns of ["pod", "host"] as const) {
       assert.equal((await host.exec(["kill", "-0", pid])).status, 0);
     });
 
+    test("it is told how often systemd wants to hear of it, and is ended when it falls silent", async () => {
+      const script =
+        "echo $WATCHDOG_USEC:$WATCHDOG_PID; notify-client READY=1; while ! [ -e /silent ]; do notify-client WATCHDOG=1; sleep 0.1; done; echo silent; exec sleep 1000";
+      const quiet = `sleep 1; touch /silent; ${script}`;
+      const beats = async (app: string) => {
+        const unit = pod.unit.replace(".service", `.${app}.service`);
+        return (await host.exec(["systemctl", "show", "-P", "WatchdogTimestampMonotonic", unit])).stdout;
+      };
+      const job = await pod.start("beating", ["sh", "-c", script], readyByApp, ["WatchdogSec=60"]);
+      assert.equal(job.status, 0, job.stderr);
+      const first = await beats("beating");
+      await until(
+        () => beats("beating"),
+        (now) => now !== first,
+      );
+      assert.match(await pod.log("beating"), /^60000000:$/m);
+      const end = await pod.finish("silent", ["sh", "-c", quiet], readyByApp, ["WatchdogSec=1"]);
+      assert.equal(end["Result"], "watchdog");
+      assert.match(await pod.log("silent"), /^silent$/m);
+    });
+
     test("a program that cannot run still fails the start job with its sentence", async () => {
       const end = await pod.finish("missing", ["/bin/missing"], readyByApp);
       assert.equal(end["Job"], "1");
