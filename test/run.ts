@@ -22,7 +22,7 @@ const PHASES: Readonly<Record<string, () => Promise<Counts>>> = {
   dist: async () =>
     runNodeTests(await filesBelow("test/dist"), { phase: "dist", concurrency: 2, timeout: MINUTE }),
   unit: async () =>
-    runNodeTests(await filesBelow("test/src"), { phase: "unit", concurrency: 2, timeout: MINUTE }),
+    runNodeTests(await filesBelow("test/src"), { phase: "unit", concurrency: 2, timeout: 5 * MINUTE }),
   native: runNative,
   integration: async () =>
     runNodeTests([...(await filesBelow("test/native")), ...(await filesBelow("test/integration"))], {

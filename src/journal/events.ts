@@ -11,7 +11,7 @@ export const EVENTS = {
   "image-imported": { id: "6f2f5c0de1b44a5f9d1a7c2b30c7e901", severity: "info" },
   "image-removed": { id: "6f2f5c0de1b44a5f9d1a7c2b30c7e902", severity: "info" },
   "image-insecure": { id: "6f2f5c0de1b44a5f9d1a7c2b30c7e903", severity: "warn" },
-  "image-repaired": { id: "6f2f5c0de1b44a5f9d1a7c2b30c7e90a", severity: "warn" },
+  "image-repaired": { id: "6f2f5c0de1b44a5f9d1a7c2b30c7e90d", severity: "warn" },
   "pod-removed": { id: "6f2f5c0de1b44a5f9d1a7c2b30c7e905", severity: "info" },
   "image-refused": { id: "6f2f5c0de1b44a5f9d1a7c2b30c7e90c", severity: "warn" },
   "start-refused": { id: "6f2f5c0de1b44a5f9d1a7c2b30c7e907", severity: "warn" },
