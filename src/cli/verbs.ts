@@ -33,6 +33,7 @@ export const VERBS: Readonly<Record<string, () => Promise<Verb>>> = {
   trust: async () => (await import("./verbs/trust.ts")).verb,
   "trust add": async () => (await import("./verbs/trust-add.ts")).verb,
   "trust explain": async () => (await import("./verbs/trust-explain.ts")).verb,
+  "trust import": async () => (await import("./verbs/trust-import.ts")).verb,
   "trust list": async () => (await import("./verbs/trust-list.ts")).verb,
   "trust rm": async () => (await import("./verbs/trust-rm.ts")).verb,
   uninstall: async () => (await import("./verbs/uninstall.ts")).verb,

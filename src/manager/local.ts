@@ -104,6 +104,7 @@ export function trustOn(local: Local): Omit<TrustVerbs, keyof AsyncDisposable> {
     addRule: async (rule) => (await change()).addRule(local, rule),
     addConsent: async (consent) => (await change()).addConsent(local, consent),
     remove: async (what, { scope }) => (await change()).remove(local, what, scope),
+    importFrom: async (origin) => (await import("./trust-import.ts")).importTrust(local, origin),
   };
 }
 

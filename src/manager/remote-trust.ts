@@ -1,4 +1,5 @@
 /** What this host trusts, on the other side of the bus. */
+import { GantryError } from "../base/errors.ts";
 import { callMethod, type Peer } from "../bus/client.ts";
 import { MANAGER } from "../interface/manager.ts";
 import { openAgentLink } from "./agent-link.ts";
@@ -39,6 +40,12 @@ export function remoteTrust({ authentication }: Pick<Caller, "authentication">):
           options: scope === undefined ? {} : optionsOf(scope),
         }),
       ),
+    // Whose files they are is a matter of the machine's set-up, and so is who takes them over.
+    importFrom: async () => {
+      throw new GantryError("AccessDenied", "only root can take over what other tools trust", {
+        hint: "run the command as root",
+      });
+    },
     [Symbol.asyncDispose]: () => agent.close(),
   };
 }

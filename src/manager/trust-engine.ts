@@ -1,32 +1,18 @@
 /** The trust engine as the manager runs it: this host's configuration, and the verifier in a unit of its own. */
-import { join } from "node:path";
 import { GantryError } from "../base/errors.ts";
 import { quoted } from "../base/text.ts";
 import { CONFIGURATION_DIRECTORIES } from "../config/trust.ts";
 import type { ImageRecord, Verdict } from "../image/record.ts";
 import { readStoredBlob } from "../store/blobs.ts";
-import { beginOperation } from "../store/operation.ts";
-import { openStore } from "../store/store.ts";
 import { rejudge, type Trust } from "../trust/judge.ts";
-import type { Verifier } from "../trust/verifier.ts";
-import { unitVerifier } from "../trust/verifier-unit.ts";
+import { hostTrust } from "./judge.ts";
 import type { Local } from "./local.ts";
 
 /** Where administrators, and commands in their name, write. */
 export const [ADMINISTRATORS] = CONFIGURATION_DIRECTORIES;
 
-export function trustOf(local: Local): Trust {
-  return { roots: CONFIGURATION_DIRECTORIES, verifier: localVerifier(local) };
-}
-
-/** Each run is an operation, which a crash leaves to the collector. */
-function localVerifier(local: Local): Verifier {
-  return async (run) => {
-    await using operation = await beginOperation(await openStore(local.paths.data));
-    const { id, directory } = operation;
-    const program = join(local.paths.libexec, "gantry-verifier");
-    return await unitVerifier(local.bus, { operation: id, program, directory })(run);
-  };
+export function trustOf({ paths, bus }: Local): Trust {
+  return hostTrust({ paths, systemd: bus });
 }
 
 /** The bytes of signatures that a verdict rests on. Throws StoreCorrupt. */

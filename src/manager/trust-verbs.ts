@@ -86,6 +86,17 @@ export type NewConsent = {
   readonly uid?: number;
 };
 
+/** Other tools of this host whose trust can be taken over. */
+export const TRUST_ORIGINS = ["rkt", "containers"] as const;
+export type TrustOrigin = (typeof TRUST_ORIGINS)[number];
+
+export type ImportedTrust = {
+  /** Files that were written. */
+  readonly paths: readonly string[];
+  /** What could not be taken over as it was meant. */
+  readonly notes: readonly string[];
+};
+
 export type TrustVerbs = AsyncDisposable & {
   /** BadConfig. */
   list(): Promise<TrustList>;
@@ -102,6 +113,8 @@ export type TrustVerbs = AsyncDisposable & {
   addConsent(consent: NewConsent): Promise<Ruled>;
   /** A key by the beginning of its fingerprint, or the rules and consents of a scope. NoSuchKey, AmbiguousName, BadConfig. */
   remove(what: string, options: { readonly scope?: KeyScope }): Promise<Removed>;
+  /** Copies what another tool trusts. For root's own command only: AccessDenied. BadConfig, StoreFull. */
+  importFrom(origin: TrustOrigin): Promise<ImportedTrust>;
 };
 
 /** How an image stands, and every step on the way there. */

@@ -191,3 +191,38 @@ test("what a verifier says that fits no request is refused, however much it is",
     }
   });
 });
+
+test("trust is taken over from rkt and from containers' tools, and by nobody but root", async (t) => {
+  await withHost(t, { name: "verifier-import" }, async (host) => {
+    await host.put(ACI, aci);
+    await host.put(`${ACI}.asc`, ring.sign(aci, { keys: [alice] }));
+    await output(
+      host,
+      `mkdir -p /etc/rkt/trustedkeys/prefix.d/${NAME} /etc/containers/registries.d /etc/pki`,
+    );
+    await host.put(`/etc/rkt/trustedkeys/prefix.d/${NAME}/${alice}`, ring.export(alice));
+    await host.put("/etc/pki/alice.asc", ring.export(alice));
+    const signedBy = { type: "signedBy", keyType: "GPGKeys", keyPath: "/etc/pki/alice.asc" };
+    const policy = { default: [{ type: "reject" }], transports: { docker: { "r.example": [signedBy] } } };
+    await host.put("/etc/containers/policy.json", JSON.stringify(policy));
+    await host.put(
+      "/etc/containers/registries.d/r.yaml",
+      "docker:\n  r.example:\n    lookaside: https://s.example\n",
+    );
+    const asUser = await host.user(["gantry", "trust", "import", "rkt"]);
+    assert.deepEqual([asUser.status, /only root can/.test(asUser.stderr)], [6, true], asUser.stderr);
+    await assertRefused(host, 5, "no rule and no key");
+    const path = `/etc/gantry/trustedkeys/prefix.d/${NAME}/${alice}`;
+    assert.equal(await output(host, "gantry trust import rkt"), `wrote ${path}`);
+    await output(host, `gantry fetch ${ACI}`);
+    const wrote = await output(host, "gantry trust import containers");
+    assert.match(
+      wrote,
+      /named\.d\/alice\.asc-[0-9a-f]{12}\n(wrote .*trust\.d\/.*\n){2}wrote .*registries\.d\/containers\.json$/,
+    );
+    // The policy's default is about every name, and the rule of a scope goes before the keystore's keys.
+    await assertRefused(host, 5, "rejects every image");
+    const wrong = await host.exec(["gantry", "trust", "import", "docker"]);
+    assert.deepEqual([wrong.status, /rkt, containers/.test(wrong.stderr)], [2, true]);
+  });
+});
