@@ -88,17 +88,9 @@ export function entryFor(
 /** A file of certificates in PEM, looked at before anybody relies on it. Throws BadConfig. */
 export async function readCertificates(path: string): Promise<string> {
   const text = (await readConfiguration(path, FILE_LIMIT)).toString("latin1");
-  const blocks = text.match(/-----BEGIN CERTIFICATE-----[^-]*-----END CERTIFICATE-----/g) ?? [];
-  if (blocks.length === 0) throw badConfig(path, "holds no certificate in PEM");
-  // It takes longer to load than everything else here, and most files name no certificates.
-  const { X509Certificate } = await import("node:crypto");
-  for (const [at, block] of blocks.entries()) {
-    try {
-      new X509Certificate(block);
-    } catch (cause) {
-      throw badConfig(path, `: certificate ${at + 1} can't be read`, cause);
-    }
-  }
+  // What it needs takes longer to load than everything else here, and most files name no certificates.
+  const { checkCertificates } = await import("./certificates.ts");
+  checkCertificates(text, path);
   return text;
 }
 

@@ -4,12 +4,12 @@ import type { Systemd, UnitProperty } from "../systemd/systemd.ts";
 import { CONFINED, capabilitySet, escapeWord } from "./confined.ts";
 import { type ToolRun, type Tools, toolArguments } from "./tool.ts";
 
+/** Not set: RestrictSUIDSGID, under which there is no openat2(2) (systemd.exec(5)), by which no link is followed. */
 const CONFINEMENT: readonly UnitProperty[] = [
   capabilitySet(["CAP_DAC_READ_SEARCH", "CAP_SYS_CHROOT"]),
   // Not strict: systemd itself opens /dev/null for the service.
   ["DevicePolicy", "s", "closed"],
   ["PrivateDevices", "b", true],
-  ["RestrictSUIDSGID", "b", true],
   ...CONFINED,
 ];
 

@@ -4,6 +4,8 @@ import { readFileSync } from "node:fs";
 import { test } from "node:test";
 import { type AciHost, ARCH, withAciHost } from "../fixtures/aci-host.ts";
 import { discoveryPage } from "../fixtures/aci-site.ts";
+import { newKeyring } from "../fixtures/gpg.ts";
+import type { AciOptions } from "../fixtures/images.ts";
 import type { TarEntry } from "../fixtures/tar.ts";
 import { busyboxEntries } from "../fixtures/trees.ts";
 
@@ -206,6 +208,83 @@ test("a local .aci finds what it needs in the store, and then on its server", as
     const id = await succeed(acis, "gantry", "fetch", INSECURE, "--pull-policy=update", "/srv/app.aci");
     assert.match(id, /^sha512-[0-9a-f]{128}$/);
     assert.ok(acis.asked().some((line) => line.includes("base-latest")));
+    assert.equal(await remains(acis), "");
+  });
+});
+
+test("signed images and their dependencies run by their own keys, over a private authority and with credentials", async (t) => {
+  using ring = newKeyring();
+  const alice = ring.generate("Alice <alice@example.com>");
+  await withAciHost(t, { name: "appc-signed" }, async (acis) => {
+    const authorization = `Basic ${Buffer.from("reader:secret").toString("base64")}`;
+    const publish = async (name: string, entries: readonly TarEntry[], options: AciOptions = {}) => {
+      const made = await acis.publish(name, entries, { ...options, resource: { authorization } });
+      const path = `/example.com/${name}-latest-${ARCH}.aci.asc`;
+      const signature = ring.sign(readFileSync(made), { keys: [alice] }).toString();
+      acis.serve(path, { body: signature, authorization, deferred: 1 });
+      return path;
+    };
+    await publish("base", busyboxEntries("rootfs/"));
+    const app = { manifest: { dependencies: needs("base"), app: command("echo runs") } };
+    const signature = await publish("app", [file("own", "own")], app);
+    await publish("appendix", [file("own", "own")], app);
+    await acis.host.put("/etc/gantry/example.pem", acis.ca);
+    const registries = ["example.com", "dl.example.com"].map((prefix) => ({
+      prefix,
+      ca: "/etc/gantry/example.pem",
+    }));
+    await acis.host.put("/etc/gantry/registries.d/example.json", JSON.stringify({ version: 1, registries }));
+    const auth = {
+      rktKind: "auth",
+      rktVersion: "v1",
+      domains: ["dl.example.com"],
+      type: "basic",
+      credentials: { user: "reader", password: "secret" },
+    };
+    await acis.host.put("/etc/gantry/auth.d/example.json", JSON.stringify(auth), 0o600);
+    await acis.host.put("/srv/alice.asc", ring.export(alice));
+
+    const fetch = (name: string) => ["gantry", "fetch", `example.com/${name}`];
+    await refuse(acis, fetch("app"), 5, '"example.com/app"');
+    const trust = (prefix: string) =>
+      succeed(
+        acis,
+        "gantry",
+        "trust",
+        "add",
+        `--prefix=${prefix}`,
+        `--fingerprint=${alice}`,
+        "/srv/alice.asc",
+      );
+    await trust("example.com/app");
+    await refuse(acis, fetch("app"), 5, '"example.com/base"');
+    assert.equal(await succeed(acis, "ls", "-A", "/var/lib/gantry/images"), "");
+    await trust("example.com/base");
+    const id = await succeed(acis, ...fetch("app"));
+    const inspect = async (image: string) =>
+      JSON.parse(await succeed(acis, "gantry", "image", "inspect", image));
+    const record = await inspect(id);
+    assert.deepEqual(
+      [record.verdict.kind, record.verdict.name, record.verdict.transport],
+      ["signed", "example.com/app", "appc"],
+    );
+    assert.equal((await inspect("example.com/base")).verdict.name, "example.com/base");
+    assert.equal(await succeed(acis, "gantry", "run", "--net=none", "example.com/app"), "runs");
+    // An unchanged image keeps its verdict, and nothing is asked for it twice.
+    acis.asked();
+    assert.equal(await succeed(acis, ...fetch("app")), id);
+    assert.ok(acis.asked().every((line) => !line.includes(".asc")));
+
+    await refuse(acis, fetch("appendix"), 5, '"example.com/appendix"');
+    await acis.publish("app", [file("own", "other")], { ...app, resource: { authorization } });
+    await refuse(acis, fetch("app"), 5, '"example.com/app"');
+    acis.serve(signature, { body: "x".repeat(50 << 20), authorization });
+    await refuse(acis, fetch("app"), 1, ".aci.asc", "65536 bytes");
+    acis.serve(signature, { status: 202, authorization, deferred: 100 });
+    await refuse(acis, fetch("app"), 1, "server asked to defer the download again");
+    assert.equal(await succeed(acis, "gantry", "run", "--net=none", "example.com/app"), "runs");
+    await acis.host.exec(["rm", "/etc/gantry/auth.d/example.json"]);
+    await refuse(acis, fetch("app"), 6, "answers 401");
     assert.equal(await remains(acis), "");
   });
 });
