@@ -3,6 +3,7 @@ import { BusError } from "../bus/errors.ts";
 import { type Call, type Errand, type FixedObject, implement } from "../bus/objects.ts";
 import { MANAGER } from "../interface/manager.ts";
 import { ROOT_PATH } from "../interface/tables.ts";
+import { collectImages } from "../manager/image-gc.ts";
 import { findImage, type ImageRecord, imageManifest, inspectImage, listImages } from "../manager/images.ts";
 import type { Installed } from "../manager/installer.ts";
 import type { PodStatus } from "../manager/manager.ts";
@@ -63,7 +64,7 @@ const managerFace = implement<typeof MANAGER, Agent>(MANAGER, {
         image: await findImage(agent.images, image),
         repair: options.repair ?? false,
       }),
-    CollectGarbage: (agent, _, call) => collectGarbage(agent, call),
+    CollectGarbage: (agent, { options }, call) => collectGarbage(agent, call, options.images ?? false),
     ListOperations: ({ operations }) => operations.list().map(operationRow),
     GetOperation: ({ operations }, { id }) => operationPath(requireOperation(operations, id).id),
     Subscribe: (agent, _, { sender }) => agent.subscribe(sender),
@@ -107,11 +108,14 @@ function requireOperation(operations: Operations, id: string): Operation {
   return operation;
 }
 
-function collectGarbage(agent: Agent, call: Call): Errand<string> {
+function collectGarbage(agent: Agent, call: Call, images: boolean): Errand<string> {
   const run = async () => {
     const options = { gracePeriod: GRACE_PERIOD, expirePrepared: EXPIRE_PREPARED, dryRun: false };
     const { removed } = await agent.pods.collectPods(options);
-    return removed.map(({ uuid }) => uuid).join(" ");
+    const gone = images
+      ? await collectImages(agent.images, { gracePeriod: GRACE_PERIOD, dryRun: false })
+      : { images: [] };
+    return [...removed.map(({ uuid }) => uuid), ...gone.images.map(({ id }) => id)].join(" ");
   };
   return {
     demand: { details: { verb: "gc" } },

@@ -1,4 +1,7 @@
 /** Durations as people write them. */
+import { GantryError } from "../base/errors.ts";
+import { quoted } from "../base/text.ts";
+import type { OptionValues } from "./verb.ts";
 
 const DURATION_UNITS: Readonly<Record<string, number>> = {
   ms: 1,
@@ -17,4 +20,13 @@ export function parseDuration(text: string): number | undefined {
     total += Number(number) * (DURATION_UNITS[unit ?? ""] ?? 0);
   }
   return Math.round(total);
+}
+
+/** The milliseconds that an option says. Throws Usage. */
+export function durationOption(options: OptionValues, name: string, otherwise: number): number {
+  const text = options.value(name);
+  if (text === undefined) return otherwise;
+  const parsed = parseDuration(text);
+  if (parsed !== undefined) return parsed;
+  throw new GantryError("Usage", `--${name}: ${quoted(text)} is not a duration such as 500ms, 30s or 5m`);
 }

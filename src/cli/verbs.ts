@@ -13,6 +13,7 @@ export const VERBS: Readonly<Record<string, () => Promise<Verb>>> = {
   "image cat-manifest": async () => (await import("./verbs/image-cat-manifest.ts")).verb,
   "image export": async () => (await import("./verbs/image-export.ts")).verb,
   "image extract": async () => (await import("./verbs/image-extract.ts")).verb,
+  "image gc": async () => (await import("./verbs/image-gc.ts")).verb,
   "image inspect": async () => (await import("./verbs/image-inspect.ts")).verb,
   "image list": async () => (await import("./verbs/image-list.ts")).verb,
   "image verify": async () => (await import("./verbs/image-verify.ts")).verb,

@@ -155,7 +155,7 @@ export const MANAGER = defineInterface({
     ),
     CollectGarbage: work("Removes pods that ended long ago, and whatever nothing refers to.", {
       in: [],
-      options: {},
+      options: { images: ["b", "Images, too, of which no pod was made for a day and that none needs."] },
       action: ACTIONS.gc,
     }),
     ListOperations: query(

@@ -10,7 +10,7 @@ import { preparePod } from "../pod/prepare.ts";
 import type { PodRecord } from "../pod/record.ts";
 import { type Images, manifestOfRequest, reifyManifest } from "../pod/reify.ts";
 import { PodRequest } from "../pod/request.ts";
-import { lookUpRecord, noSuchRecord } from "../store/images.ts";
+import { lookUpRecord, noSuchRecord, noteUse } from "../store/images.ts";
 import { openStore } from "../store/store.ts";
 import { type Moment, presentMoment } from "../trust/moment.ts";
 import { INSECURE_OPTIONS, type InsecureOption } from "../trust/verdict.ts";
@@ -76,6 +76,7 @@ async function imageOf(local: Local, request: Ask): Promise<[ImageRecord, ...Ima
   const stored = await storedImage(local, request);
   const record = stored ?? (await obtainImage(local, request));
   if (stored === undefined) await justJudged(local, record, request.moment);
+  await noteUse({ directory: local.paths.data }, record.id);
   return await withStanding(local, record, request);
 }
 

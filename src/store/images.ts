@@ -1,6 +1,6 @@
 /** Image records, and the names that lead to them. */
 
-import { readlink } from "node:fs/promises";
+import { readlink, utimes } from "node:fs/promises";
 import { basename, join } from "node:path";
 import { GantryError } from "../base/errors.ts";
 import {
@@ -114,6 +114,12 @@ export async function removeStaleTags(store: Store): Promise<number> {
     if (await unlinkIfPresent(path)) removed++;
   }
   return removed;
+}
+
+/** Notes that an image is used now. That this can't be written on a full or read-only disk keeps nobody from using it. */
+export async function noteUse(store: Store, id: string): Promise<void> {
+  const now = new Date();
+  await utimes(imagePath(store, id), now, now).catch(() => {});
 }
 
 export type StoredReference = Extract<ImageReference, { kind: "id" | "name" | "registry" }>;

@@ -1,9 +1,7 @@
 /** `gantry gc` */
-import { GantryError } from "../../base/errors.ts";
-import { quoted } from "../../base/text.ts";
 import type { Removal } from "../../manager/manager.ts";
-import { parseDuration } from "../duration.ts";
-import type { OptionValues, Verb } from "../verb.ts";
+import { durationOption } from "../duration.ts";
+import type { Verb } from "../verb.ts";
 
 const WHY: Readonly<Record<Removal["why"], string>> = {
   exited: "it has ended",
@@ -31,8 +29,8 @@ export const verb: Verb = {
     await using manager = localManager(context);
     const dryRun = options.flag("dry-run");
     const { removed } = await manager.collectPods({
-      gracePeriod: duration(options, "grace-period", 30 * 60_000),
-      expirePrepared: duration(options, "expire-prepared", 24 * 3_600_000),
+      gracePeriod: durationOption(options, "grace-period", 30 * 60_000),
+      expirePrepared: durationOption(options, "expire-prepared", 24 * 3_600_000),
       dryRun,
     });
     for (const { uuid, why } of removed)
@@ -40,11 +38,3 @@ export const verb: Verb = {
     return 0;
   },
 };
-
-function duration(options: OptionValues, name: string, otherwise: number): number {
-  const text = options.value(name);
-  if (text === undefined) return otherwise;
-  const parsed = parseDuration(text);
-  if (parsed !== undefined) return parsed;
-  throw new GantryError("Usage", `--${name}: ${quoted(text)} is not a duration such as 500ms, 30s or 5m`);
-}
