@@ -54,15 +54,23 @@ static int mount_failed(const Launch *launch, int error, Failure *failure) {
                        launch->plan->upper);
 }
 
-static int root_open(Launch *launch, Failure *failure) {
+/* overlayfs mounts read-only without a word when it cannot use its work directory: a full disk is the likeliest reason. */
+static int read_only_explain(const Launch *launch, int work, Failure *failure) {
+    static const char name[] = "probe";
+    int error = mkdirat(work, name, 0700) < 0 ? errno : 0;
+    if (error == ENOSPC || error == EDQUOT)
+        return failure_say(failure, 0, error, "no space is left in \"%s\"", launch->plan->upper);
+    if (!error)
+        (void)unlinkat(work, name, AT_REMOVEDIR);
+    return failure_say(failure, 0, EROFS, "%s: the overlay came out read-only", launch->plan->upper);
+}
+
+static int root_open(Launch *launch, int work, Failure *failure) {
     struct statfs root;
     launch->root = openat(launch->scratch, "root", O_PATH | O_DIRECTORY | O_CLOEXEC);
     if (launch->root < 0 || fstatfs(launch->root, &root) < 0)
         return failure_set(failure, 0, errno, "root");
-    /* overlayfs mounts read-only without a word when it cannot use its work directory. */
-    if (root.f_flags & ST_RDONLY)
-        return failure_say(failure, 0, EROFS, "%s: the overlay came out read-only", launch->plan->upper);
-    return 0;
+    return root.f_flags & ST_RDONLY ? read_only_explain(launch, work, failure) : 0;
 }
 
 int overlay_mount(Launch *launch, Failure *failure) {
@@ -82,5 +90,5 @@ int overlay_mount(Launch *launch, Failure *failure) {
         return failure_set(failure, 0, -r, "overlay of %zu layers", launch->plan->layers.count);
     if (mount("overlay", "../root", "overlay", MS_NODEV, options) < 0)
         return mount_failed(launch, errno, failure);
-    return root_open(launch, failure);
+    return root_open(launch, work, failure);
 }

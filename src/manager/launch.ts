@@ -2,6 +2,7 @@
  * Starts a prepared pod over the bus, as the native front does for the command line (docs/launch-plan.md): the fact
  * `started`, then one StartTransientUnit for slice, sandbox and apps, and the undoing of a start that failed.
  */
+import { constants } from "node:os";
 import { join } from "node:path";
 import { GantryError } from "../base/errors.ts";
 import { writeFileDurably } from "../base/file.ts";
@@ -99,7 +100,13 @@ async function failureOf({ pod, set, systemd, signal }: Launch, results: Results
   const app = guiltyApp(set, results);
   const unit = app?.unit ?? set.unit;
   const what = app === undefined ? `pod ${name}` : `pod ${name}, app ${quoted(app.name)}`;
-  return new GantryError("LaunchFailed", `${what}: ${sentence(await systemd.unitProperties(unit), unit)}`);
+  const properties = await systemd.unitProperties(unit);
+  return new GantryError(kindOf(properties), `${what}: ${sentence(properties, unit)}`);
+}
+
+/** The launcher tells systemd the error of the call that failed, too (ERRNO=, sd_notify(3)). */
+function kindOf({ StatusErrno: error }: UnitProperties): "LaunchFailed" | "StoreFull" {
+  return error === constants.errno.ENOSPC || error === constants.errno.EDQUOT ? "StoreFull" : "LaunchFailed";
 }
 
 /** Undefined when the sandbox did not come up. An app that failed took the jobs of the others with it. */
