@@ -33,6 +33,18 @@ export async function gantryPage(): Promise<Page> {
       ]),
     ),
     section(
+      "TRUST",
+      paragraph("Images of example.com that Alice has signed, and what is known of one of them:"),
+      literal([
+        "gantry trust --prefix=example.com alice.asc",
+        "gantry fetch example.com/web",
+        "gantry trust explain example.com/web",
+      ]),
+      paragraph(
+        "A pod whose image's key is removed with `gantry trust rm` runs on, and is refused at its next start.",
+      ),
+    ),
+    section(
       "SEE ALSO",
       paragraph(
         "gantry-pod-manifest(5), gantry-registries(5), gantry-agent(8), org.gantry1(5), systemctl(1), journalctl(1)",
@@ -87,6 +99,7 @@ function exitStatus(): Roff[] {
 function files(): Roff[] {
   return [
     item("/var/lib/gantry", "images, layers and pods; another place with --dir"),
+    item("/etc/gantry/trust.d, /etc/gantry/trustedkeys", "whose images run; gantry-trust-policy(5)"),
     item("/run/gantry", "what running pods need of each other; gone with a reboot"),
   ];
 }

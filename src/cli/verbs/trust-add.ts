@@ -19,7 +19,7 @@ export const verb: Verb = {
   synopsis: "[OPTION…] [KEY…|NAME]",
   summary: "trust keys, add a rule for the images of a name, or consent to one image",
   details:
-    "With KEYs, files or https URLs: they are trusted for the prefix. With --digest and a NAME: that very image is trusted, however it " +
+    "With KEYs, files or https URLs, or those that the pages of the prefix name: they are trusted for the prefix. With --digest and a NAME: that very image is trusted, however it " +
     "is signed, unless a rule for its name says otherwise. With one of the words for rules: what images of the prefix must " +
     "satisfy; it takes the place of the rule for that prefix added before. A prefix covers whole segments: example.com/foo " +
     "covers example.com/foo/bar and not example.com/foobar. The most specific rule decides alone.\n\nPods that will be " +
@@ -55,10 +55,7 @@ export const verb: Verb = {
     if (options.value("digest") !== undefined) return await addConsent(context, options, operands);
     if (RULE_WORDS.some((word) => options.values(word).length > 0))
       return await addRule(context, options, operands);
-    if (operands.length > 0) return await addKeys(context, options, operands);
-    throw new GantryError("Usage", "nothing to trust: give KEY files, --digest with a NAME, or a rule", {
-      hint: "gantry trust add --help",
-    });
+    return await addKeys(context, options, operands);
   },
 };
 
