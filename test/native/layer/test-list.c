@@ -38,7 +38,8 @@ static void check(bool condition, const char *what, const char *path) {
 
 static void cases_write(struct List *list) {
     for (size_t i = 0; i < CASES; i++) {
-        const struct ListLine line = { 'f', 0100755, 1, 2, 3, cases[i].time, NULL, cases[i].path };
+        const struct ListLine line = { .type = 'f', .mode = 0100755, .uid = 1, .gid = 2, .size = 3, .time = cases[i].time,
+                                       .path = cases[i].path };
         check(list_write(list, &line) == 0, "not written", cases[i].path);
     }
 }
