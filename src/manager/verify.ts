@@ -7,7 +7,7 @@ import { hostPlatform } from "../image/platform.ts";
 import type { ImageRecord } from "../image/record.ts";
 import { parseImageReference } from "../image/reference.ts";
 import { logEvent } from "../journal/journal.ts";
-import { writeRecord } from "../store/images.ts";
+import { unlinkNames, writeRecord } from "../store/images.ts";
 import { beginOperation, type Operation } from "../store/operation.ts";
 import {
   damagedLayers,
@@ -96,6 +96,9 @@ async function repairFromAfar(
     const request = { source, insecureOptions, uid, ...(signal === undefined ? {} : { signal }) };
     const fetched = await fetchImage(manager, request);
     if (fetched.id !== record.id) throw otherImage(record, fetched);
+    // It was fetched by its digest, which nobody calls it by.
+    const names = fetched.names.filter((name) => !record.names.includes(name));
+    await unlinkNames(operation.store, record.id, names);
   } finally {
     for (const [at, layer] of damaged.entries()) {
       if (!(await exists(layerPath(operation.store, layer)))) await restores[at]?.();

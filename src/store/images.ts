@@ -96,11 +96,15 @@ async function taggedId(store: Store, name: string): Promise<string | undefined>
 export async function unlinkRecord(store: Store, record: ImageRecord): Promise<boolean> {
   const removed = await unlinkIfPresent(imagePath(store, record.id));
   await unlinkIfPresent(judgementPath(store, record.id));
-  for (const name of record.names) {
-    if ((await taggedId(store, name)) === record.id)
-      await unlinkIfPresent(join(tagsDirectory(store), tagOf(name)));
-  }
+  await unlinkNames(store, record.id, record.names);
   return removed;
+}
+
+/** Takes names from an image, as far as they mean it. */
+export async function unlinkNames(store: Store, id: string, names: readonly string[]): Promise<void> {
+  for (const name of names) {
+    if ((await taggedId(store, name)) === id) await unlinkIfPresent(join(tagsDirectory(store), tagOf(name)));
+  }
 }
 
 /** Removes names that lead nowhere, as a crash between record and names leaves them. Returns how many. */

@@ -99,9 +99,13 @@ async function repairAci(operation: Operation, { record, check, found }: FromAci
   if (aci.digest !== record.digest || aci.directory === undefined) throw changed(record);
   const foreign = damagedLayers(check).find((layer) => layer !== record.digest);
   if (foreign !== undefined) {
-    throw new GantryError("Unsupported", `layer ${foreign} of ${record.id} comes from another image`, {
-      hint: "gantry image verify --repair of its dependencies, or fetch the image again",
-    });
+    throw new GantryError(
+      "Unsupported",
+      `layer ${foreign} of ${record.id} is a dependency's, or a part of one`,
+      {
+        hint: "gantry image verify --repair of its dependencies; else gantry image rm it, and fetch it again",
+      },
+    );
   }
   if (damagedLayers(check).length > 0) await replaceLayer(operation, record.digest, aci.directory);
   await replaceBlobs(operation, new Map([[record.configDigest, Buffer.from(aci.text)]]));

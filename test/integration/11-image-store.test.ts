@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { setTimeout as delay } from "node:timers/promises";
 import { assertRefusal, remains } from "../fixtures/faults.ts";
+import { withFetchHost } from "../fixtures/fetch-host.ts";
 import { type PodHost, withPods } from "../fixtures/pod-host.ts";
 
 /** systemd-analyze's exposure of the units that read layers: 0.0 is locked up, 10.0 is free. */
@@ -70,6 +71,27 @@ test("a repair needs the source, and leaves the layer as it is without", async (
     await shell("mv /srv/away.tar /srv/busybox.tar");
     assert.match(await output("image", "verify", "--repair", "busybox"), /repaired/);
     assert.equal(await remains(pods), "");
+  });
+});
+
+test("an image of a registry is repaired by its digest; what can't be fetched stays as it was", async (t) => {
+  await withFetchHost(t, { name: "repair-registry" }, async ({ host, id, fetch, behave, shell }) => {
+    assert.equal((await fetch()).status, 0);
+    const record = await shell("cat /var/lib/gantry/images/*.json");
+    const changed =
+      "for layer in /var/lib/gantry/layers/sha256-*[0-9a-f]; do ! [ -e $layer/layers/top ] || echo x >>$layer/layers/top; done";
+    await shell(changed);
+    await behave({ layer: "fail" });
+    const failed = await host.exec(["gantry", "image", "verify", "--repair", id]);
+    assert.deepEqual([failed.status, failed.stdout], [1, ""], failed.stderr);
+    const still = await host.exec(["gantry", "image", "verify", id]);
+    assert.equal(still.stdout.match(/"layers\/top" has other content/g)?.length, 3, still.stdout);
+    await behave({});
+    const repaired = await host.exec(["gantry", "image", "verify", "--repair", id]);
+    assert.equal(repaired.status, 0, repaired.stderr);
+    assert.match(repaired.stdout, /registry\.test\/app:1: repaired, 4 layers/);
+    assert.equal(await shell("cat /var/lib/gantry/images/*.json"), record);
+    assert.equal(await shell("ls -A /var/lib/gantry/inbox; find /var/lib/gantry -maxdepth 2 -name '.*'"), "");
   });
 });
 
