@@ -17,6 +17,7 @@ import { isMet, type Row, renderTable } from "./row.ts";
 import { must, prepareSetting, type Setting } from "./setting.ts";
 import { measureStartUp } from "./start-up.ts";
 import { measureTrust } from "./trust.ts";
+import { measureVerification } from "./verification.ts";
 
 const PARTS: Readonly<Record<string, (setting: Setting) => Promise<Row[]>>> = {
   "start-up": measureStartUp,
@@ -27,6 +28,7 @@ const PARTS: Readonly<Record<string, (setting: Setting) => Promise<Row[]>>> = {
   agent: measureAgent,
   density: measureDensity,
   extraction: measureExtraction,
+  verification: measureVerification,
 };
 
 /** What the numbers depend on. */
