@@ -6,13 +6,15 @@ import { hostPlatform } from "../image/platform.ts";
 import type { ImageRecord } from "../image/record.ts";
 import type { ImageReference } from "../image/reference.ts";
 import type { Acceptance, UnpackedAci } from "../store/aci.ts";
+import { readStoredBlob } from "../store/blobs.ts";
 import type { Store } from "../store/store.ts";
+import { judgeBy, rejudge, type Trust } from "../trust/judge.ts";
 import { type AciFetch, acceptAci, signaturesBeside } from "./aci.ts";
 import { fetcherTransfer } from "./aci-transfer.ts";
 import { fetchApp, fetchUrl } from "./appc.ts";
 import { type Asked, storedApp } from "./dependencies.ts";
 import type { FetchRequest, ImageManager } from "./images.ts";
-import { hostJudge } from "./judge.ts";
+import { hostTrust } from "./judge.ts";
 import type { PullPolicy } from "./pull-policy.ts";
 import type { Workers } from "./workers.ts";
 
@@ -28,9 +30,24 @@ export function aciFetch(
   const { insecureOptions, uid, signal } = request;
   const { unpacker, tools } = workers;
   const transfer = manager.transfer ?? fetcherTransfer(manager, request, workers);
-  const judge = manager.judge ?? hostJudge({ paths: manager.paths, systemd: workers.systemd });
+  const trust = manager.trust ?? hostTrust({ paths: manager.paths, systemd: workers.systemd });
+  const judge = manager.judge ?? judgeBy(trust);
+  const standing = standingBy(trust, store, { insecureOptions, signal });
   const asked = { insecureOptions, uid, signal, host: hostPlatform(), found: new Map() };
-  return { store, unpacker, tools, policy, transfer, judge, ...asked };
+  return { store, unpacker, tools, policy, transfer, judge, standing, ...asked };
+}
+
+/** The operator's word for this command covers what is in the store, too; what it covered before, nobody said now. */
+function standingBy(
+  trust: Trust,
+  store: Store,
+  options: Pick<AciFetch, "insecureOptions" | "signal">,
+): AciFetch["standing"] {
+  return async (record, source) => {
+    if (options.insecureOptions.includes("image")) return record.verdict;
+    const blob = (digest: string) => readStoredBlob(store, digest);
+    return await rejudge(trust, { record, blob, source, ...options });
+  };
 }
 
 /** What a name or a URL means, from the store where the policy is content with that. Throws BadReference for a URL that is no ACI's, and as fetchApp(). */

@@ -6,7 +6,7 @@ import { APPC_ARCHITECTURES, manifestLabels, manifestName } from "../image/aci.t
 import type { AppName } from "../image/app-name.ts";
 import { digestOf } from "../image/hashing.ts";
 import type { HostPlatform } from "../image/platform.ts";
-import type { ImageRecord, Remote } from "../image/record.ts";
+import type { ImageRecord, Remote, Verdict } from "../image/record.ts";
 import { SIGNATURE_LIMIT, type Signature } from "../image/signature.ts";
 import type { Transport } from "../image/verdict.ts";
 import type { Acceptance, UnpackedAci } from "../store/aci.ts";
@@ -26,6 +26,8 @@ export type AciFetch = {
   readonly tools: Tools;
   readonly host: HostPlatform;
   readonly judge: Judge;
+  /** By which verdict an image of the store may run now. Throws NotTrusted, BadConfig. */
+  readonly standing: (record: ImageRecord, source: string) => Promise<Verdict>;
   readonly transfer: Transfer;
   readonly policy: PullPolicy;
   readonly insecureOptions: readonly InsecureOption[];

@@ -7,7 +7,6 @@ import type { ImageRecord } from "../image/record.ts";
 import { keepAci, storedAci, unpackAci } from "../store/aci.ts";
 import { findAllByLabels, listRecords } from "../store/images.ts";
 import { beginOperation, type Operation } from "../store/operation.ts";
-import { requireVerdict } from "../trust/verdict.ts";
 import { type AciFetch, acceptAci, appNameText, hostLabels } from "./aci.ts";
 import { type Asked, checkId, dependenciesOf } from "./dependencies.ts";
 import type { Place, Transferred } from "./transfer.ts";
@@ -40,8 +39,7 @@ export async function fetchUrl(fetch: AciFetch, url: string): Promise<ImageRecor
   const stored = await recordsOfUrl(fetch, url);
   const [newest] = stored;
   if (fetch.policy !== "update" && newest !== undefined) {
-    requireVerdict(newest.verdict, { source: url, insecureOptions: fetch.insecureOptions });
-    return newest;
+    return { ...newest, verdict: await fetch.standing(newest, url) };
   }
   return await ask(fetch, { place: { kind: "url", url }, source: url, chain: [], stored });
 }
@@ -56,11 +54,11 @@ function withDefaults({ name, labels }: AppName, { host }: AciFetch): AppName {
 }
 
 async function ask(fetch: AciFetch, question: Question): Promise<ImageRecord> {
-  const { place, source, asked, stored } = question;
+  const { place, source, asked } = question;
   if (fetch.policy === "never") throw notFound(source);
   // Each image has one of its own: a fetcher writes into it, and what it depends on has another.
   await using operation = await beginOperation(fetch.store);
-  const known = stored.filter((record) => isAccepted(fetch, record, source) && hasSize(record, asked));
+  const known = await acceptedOf(fetch, question);
   const answer = await fetch.transfer(operation, {
     place,
     known: known.flatMap(({ remote }) => remote ?? []),
@@ -75,15 +73,18 @@ async function ask(fetch: AciFetch, question: Question): Promise<ImageRecord> {
   return await renew({ ...fetch, operation }, question, { record, answer });
 }
 
-/** Of an image that is in the store without being allowed to run, nothing is reused: it is judged as if it were new. */
-function isAccepted({ insecureOptions }: AciFetch, { verdict }: ImageRecord, source: string): boolean {
-  try {
-    requireVerdict(verdict, { source, insecureOptions });
-    return true;
-  } catch (error) {
-    if (error instanceof GantryError && error.kind === "NotTrusted") return false;
-    throw error;
+/** Of an image that may not run by the keys and rules of now nothing is reused: it is judged as if it were new. */
+async function acceptedOf(fetch: AciFetch, { stored, source, asked }: Question): Promise<ImageRecord[]> {
+  const accepted: ImageRecord[] = [];
+  for (const record of stored) {
+    if (record.remote === undefined || !hasSize(record, asked)) continue;
+    try {
+      accepted.push({ ...record, verdict: await fetch.standing(record, source) });
+    } catch (error) {
+      if (!(error instanceof GantryError) || error.kind !== "NotTrusted") throw error;
+    }
   }
+  return accepted;
 }
 
 /** Another size was promised: then it is transferred again, and refused for that. */

@@ -6,7 +6,6 @@ import type { AppName } from "../image/app-name.ts";
 import type { ImageRecord } from "../image/record.ts";
 import { storedAci } from "../store/aci.ts";
 import { findAllByLabels, readRecord } from "../store/images.ts";
-import { requireVerdict } from "../trust/verdict.ts";
 import { type AciFetch, type ArrivedAci, appNameText, checkName } from "./aci.ts";
 import { fetchApp } from "./appc.ts";
 
@@ -67,15 +66,14 @@ async function find(fetch: AciFetch, asked: Asked, chain: readonly Asked[]): Pro
 
 /** What is demanded by its id never changes; everything else is only taken from the store when the policy says so. */
 export async function storedApp(fetch: AciFetch, { app, id }: Asked): Promise<ImageRecord | undefined> {
-  const { store, policy, insecureOptions, host } = fetch;
+  const { store, policy, host } = fetch;
   if (id === undefined && policy === "update") return undefined;
   const records = id === undefined ? await findAllByLabels(store, app) : [await readRecord(store, id)];
   const record = records.find((one) => one?.platform.architecture === host.architecture);
   if (record === undefined) return undefined;
   checkName(await storedAci(store, record), app, host);
   // Each image of a pod has its own verdict; one that was accepted unsigned isn't let in by another's signature.
-  requireVerdict(record.verdict, { source: appNameText(app), insecureOptions });
-  return record;
+  return { ...record, verdict: await fetch.standing(record, appNameText(app)) };
 }
 
 /** Throws DigestMismatch unless `record` is the image that is asked for by its id. */

@@ -25,6 +25,7 @@ import { openStore, type Store } from "../store/store.ts";
 import type { Tools } from "../store/tool.ts";
 import type { Unpacker } from "../store/unpacker.ts";
 import { podsUsing } from "../store/uses.ts";
+import type { Trust } from "../trust/judge.ts";
 import type { Judge } from "../trust/subject.ts";
 import { type InsecureOption, requireVerdict } from "../trust/verdict.ts";
 import type { AciFetch } from "./aci.ts";
@@ -52,6 +53,8 @@ export type ImageManager = {
   readonly transfer?: Transfer;
   /** Says why an image may run. */
   readonly judge?: Judge;
+  /** What images of the store are judged by again; this host's policy and keys unless given. */
+  readonly trust?: Trust;
 };
 
 export type FetchRequest = {

@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { test } from "node:test";
+import { setTimeout as delay } from "node:timers/promises";
 import { type AciHost, ARCH, withAciHost } from "../fixtures/aci-host.ts";
 import { discoveryPage } from "../fixtures/aci-site.ts";
 import { newKeyring } from "../fixtures/gpg.ts";
@@ -177,6 +178,15 @@ test("hostile pages and images end in a sentence that names them, and nothing is
       await refuse(acis, fetch, status, text);
       assert.equal(await remains(acis), "");
     }
+    acis.serve(image, { body: "x".repeat(100_000), stall: 1000 });
+    acis.asked();
+    const stalled = await acis.host.spawn(fetch);
+    while (!acis.asked().some((line) => line.includes(".aci "))) await delay(50);
+    stalled.kill("SIGINT");
+    const { status, stderr } = await stalled.ended;
+    assert.equal(status, 1, stderr);
+    assert.match(stderr, /cancelled/);
+    assert.equal(await remains(acis), "");
     await acis.publish("app", [file("x", "x")], { name: "example.com/other" });
     await refuse(acis, fetch, 1, '"example.com/app" expected but "example.com/other" got found');
     await refuse(
@@ -283,6 +293,9 @@ test("signed images and their dependencies run by their own keys, over a private
     acis.serve(signature, { status: 202, authorization, deferred: 100 });
     await refuse(acis, fetch("app"), 1, "server asked to defer the download again");
     assert.equal(await succeed(acis, "gantry", "run", "--net=none", "example.com/app"), "runs");
+    // That the server says "unchanged" is no reason to trust: without its key the image is fetched anew, and refused.
+    await succeed(acis, "gantry", "trust", "rm", "--prefix=example.com/base", alice);
+    await refuse(acis, fetch("base"), 5, '"example.com/base"');
     await acis.host.exec(["rm", "/etc/gantry/auth.d/example.json"]);
     await refuse(acis, fetch("app"), 6, "answers 401");
     assert.equal(await remains(acis), "");
