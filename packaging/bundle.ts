@@ -7,7 +7,7 @@ import { spawnSync } from "node:child_process";
 import { existsSync, rmSync } from "node:fs";
 import { copyFile, mkdir, rm, writeFile } from "node:fs/promises";
 import { join, resolve } from "node:path";
-import { type BuildOptions, build, type Plugin } from "esbuild";
+import { type BuildOptions, type BuildResult, build, type Plugin } from "esbuild";
 import type { ImageRecord } from "../src/image/record.ts";
 import { imagePath, layerPath, openStore } from "../src/store/store.ts";
 
@@ -22,7 +22,8 @@ const addonBesideBundle: Plugin = {
   },
 };
 
-const OPTIONS: BuildOptions = {
+const OPTIONS = {
+  metafile: true,
   outdir: OUT,
   outExtension: { ".js": ".cjs" },
   bundle: true,
@@ -43,7 +44,7 @@ const OPTIONS: BuildOptions = {
   },
   plugins: [addonBesideBundle],
   logLevel: "warning",
-};
+} as const satisfies BuildOptions;
 
 /**
  * Run by a Node of its own: loads the code as src/cli/loader.ts does, runs it once per command line, and keeps what V8 has
@@ -158,18 +159,29 @@ const AGENT_FLAGS = [
   ...["--v8-pool-size=1", "--max-old-space-size=128"],
 ];
 
+/** The packages in what was built, whose licences go into the Debian package. */
+function packagesOf(results: readonly BuildResult<{ metafile: true }>[]): string[] {
+  const outputs = results.flatMap(({ metafile }) => Object.values(metafile.outputs));
+  const inputs = outputs.flatMap(({ inputs }) => Object.keys(inputs));
+  const names = inputs.flatMap((path) => /node_modules\/((?:@[^/]+\/)?[^/]+)\//.exec(path)?.[1] ?? []);
+  return [...new Set(names)].sort();
+}
+
 await mkdir(OUT, { recursive: true });
-await build({ ...OPTIONS, entryPoints: { agent: "src/cli/loader.ts", cli: "src/cli/loader.ts" } });
-await build({
-  ...OPTIONS,
-  entryPoints: { "agent-code": "src/agent/main.ts", "cli-code": "src/cli/main.ts" },
-  banner: { js: "(function (require, module, __dirname) {" },
-  footer: { js: "})" },
-});
-await build({
-  ...OPTIONS,
-  entryPoints: { fetcher: "src/fetcher/main.ts", verifier: "src/verifier/main.ts" },
-});
+const built = [
+  await build({ ...OPTIONS, entryPoints: { agent: "src/cli/loader.ts", cli: "src/cli/loader.ts" } }),
+  await build({
+    ...OPTIONS,
+    entryPoints: { "agent-code": "src/agent/main.ts", "cli-code": "src/cli/main.ts" },
+    banner: { js: "(function (require, module, __dirname) {" },
+    footer: { js: "})" },
+  }),
+  await build({
+    ...OPTIONS,
+    entryPoints: { fetcher: "src/fetcher/main.ts", verifier: "src/verifier/main.ts" },
+  }),
+];
+await writeFile(join(OUT, "packages.json"), JSON.stringify(packagesOf(built)));
 await cacheCommands();
 makeCodeCache({ name: "agent", flags: AGENT_FLAGS, store: "", runs: [[]] });
 await copyFile(`node_modules/systemd-journald/build/Release/${ADDON}`, `${OUT}/${ADDON}`);

@@ -1,5 +1,5 @@
 /** /usr/share/doc/gantry: the changelog as Debian wants it, and every licence of what is in the package. */
-import { mkdir, readdir, readFile, writeFile } from "node:fs/promises";
+import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { compress } from "./compress.ts";
 import { runtimeLicence } from "./runtime.ts";
@@ -37,19 +37,9 @@ async function copyright({ runtime }: Subject): Promise<string> {
 const APACHE = `Licensed under the Apache License, Version 2.0. On Debian systems its text is in
 /usr/share/common-licenses/Apache-2.0.`;
 
-/** Names of the packages that the bundles' source maps tell of. */
+/** Names of the packages that packaging/bundle.ts has put into the bundles. */
 async function bundledPackages(): Promise<string[]> {
-  const maps = (await readdir("build/bundle")).filter((name) => name.endsWith(".map"));
-  const sources = await Promise.all(maps.map((name) => sourcesOf(join("build/bundle", name))));
-  const names = sources
-    .flat()
-    .flatMap((path) => /node_modules\/((?:@[^/]+\/)?[^/]+)\//.exec(path)?.[1] ?? []);
-  return [...new Set(names)].sort();
-}
-
-async function sourcesOf(map: string): Promise<string[]> {
-  const { sources } = JSON.parse(await readFile(map, "utf8")) as { readonly sources: string[] };
-  return sources;
+  return JSON.parse(await readFile("build/bundle/packages.json", "utf8"));
 }
 
 /** Some packages have no file of their own for it: then what their package.json says must do. */
