@@ -42,7 +42,10 @@ test("without a signature it is refused once it is resolved, and no layer is ask
   await withFetchHost(t, { name: "unsigned" }, async (fetches) => {
     const { status, stdout, stderr } = await fetches.host.exec(["gantry", "fetch", SOURCE]);
     assert.deepEqual([status, stdout], [5, ""]);
-    assert.match(stderr, /image "registry\.test\/app:1" is not trusted: no rule and no key is for "registry\.test\/app"/);
+    assert.match(
+      stderr,
+      /image "registry\.test\/app:1" is not trusted: no rule and no key is for "registry\.test\/app"/,
+    );
     assert.match(stderr, /hint: .*gantry fetch --insecure-options=image docker:\/\/registry\.test\/app:1/);
     assert.equal(
       await fetches.shell("ls -A /var/lib/gantry/layers /var/lib/gantry/images | grep -c sha || true"),
