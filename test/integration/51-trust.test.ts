@@ -127,6 +127,39 @@ test("trust: what was fetched without a check is not trusted by lying in the sto
   });
 });
 
+test("trust: the commands that a refusal names allow the image, a consent for as long as no key is for it", async (t) => {
+  await withSigned(t, { name: "trust-hints" }, async (signed) => {
+    const { host, shell, output, alice } = signed;
+    const refused = await host.exec(["gantry", "fetch", ACI]);
+    assert.equal(refused.status, 5, refused.stderr);
+    const hints = refused.stderr.slice(refused.stderr.indexOf("hint: ")).split(/; (?=to )/);
+    const commands = hints.map((hint) => hint.slice(hint.indexOf(": gantry ") + 2).trim());
+    assert.equal(commands.length, 3, refused.stderr);
+    const [signer = "", consent = "", unchecked = ""] = commands;
+
+    assert.match(consent, /^gantry trust add --digest=sha512:[0-9a-f]{128} example\.com\/web$/);
+    await shell(consent);
+    const id = await signed.fetchWeb();
+    assert.equal((await host.exec(["gantry", "run", "--detach", "--name=web", id])).status, 0);
+    assert.match(
+      await output("trust", "explain", id),
+      /^verdict now: trusted \(pinned\): user 0 consented on /m,
+    );
+
+    const added = await output("trust", "add", `--prefix=${NAME}`, "--skip-fingerprint-review", KEY);
+    assert.match(added, /^pod "web" runs on, and is refused at its next start: .*user 0 consented on /m);
+    await output("stop", "web");
+    assert.equal((await host.exec(["gantry", "start", "web"])).status, 5, "the key decides now");
+    await output("trust", "rm", alice);
+    assert.equal((await host.exec(["gantry", "start", "web"])).status, 0);
+    await output("trust", "rm", NAME);
+
+    assert.match(signer, /^gantry trust add --prefix=example\.com\/web KEYFILE$/);
+    await shell(`${signer.replace("KEYFILE", KEY)} --skip-fingerprint-review && gantry fetch ${ACI}`);
+    await shell(`gantry trust rm ${alice} && ${unchecked}`);
+  });
+});
+
 test("trust: a tightened rule, an expired key and a stamp whose time is up", async (t) => {
   await withSigned(t, { name: "trust-policy" }, async (signed) => {
     const { host, shell, output, alice } = signed;
