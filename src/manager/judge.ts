@@ -9,6 +9,7 @@ import { judgeBy, type Trust } from "../trust/judge.ts";
 import type { Judge } from "../trust/subject.ts";
 import type { Verifier } from "../trust/verifier.ts";
 import { unitVerifier } from "../trust/verifier-unit.ts";
+import { noteRefusal } from "./refusal.ts";
 
 export type TrustOptions = {
   readonly paths: Paths;
@@ -21,8 +22,18 @@ export function hostTrust(options: TrustOptions): Trust {
   return { roots: CONFIGURATION_DIRECTORIES, verifier: hostVerifier(options) };
 }
 
+/** It also tells the journal whom it has refused. */
 export function hostJudge(options: TrustOptions): Judge {
-  return judgeBy(hostTrust(options));
+  const judge = judgeBy(hostTrust(options));
+  return async (request) => {
+    try {
+      return await judge(request);
+    } catch (error) {
+      const { subject, uid } = request;
+      await noteRefusal(error, { name: subject.reference, digest: subject.digest, uid });
+      throw error;
+    }
+  };
 }
 
 /** Each run is an operation, so that what a killed one leaves is garbage. */

@@ -1,12 +1,12 @@
 /** By which verdict an image in the store may run now: lying there makes nothing trusted. */
 import { GantryError } from "../base/errors.ts";
 import type { ImageRecord, Verdict } from "../image/record.ts";
-import { logEvent } from "../journal/journal.ts";
 import { readRecord } from "../store/images.ts";
 import { keepJudgement, lastJudgement } from "../store/judgement.ts";
 import type { Moment } from "../trust/moment.ts";
 import { type InsecureOption, insecureVerdict, requireVerdict } from "../trust/verdict.ts";
 import type { Local } from "./local.ts";
+import { noteRefusal } from "./refusal.ts";
 
 export type Wish = {
   /** The argument that names the image. */
@@ -61,7 +61,8 @@ async function standingOf(local: Local, record: ImageRecord, wish: Wish): Promis
   } catch (error) {
     if (!(error instanceof GantryError) || error.kind !== "NotTrusted") throw error;
     if (accepted) return insecureVerdict(wish.uid);
-    await logRefusal(record, error);
+    const name = record.names[0] ?? record.id;
+    await noteRefusal(error, { name, digest: record.digest, uid: wish.uid });
     throw error;
   }
 }
@@ -74,10 +75,4 @@ async function judged(local: Local, record: ImageRecord, moment: Moment): Promis
   const verdict = await judgeAgain(local, { record, verdict: record.verdict });
   await keepJudgement(store, { record, verdict, moment });
   return verdict;
-}
-
-async function logRefusal(record: ImageRecord, { message }: GantryError): Promise<void> {
-  const name = record.names[0] ?? record.id;
-  const fields = { GANTRY_IMAGE: name, GANTRY_IMAGE_DIGEST: record.digest };
-  await logEvent("image-refused", `Refused to run image ${name}: ${message}`, fields);
 }

@@ -70,6 +70,12 @@ const PRIVILEGED: readonly (readonly [action: string, ...words: string[]])[] = [
   ["pod.uninstall", "UninstallPod", "sa{sv}", "shop", "0"],
   ["image.fetch", "FetchImage", "sa{sv}", "/etc/shadow", "0"],
   ["image.remove", "RemoveImage", "sa{sv}", "IMAGE", "0"],
+  ["trust.change", "FetchKeys", "sasa{sv}", "example.com", "0", "0"],
+  ["trust.change", "ReviewKeys", "sa{sv}", "no key", "0"],
+  ["trust.change", "TrustKeys", "sasa{sv}", "no key", "0", "1", "root", "b", "true"],
+  ["trust.change", "TrustRule", "sa{sv}", '{"scope":"*","requirements":[{"kind":"unsigned"}]}', "0"],
+  ["trust.change", "TrustDigest", "ssa{sv}", "example.com/x", "sha256:0", "0"],
+  ["trust.change", "Distrust", "sa{sv}", "example.com/x", "0"],
   ["gc", "CollectGarbage", "a{sv}", "0"],
 ];
 

@@ -110,6 +110,7 @@ test("trust: what was fetched without a check is not trusted by lying in the sto
     assert.equal(refused.status, 5, refused.stderr);
     assert.match(refused.stderr, /no rule and no key is for "example\.com\/web"/);
     assert.match(refused.stderr, /gantry trust add --prefix=example\.com\/web KEYFILE/);
+    assert.match(await events(signed, "0c"), /^Refused image example\.com\/web\S*: .*no rule and no key/m);
     const id = await signed.fetchWeb("--insecure-options=image");
     await signed.trustAlice();
     await output("trust", "add", `--prefix=${NAME}`, "--accept-unsigned", "--transport=file");
