@@ -2,6 +2,7 @@
 import { GantryError } from "../base/errors.ts";
 import { quoted } from "../base/text.ts";
 import type { Capability, Source } from "../inbox/protocol.ts";
+import type { Attempts } from "../transfer/attempts.ts";
 import type { Client } from "../transfer/client.ts";
 import { type Document, fetchDocument } from "../transfer/document.ts";
 import type { Answer } from "../transfer/exchange.ts";
@@ -29,18 +30,21 @@ export type EndpointOptions = {
   /** The repository of the reference, unless the source has it under another name. */
   readonly repository: string;
   /** Attempts for a document, where others can be asked instead. */
-  readonly attempts?: number;
+  readonly attempts?: Pick<Attempts, "most" | "longest">;
 };
 
 type State = Required<Pick<EndpointOptions, "source">> & {
   readonly client: Client;
   readonly base: () => Promise<URL>;
   readonly authorization: Authorization;
-  readonly attempts: number | undefined;
+  readonly attempts: Pick<Attempts, "most" | "longest">;
 };
 
 /** Opens a source. Throws FetchFailed for one that is not encrypted and may not be so. */
-export function openEndpoint(client: Client, { source, repository, attempts }: EndpointOptions): Endpoint {
+export function openEndpoint(
+  client: Client,
+  { source, repository, attempts = {} }: EndpointOptions,
+): Endpoint {
   const url = new URL(source.url);
   refusePlain(url, source);
   const path = [...url.pathname.split("/"), ...(source.repository ?? repository).split("/")].filter(Boolean);
@@ -94,7 +98,7 @@ async function documentOf(
       access,
       limit,
       headers: { ...asked, ...headers },
-      attempts: { most: attempts },
+      attempts,
     }),
   );
 }

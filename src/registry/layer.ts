@@ -51,7 +51,10 @@ async function* readLayer(
   for (const [at, { host, endpoint, open }] of places.entries()) {
     let begun = false;
     try {
-      for await (const chunk of download(client, { what, open, size: wanted.size, limit: wanted.size })) {
+      for await (const chunk of download(client, {
+        ...{ what, open, size: wanted.size, limit: wanted.size },
+        elsewhere: at < places.length - 1,
+      })) {
         if (!begun) from(host);
         begun = true;
         yield chunk;

@@ -18,7 +18,7 @@ export type Sources = {
 };
 
 /** Where another server can be asked, one is not waited for as long. */
-const ATTEMPTS_AT_MIRRORS = 2;
+const ATTEMPTS_AT_MIRRORS = { most: 2, longest: 2000 };
 
 /** Opens a request's sources. A source that may not be asked is passed over like one that fails. */
 export function openSources(client: Client, sources: readonly Source[], repository: string): Sources {

@@ -13,6 +13,8 @@ export type Attempts = {
   readonly what: string;
   /** Attempts in all instead of the client's limit. */
   readonly most?: number | undefined;
+  /** The longest pause that is worth waiting for, in milliseconds; any that the client honours unless told. */
+  readonly longest?: number | undefined;
   /** `performance.now()` after which no attempt begins. */
   readonly until?: number;
 };
@@ -24,7 +26,12 @@ export function isPassingStatus(status: number): boolean {
 /** Repeats `attempt` while it fails in a way that may pass. Its last failure, or one that won't pass, is thrown. */
 export async function persistently<T>(
   client: Client,
-  { what, most = client.limits.attempts, until = Number.POSITIVE_INFINITY }: Attempts,
+  {
+    what,
+    most = client.limits.attempts,
+    longest = client.limits.longestPause,
+    until = Number.POSITIVE_INFINITY,
+  }: Attempts,
   attempt: (count: number) => Promise<T>,
 ): Promise<T> {
   for (let count = 1; ; count++) {
@@ -32,7 +39,8 @@ export async function persistently<T>(
       return await attempt(count);
     } catch (error) {
       const pause = pauseAfter(error, count, client);
-      if (pause === undefined || count >= most || performance.now() + pause > until) throw error;
+      if (pause === undefined || count >= most || pause > longest || performance.now() + pause > until)
+        throw error;
       client.log(`${what}: ${(error as Error).message}; attempt ${count + 1} of ${most} follows`);
       await sleep(pause);
     }

@@ -18,7 +18,7 @@ export type Document = {
 export type DocumentRequest = HttpRequest & {
   /** The most bytes a good answer may have. */
   readonly limit: number;
-  readonly attempts?: Pick<Attempts, "most">;
+  readonly attempts?: Pick<Attempts, "most" | "longest">;
 };
 
 /** What a server may say about a failure. */

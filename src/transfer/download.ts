@@ -21,6 +21,8 @@ export type Download = {
    * the same ETag or date. Without it a digest decides in the end.
    */
   readonly mutable?: boolean;
+  /** Somebody else can be asked: until the first byte, a failure is the end. */
+  readonly elsewhere?: boolean;
   /** Sees the first good answer's headers. */
   readonly begun?: (answer: Answer) => void;
 };
@@ -60,7 +62,8 @@ async function recover(
   const { error, options, state, gained } = at;
   state.failures = gained >= PROGRESS ? 1 : state.failures + 1;
   const pause = pauseAfter(error, state.failures, client);
-  const hopeless = options.mutable === true && state.done > 0 && state.validator === undefined;
+  const hopeless =
+    state.done === 0 ? options.elsewhere === true : options.mutable === true && state.validator === undefined;
   if (pause === undefined || hopeless || state.failures >= client.limits.attempts) throw error;
   client.log(`${options.what}: ${(error as Error).message}; it goes on at byte ${state.done}`);
   await sleep(pause);

@@ -68,6 +68,18 @@ for (const status of [401, 403, 404, 429, 500, 503]) {
   });
 }
 
+test("sources: a mirror that asks for patience is passed over", async () => {
+  await using origin = await imaged();
+  await using mirror = await startRegistry({
+    intercept: (_, response) => {
+      response.writeHead(429, { "retry-after": "50" }).end();
+      return true;
+    },
+  });
+  await resolve(origin, undefined, { sources: [{ url: mirror.url }, {}] });
+  assert.equal(mirror.seen.length, 1);
+});
+
 test("sources: a mirror with wrong content, one that is not there and one without its certificate", async () => {
   const authority = await makeAuthority();
   await using origin = await imaged();
