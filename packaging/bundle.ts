@@ -1,5 +1,5 @@
 /**
- * Bundles each process in TypeScript and the packages it uses: build/bundle/fetcher.cjs and verifier.cjs, and for the command
+ * Bundles each process in TypeScript and the packages it uses: build/bundle/verifier.cjs, and for the command, the fetcher
  * and the agent a loader, cli.cjs and agent.cjs, that loads the code, such as cli-code.cjs, with its code cache. The journal
  * addon lies beside them.
  */
@@ -9,6 +9,7 @@ import { copyFile, mkdir, rm, writeFile } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { type BuildOptions, type BuildResult, build, type Plugin } from "esbuild";
 import type { ImageRecord } from "../src/image/record.ts";
+import type { RegistryRequest } from "../src/inbox/protocol.ts";
 import { imagePath, layerPath, openStore } from "../src/store/store.ts";
 
 const OUT = "build/bundle";
@@ -125,17 +126,19 @@ type Cached = {
   readonly flags: readonly string[];
   readonly store: string;
   readonly runs: readonly (readonly string[])[];
+  /** Standard input of its run. */
+  readonly input?: string;
 };
 
 /** What compiles runs without a bus, so that a build changes nothing and asks nobody; its errors are expected. */
-function makeCodeCache({ name, flags, store, runs }: Cached): void {
+function makeCodeCache({ name, flags, store, runs, input = "" }: Cached): void {
   const lines = runs.map((words) => JSON.stringify(words));
   const environment = { ...process.env, DBUS_SYSTEM_BUS_ADDRESS: "unix:path=/nonexistent" };
   rmSync(join(OUT, `${name}-code.cache`), { force: true });
   const { stderr } = spawnSync(
     process.execPath,
     ["--disable-proto=delete", ...flags, "-e", MAKE_CACHE, "--", resolve(OUT), name, store, ...lines],
-    { encoding: "utf8", env: environment },
+    { encoding: "utf8", env: environment, input },
   );
   if (!existsSync(join(OUT, `${name}-code.cache`))) throw new Error(`the code cache: ${stderr}`);
 }
@@ -168,20 +171,41 @@ function packagesOf(results: readonly BuildResult<{ metafile: true }>[]): string
 }
 
 await mkdir(OUT, { recursive: true });
+/** A request that gets as far as the first connection: nobody listens there. */
+const NOBODY: RegistryRequest = {
+  version: 1,
+  kind: "registry",
+  directory: resolve(OUT),
+  reference: "registry.invalid/nothing:1",
+  platform: { os: "linux", architecture: "none", variants: [] },
+  sources: [{ url: "http://127.0.0.1:1", capabilities: ["pull", "resolve"], plainHttp: true }],
+  signatures: { lookaside: [], cosign: false, referrers: false },
+  limits: { attempts: 1 },
+};
+const FETCHER_FLAGS = ["--no-expose-wasm", "--jitless", "--v8-pool-size=1", "--max-semi-space-size=1"];
+
+const LOADED = ["agent", "cli", "fetcher"];
+const perProgram = (path: (name: string) => readonly [string, string]) =>
+  Object.fromEntries(LOADED.map((name) => path(name)));
+
 const built = [
-  await build({ ...OPTIONS, entryPoints: { agent: "src/cli/loader.ts", cli: "src/cli/loader.ts" } }),
+  await build({ ...OPTIONS, entryPoints: perProgram((name) => [name, "src/cli/loader.ts"]) }),
   await build({
     ...OPTIONS,
-    entryPoints: { "agent-code": "src/agent/main.ts", "cli-code": "src/cli/main.ts" },
+    entryPoints: perProgram((name) => [`${name}-code`, `src/${name}/main.ts`]),
     banner: { js: "(function (require, module, __dirname) {" },
     footer: { js: "})" },
   }),
-  await build({
-    ...OPTIONS,
-    entryPoints: { fetcher: "src/fetcher/main.ts", verifier: "src/verifier/main.ts" },
-  }),
+  await build({ ...OPTIONS, entryPoints: { verifier: "src/verifier/main.ts" } }),
 ];
 await writeFile(join(OUT, "packages.json"), JSON.stringify(packagesOf(built)));
 await cacheCommands();
 makeCodeCache({ name: "agent", flags: AGENT_FLAGS, store: "", runs: [[]] });
+makeCodeCache({
+  name: "fetcher",
+  flags: FETCHER_FLAGS,
+  store: "",
+  runs: [[]],
+  input: `${JSON.stringify(NOBODY)}\n`,
+});
 await copyFile(`node_modules/systemd-journald/build/Release/${ADDON}`, `${OUT}/${ADDON}`);

@@ -22,6 +22,8 @@ put build/bundle/agent.cjs usr/lib/gantry/agent.cjs
 put build/bundle/agent-code.cjs usr/lib/gantry/agent-code.cjs
 put build/bundle/agent-code.cache usr/lib/gantry/agent-code.cache
 put build/bundle/fetcher.cjs usr/lib/gantry/fetcher.cjs
+put build/bundle/fetcher-code.cjs usr/lib/gantry/fetcher-code.cjs
+put build/bundle/fetcher-code.cache usr/lib/gantry/fetcher-code.cache
 put build/bundle/verifier.cjs usr/lib/gantry/verifier.cjs
 put build/bundle/journal_send.node usr/lib/gantry/journal_send.node
 for unit in units/*; do

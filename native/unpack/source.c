@@ -9,6 +9,8 @@
 
 #include "basic/io.h"
 
+#define PIPE_SIZE (1 << 20)
+
 static int size_check(uint64_t size, uint64_t expected, struct Fault *fault) {
     if (expected == OPTION_UNSET || size == expected)
         return 0;
@@ -23,6 +25,8 @@ static int part_select(struct Source *source, const struct Options *options, str
     source->seekable = S_ISREG(st.st_mode);
     source->remaining = options->length;
     if (!source->seekable) {
+        /* The other side then need not wake up for every 64 kB; more than that is not ours to ask for (pipe(7)). */
+        (void)fcntl(source->fd, F_SETPIPE_SZ, PIPE_SIZE);
         if (options->offset > 0)
             return fault_system(fault, ESPIPE, "cannot start at offset %" PRIu64, options->offset);
         return options->length == OPTION_UNSET ? 0 : size_check(options->length, options->expected_size, fault);

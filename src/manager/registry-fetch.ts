@@ -29,8 +29,10 @@ export async function fetchFromRegistry(
   request: FetchRequest,
   repository: Repository,
 ): Promise<ImageRecord> {
-  const store = await openStore(manager.paths.data);
   await using workers = openWorkers(manager);
+  // The connection is made while the disk is asked; who needs it sees how that ended.
+  workers.systemd().catch(() => {});
+  const store = await openStore(manager.paths.data);
   await using operation = await beginOperation(store);
   const { signal, progress } = request;
   await using fetcher = await openFetcher({

@@ -1,15 +1,10 @@
-/** Whole commands from the shell, beside podman's: run, stop, exec, fetch. */
+/** Whole commands from the shell, beside podman's: run, stop, exec. */
 import { type Row, type Samples, samplesOf } from "./row.ts";
 import { must, type Setting, timeCommands } from "./setting.ts";
 
 /** The rows of the command-line targets. */
 export async function measureCommands(setting: Setting): Promise<Row[]> {
-  return [
-    ...(await measureRun(setting)),
-    ...(await measureExec(setting)),
-    ...(await measureStop(setting)),
-    ...(await measureFetch(setting)),
-  ];
+  return [...(await measureRun(setting)), ...(await measureExec(setting)), ...(await measureStop(setting))];
 }
 
 async function measureRun(setting: Setting): Promise<Row[]> {
@@ -83,26 +78,6 @@ async function measureStop(setting: Setting): Promise<Row[]> {
     },
     { name: "the same by systemctl", unit: "ms", gantry: samplesOf(samples, "systemctl"), peer },
   ];
-}
-
-async function measureFetch(setting: Setting): Promise<Row[]> {
-  const { debian } = setting.images;
-  const id = await fetch(setting, debian);
-  await must(setting.host, `gantry image rm ${id}`);
-  const samples = await timeCommands(setting, [
-    {
-      name: "gantry",
-      command: `gantry fetch --insecure-options=image ${debian}`,
-      after: `gantry image rm ${id}`,
-    },
-    { name: "podman", command: `podman pull -q ${debian}`, after: `podman rmi -f ${debianName(debian)}` },
-  ]);
-  return [row("fetch oci: of Debian minbase", samples)];
-}
-
-/** What podman calls an image that it pulled from a layout. */
-function debianName(image: string): string {
-  return `localhost${image.replace(/^oci:/, "")}`;
 }
 
 function row(name: string, samples: ReadonlyMap<string, Samples>, target?: Row["target"]): Row {

@@ -1,6 +1,9 @@
-/** One layer, a Debian minbase: gantry-unpack with all its digests beside bsdtar, which makes none. */
-import { type Row, samplesOf } from "./row.ts";
-import { ROUNDS, type Setting, timeCommands } from "./setting.ts";
+/** One layer, a Debian minbase: gantry-unpack with all its digests, bare and in its unit, beside bsdtar, which makes none. */
+import { statSync } from "node:fs";
+import { unitUnpacker } from "../../src/store/unpack-unit.ts";
+import { connectSystemd } from "../../src/systemd/systemd.ts";
+import { type Row, type Samples, samplesOf, summarize } from "./row.ts";
+import { must, ROUNDS, type Setting, timeCommands } from "./setting.ts";
 
 const INTO = "/var/lib/gantry/bench";
 
@@ -23,6 +26,11 @@ export async function measureExtraction(setting: Setting): Promise<Row[]> {
     ROUNDS,
   );
   const peer = { name: "bsdtar -xzf", samples: samplesOf(samples, "bsdtar") };
+  const unit = {
+    name: "the same in the unpacker's unit",
+    unit: "ms",
+    gantry: await unitSamples(setting),
+  } as const;
   return [
     {
       name: "extract Debian minbase",
@@ -31,5 +39,24 @@ export async function measureExtraction(setting: Setting): Promise<Row[]> {
       peer,
       target: { factor: 1.3 },
     },
+    { ...unit, peer, target: { factor: 1.3 } },
   ];
+}
+
+/** From the call of systemd to the unit's end, over the host's bus. */
+async function unitSamples({ host, debianLayer }: Setting): Promise<Samples> {
+  await using systemd = await connectSystemd({ address: host.busAddress() });
+  const unpack = unitUnpacker(systemd, "/usr/lib/gantry/gantry-unpack");
+  const archive = { path: debianLayer, offset: 0, length: statSync(debianLayer).size };
+  const times: number[] = [];
+  for (let round = 0; round < ROUNDS; round += 1) {
+    await must(host, `rm -rf ${INTO} && mkdir -p ${INTO}`);
+    const begin = performance.now();
+    const end = await unpack({ verb: "layer", operation: "bench", part: String(round), into: INTO, archive });
+    times.push(performance.now() - begin);
+    if (!("status" in end) || end.status !== 0)
+      throw new Error(`the unpacker's unit: ${JSON.stringify(end)}`);
+  }
+  await must(host, `rm -rf ${INTO}`);
+  return summarize(times);
 }

@@ -11,6 +11,7 @@ import { measureAgent } from "./agent.ts";
 import { measureCommands } from "./commands.ts";
 import { measureDensity } from "./density.ts";
 import { measureExtraction } from "./extraction.ts";
+import { measureFetch } from "./fetch.ts";
 import { measureFootprint } from "./footprint.ts";
 import { measureInstalled } from "./installed.ts";
 import { isMet, type Row, renderTable } from "./row.ts";
@@ -29,6 +30,7 @@ const PARTS: Readonly<Record<string, (setting: Setting) => Promise<Row[]>>> = {
   density: measureDensity,
   extraction: measureExtraction,
   verification: measureVerification,
+  fetch: measureFetch,
 };
 
 /** What the numbers depend on. */

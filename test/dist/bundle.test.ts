@@ -16,12 +16,13 @@ console.log(script.cachedDataRejected);`;
 for (const [name, begin] of [
   ["agent", "int node_execute_agent("],
   ["cli", "int node_execute("],
+  ["fetcher", '{ "gantry-fetcher"'],
 ] as const) {
   test(`bundle: the code cache of ${name}.cjs is taken`, () => {
     const source = readFileSync("native/gantry/node.c", "utf8");
     const start = source.indexOf(begin);
     assert.ok(start >= 0, begin);
-    const head = source.slice(start, source.indexOf("runtime_execute", start));
+    const head = source.slice(start, source.indexOf(".cjs", start));
     const flags = [...head.matchAll(/"(--[^"]*)"/g)].map(([, flag = ""]) => flag);
     assert.ok(flags.length > 0);
     const words = [...flags, "-e", CHECK, `build/bundle/${name}-code.cjs`];

@@ -44,7 +44,7 @@ test("without a signature it is refused once it is resolved, and no layer is ask
     assert.deepEqual([status, stdout], [5, ""]);
     assert.match(
       stderr,
-      /image "registry\.test\/app:1" is not trusted: no rule and no key is for "registry\.test\/app"/,
+      /"registry\.test\/app:1" is not trusted: no rule and no key is for "registry\.test\/app"/,
     );
     assert.match(stderr, /hint: .*gantry fetch --insecure-options=image docker:\/\/registry\.test\/app:1/);
     assert.equal(
@@ -134,6 +134,19 @@ test("a terminal shows bars that fit it, redraws them in place and clears them",
       assert.ok(line.replace(/\x1b[^A-Za-z]*[A-Za-z]|\r/g, "").length < 50 || line.includes(id), line);
     }
     assert.ok(stdout.trimEnd().endsWith(id), stdout.slice(-200));
+  });
+});
+
+test("bars follow a terminal that gets narrower in the middle", async (t) => {
+  await withFetchHost(t, { name: "narrow" }, async (fetches) => {
+    await fetches.behave({ slow: 500 });
+    const inside = `stty cols 70 rows 20; (sleep 1.5; stty -F /dev/tty cols 30) & ${FETCH.join(" ")}`;
+    const { stdout } = await fetches.host.exec(["script", "-qec", inside, "/dev/null"]);
+    const plain = stdout.replace(/\x1b[^A-Za-z]*[A-Za-z]|\r/g, "");
+    const totals = plain.split("\n").filter((line) => /^ {2}total /.test(line));
+    assert.ok((totals[0]?.length ?? 0) >= 30, totals.join("\n"));
+    assert.ok((totals.at(-1)?.length ?? 99) < 30, totals.join("\n"));
+    assert.ok(plain.trimEnd().endsWith(fetches.id), plain.slice(-200));
   });
 });
 
