@@ -1,0 +1,202 @@
+/** Signed images of Debian's docker-registry: what skopeo and cosign leave there and at a lookaside server, judged by a host's policy. */
+import assert from "node:assert/strict";
+import { execFileSync } from "node:child_process";
+import { generateKeyPairSync, sign } from "node:crypto";
+import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
+import { join } from "node:path";
+import { after, type TestContext, test } from "node:test";
+import { type DockerRegistry, startDockerRegistry } from "../fixtures/docker-registry.ts";
+import { newKeyring } from "../fixtures/gpg.ts";
+import {
+  addBlob,
+  addManifest,
+  busyboxImage,
+  type Descriptor,
+  manyLayerImage,
+  writeIndex,
+  writeOciLayout,
+} from "../fixtures/images.ts";
+import { payload } from "../fixtures/trust.ts";
+import type { Result, TestHost } from "../host/host.ts";
+import { BUILD } from "../host/machine.ts";
+import { withHost } from "../host/with-host.ts";
+
+const ring = newKeyring();
+mkdirSync(join(BUILD, "cache"), { recursive: true });
+// The internet side has the machine's files, but a /tmp of its own.
+const scratch = mkdtempSync(join(BUILD, "cache/signed-registry-"));
+after(() => {
+  ring[Symbol.dispose]();
+  rmSync(scratch, { recursive: true });
+});
+const alice = ring.generate("Alice <alice@example.com>");
+const ADDRESS = "203.0.113.1";
+const LOOKASIDE = join(scratch, "lookaside");
+
+type Signed = { readonly host: TestHost; readonly registry: DockerRegistry; readonly name: string };
+
+async function withRegistry(
+  t: TestContext,
+  name: string,
+  body: (signed: Signed) => Promise<void>,
+): Promise<void> {
+  await withHost(t, { name: `signed-${name}` }, async (host) => {
+    await using registry = await startDockerRegistry(host);
+    const registries = {
+      version: 1,
+      registries: [
+        { prefix: registry.name, insecure: ["http"], lookaside: [`http://${ADDRESS}:8000/lookaside`] },
+      ],
+    };
+    await output(host.exec(["mkdir", "-p", "/etc/gantry/registries.d"]));
+    await host.put("/etc/gantry/registries.d/test.json", JSON.stringify(registries));
+    await body({ host, registry, name: `${registry.name}/team/app` });
+  });
+}
+
+async function output(result: Promise<Result>): Promise<string> {
+  const { status, stdout, stderr } = await result;
+  assert.equal(status, 0, stderr);
+  return stdout.trim();
+}
+
+function fetch(host: TestHost, source: string): Promise<Result> {
+  return host.exec(["gantry", "fetch", `docker://${source}`]);
+}
+
+async function assertRefused(result: Promise<Result>, ...texts: string[]): Promise<void> {
+  const { status, stderr } = await result;
+  assert.equal(status, 5, stderr);
+  for (const text of texts) assert.ok(stderr.includes(text), `${stderr}\nlacks ${text}`);
+}
+
+async function putRule(host: TestHost, scope: string, requirements: readonly object[]): Promise<void> {
+  await output(host.exec(["mkdir", "-p", "/etc/gantry/trust.d", "/etc/gantry/trustedkeys/named.d"]));
+  const rules = [{ scope, transport: "registry", requirements }];
+  await host.put("/etc/gantry/trust.d/test.json", JSON.stringify({ version: 1, rules }));
+}
+
+/** Pushes with skopeo, which leaves its signature where a lookaside server would take it from. */
+async function pushSigned({ host }: Signed, name: string, reference: string): Promise<void> {
+  const layout = join(scratch, "layout");
+  rmSync(layout, { recursive: true, force: true });
+  const { digest } = writeOciLayout(layout, await manyLayerImage(2));
+  const [repository = ""] = name.split(":");
+  const place = join(LOOKASIDE, `${repository}@${digest.replace(":", "=")}`);
+  mkdirSync(place, { recursive: true });
+  const manifest = join(layout, "blobs", digest.replace(":", "/"));
+  const words = ["standalone-sign", "--output", join(place, "signature-1"), manifest, reference, alice];
+  execFileSync("skopeo", words, { env: { ...process.env, GNUPGHOME: ring.directory }, stdio: "ignore" });
+  const copy = ["copy", "-q", "--insecure-policy", "--preserve-digests", "--dest-tls-verify=false"];
+  await output(host.net(["skopeo", ...copy, `oci:${layout}`, `docker://${ADDRESS}:5000/${name}`]));
+}
+
+test("simple signing from a lookaside server: the right name, another one, and no signature", async (t) => {
+  await withRegistry(t, "simple", async (signed) => {
+    const { host, registry, name } = signed;
+    await using web = await host.spawn(["python3", "-m", "http.server", "-d", scratch, "8000"], {
+      side: "internet",
+    });
+    await pushSigned(signed, "team/app:1", `${name}:1`);
+    await assertRefused(fetch(host, `${name}:1`), `no rule and no key is for "${name}"`);
+    await output(host.exec(["mkdir", "-p", `/etc/gantry/trustedkeys/prefix.d/${name}`]));
+    await host.put(`/etc/gantry/trustedkeys/prefix.d/${name}/${alice}`, ring.export(alice));
+    const id = await output(fetch(host, `${name}:1`));
+    const { verdict } = JSON.parse(await output(host.exec(["gantry", "image", "inspect", id])));
+    assert.deepEqual([verdict.kind, verdict.witnesses[0].identity], ["signed", `${name}:1`]);
+    assert.equal(
+      await output(host.exec(["gantry", "run", "--net=none", `${name}:1`, "--", "ls", "/layers"])),
+      "2\ntop",
+    );
+    // The very image under a name that nobody signed it for.
+    const copy = ["copy", "-q", "--insecure-policy", "--src-tls-verify=false", "--dest-tls-verify=false"];
+    const at = (path: string) => `docker://${ADDRESS}:5000/${path}`;
+    await output(host.net(["skopeo", ...copy, at("team/app:1"), at("team/app:2")]));
+    await assertRefused(fetch(host, `${name}:2`), `it is for ${name}:1, not for ${name}:2`);
+    await output(host.net(["skopeo", ...copy, at("team/app:1"), at("team/application:1")]));
+    await assertRefused(fetch(host, `${name}lication:1`), "no rule and no key");
+    // A tag that moved to what nobody signed.
+    await registry.push("team/app:1", await busyboxImage());
+    await assertRefused(fetch(host, `${name}:1`), "carries no openpgp signature");
+    // By its digest it is what was signed, whatever the tag means now.
+    assert.equal(await output(fetch(host, `${name}@${id.replace("-", ":")}`)), id);
+    await web[Symbol.asyncDispose]();
+  });
+});
+
+/** A signature as cosign leaves it: a manifest under a tag that is made of the digest. */
+async function pushCosign(
+  host: TestHost,
+  digest: string,
+  signatures: readonly (readonly [bytes: Buffer, text: string])[],
+) {
+  const layout = join(scratch, "cosign");
+  rmSync(layout, { recursive: true, force: true });
+  const config = addBlob(
+    layout,
+    "application/vnd.oci.image.config.v1+json",
+    Buffer.from('{"architecture":"","os":"","rootfs":{"type":"layers","diff_ids":[]},"config":{}}'),
+  );
+  const layers = signatures.map(
+    ([bytes, text]): Descriptor => ({
+      ...addBlob(layout, "application/vnd.dev.cosign.simplesigning.v1+json", bytes),
+      annotations: { "dev.cosignproject.cosign/signature": text },
+    }),
+  );
+  writeIndex(layout, [addManifest(layout, { config, layers })]);
+  const [manifest = ""] = [addManifest(layout, { config, layers }).digest];
+  const base = `http://${ADDRESS}:5000/v2/team/app`;
+  const blob = (path: string) => join(layout, "blobs", path.replace(":", "/"));
+  for (const { digest: one } of [config, ...layers]) {
+    const upload = `location=$(curl -sS -X POST -D - -o /dev/null ${base}/blobs/uploads/ | tr -d '\\r' | sed -n 's/^[Ll]ocation: //p')
+      curl -sS --fail -X PUT -H 'Content-Type: application/octet-stream' --data-binary @${blob(one)} "$location&digest=${one}"`;
+    await output(host.net(["sh", "-ec", upload]));
+  }
+  const type = "Content-Type: application/vnd.oci.image.manifest.v1+json";
+  const tag = `${digest.replace(":", "-")}.sig`;
+  await output(
+    host.net([
+      "curl",
+      "-sS",
+      "--fail",
+      "-X",
+      "PUT",
+      "-H",
+      type,
+      "--data-binary",
+      `@${blob(manifest)}`,
+      `${base}/manifests/${tag}`,
+    ]),
+  );
+}
+
+test("cosign's signatures under the image's own tag, of the key that the rule names and of another", async (t) => {
+  await withRegistry(t, "cosign", async ({ host, registry, name }) => {
+    const id = await registry.push("team/app:1", await busyboxImage());
+    const digest = id.replace("-", ":");
+    const pair = generateKeyPairSync("ec", { namedCurve: "prime256v1" });
+    const other = generateKeyPairSync("ec", { namedCurve: "prime256v1" });
+    const signed = (key: typeof pair, reference: string) => {
+      const bytes = payload("cosign", digest, reference);
+      return [bytes, sign("sha256", bytes, key.privateKey).toString("base64")] as const;
+    };
+    await putRule(host, registry.name, [{ kind: "cosign", keys: ["release.pem"] }]);
+    await host.put(
+      "/etc/gantry/trustedkeys/named.d/release.pem",
+      Buffer.from(pair.publicKey.export({ type: "spki", format: "pem" })),
+    );
+    await assertRefused(fetch(host, `${name}:1`), "carries no cosign signature");
+    await pushCosign(host, digest, [signed(other, name), signed(pair, `${registry.name}/team/other`)]);
+    await assertRefused(
+      fetch(host, `${name}:1`),
+      "none of the keys trusted for this name made it",
+      "team/other",
+    );
+    await pushCosign(host, digest, [signed(other, name), signed(pair, name)]);
+    assert.equal(await output(fetch(host, `${name}:1`)), id);
+    const { verdict } = JSON.parse(await output(host.exec(["gantry", "image", "inspect", id])));
+    assert.deepEqual([verdict.kind, verdict.witnesses[0].identity], ["signed", name]);
+    const ran = await host.exec(["gantry", "run", "--net=none", `${name}:1`, "--", "echo", "trusted"]);
+    assert.deepEqual([ran.status, ran.stdout.trim()], [0, "trusted"], ran.stderr);
+  });
+});
