@@ -22,6 +22,14 @@ const Name = z.string().refine(isName, { error: ({ input }) => `${quoted(String(
 const Path = z.string().startsWith("/", "must be an absolute path");
 const list = <T extends z.ZodType>(item: T) => z.array(item).nullish();
 
+/** Isolators nest twice. What is kept is written as JSON again, which no stack is deep enough for everything of. */
+const DEEPEST = 32;
+
+function isFlat(value: unknown, depth: number): boolean {
+  if (typeof value !== "object" || value === null) return true;
+  return depth > 0 && Object.values(value).every((part) => isFlat(part, depth - 1));
+}
+
 const Port = z
   .object({
     name: Name,
@@ -51,7 +59,12 @@ const App = z.object({
       value: z.string(),
     }),
   ),
-  isolators: list(z.object({ name: Identifier, value: z.unknown() })),
+  isolators: list(
+    z.object({
+      name: Identifier,
+      value: z.unknown().refine((value) => isFlat(value, DEEPEST), `nests deeper than ${DEEPEST}`),
+    }),
+  ),
   mountPoints: list(z.object({ name: Name, path: Path, readOnly: z.boolean().default(false) })),
   ports: list(Port),
 });

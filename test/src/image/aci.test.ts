@@ -165,6 +165,14 @@ const WRONG: readonly (readonly [name: string, manifest: string, text: string])[
     text({ dependencies: Array.from({ length: 65 }, (_, at) => ({ imageName: `example.com/${at}` })) }),
     "more than 64 dependencies",
   ],
+  [
+    "an isolator that nests without end",
+    app({ isolators: [{ name: "x", value: "DEEP" }] }).replace(
+      '"DEEP"',
+      "[".repeat(300_000) + "]".repeat(300_000),
+    ),
+    '"app.isolators.0.value": nests deeper than 32',
+  ],
   ["a relative path in the whitelist", text({ pathWhitelist: ["etc"] }), "must be an absolute path"],
 ];
 
