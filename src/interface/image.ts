@@ -21,7 +21,7 @@ export const IMAGE = defineInterface({
     Names: variable("as", "What it was imported as."),
     Digest: constant("s", "What names its content."),
     Architecture: constant("s", "Of its programs."),
-    Size: constant("t", "Bytes on disk of all its layers, which other images may share."),
+    Size: constant("t", "Bytes of the files of all its layers, which other images may share."),
     Imported: variable("t", "Microseconds since the epoch."),
     Verdict: variable("s", "Why it may run, in one word."),
   },
