@@ -1,16 +1,18 @@
 /**
- * Bundles each process in TypeScript and the packages it uses: build/bundle/verifier.cjs, and for the command, the fetcher
- * and the agent a loader, cli.cjs and agent.cjs, that loads the code, such as cli-code.cjs, with its code cache. The journal
- * addon lies beside them.
+ * Bundles each process in TypeScript and the packages it uses: for the command, the agent, the fetcher and the verifier a
+ * loader, such as build/bundle/cli.cjs, that loads the code, cli-code.cjs, with its code cache. The journal addon lies
+ * beside them.
  */
 import { spawnSync } from "node:child_process";
 import { existsSync, rmSync } from "node:fs";
 import { copyFile, mkdir, rm, writeFile } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { type BuildOptions, type BuildResult, build, type Plugin } from "esbuild";
+import * as openpgp from "openpgp";
 import type { ImageRecord } from "../src/image/record.ts";
 import type { RegistryRequest } from "../src/inbox/protocol.ts";
 import { imagePath, layerPath, openStore } from "../src/store/store.ts";
+import type { VerifierRequest } from "../src/trust/verifier.ts";
 
 const OUT = "build/bundle";
 const ADDON = "journal_send.node";
@@ -184,7 +186,36 @@ const NOBODY: RegistryRequest = {
 };
 const FETCHER_FLAGS = ["--no-expose-wasm", "--jitless", "--v8-pool-size=1", "--max-semi-space-size=1"];
 
-const LOADED = ["agent", "cli", "fetcher"];
+const VERIFIER_FLAGS = ["--no-expose-wasm", "--jitless", "--v8-pool-size=1"];
+
+/** A key, and what it signed in both forms: what most verifiers will have to do. */
+async function verifierRequest(): Promise<VerifierRequest> {
+  const user = { name: "the build" };
+  const { privateKey, publicKey } = await openpgp.generateKey({ userIDs: [user], format: "object" });
+  const message = await openpgp.createMessage({ binary: Buffer.from("{}") });
+  const signing = { message, signingKeys: privateKey, format: "binary" } as const;
+  const base64 = (bytes: Uint8Array) => Buffer.from(bytes).toString("base64");
+  return {
+    version: 1,
+    verb: "verify",
+    time: Date.now() * 1000 + 1_000_000,
+    subject: { digest: `sha256:${NOTHING}`, archive: "trusted" },
+    keys: [{ path: "key", content: Buffer.from(publicKey.armor()).toString("base64") }],
+    signatures: [
+      { kind: "openpgp", content: base64(await openpgp.sign({ ...signing, detached: true })) },
+      { kind: "simple-signing", content: base64(await openpgp.sign(signing)) },
+    ],
+  };
+}
+
+async function cacheVerifier(): Promise<void> {
+  const request = resolve(OUT, "request");
+  await writeFile(request, JSON.stringify(await verifierRequest()));
+  makeCodeCache({ name: "verifier", flags: VERIFIER_FLAGS, store: "", runs: [[request]] });
+  await rm(request);
+}
+
+const LOADED = ["agent", "cli", "fetcher", "verifier"];
 const perProgram = (path: (name: string) => readonly [string, string]) =>
   Object.fromEntries(LOADED.map((name) => path(name)));
 
@@ -193,10 +224,10 @@ const built = [
   await build({
     ...OPTIONS,
     entryPoints: perProgram((name) => [`${name}-code`, `src/${name}/main.ts`]),
-    banner: { js: "(function (require, module, __dirname) {" },
+    // openpgp.js asks for its file's name.
+    banner: { js: '(function (require, module, __dirname) { const __filename = __dirname + "/code.cjs";' },
     footer: { js: "})" },
   }),
-  await build({ ...OPTIONS, entryPoints: { verifier: "src/verifier/main.ts" } }),
 ];
 await writeFile(join(OUT, "packages.json"), JSON.stringify(packagesOf(built)));
 await cacheCommands();
@@ -208,4 +239,5 @@ makeCodeCache({
   runs: [[]],
   input: `${JSON.stringify(NOBODY)}\n`,
 });
+await cacheVerifier();
 await copyFile(`node_modules/systemd-journald/build/Release/${ADDON}`, `${OUT}/${ADDON}`);

@@ -25,6 +25,8 @@ put build/bundle/fetcher.cjs usr/lib/gantry/fetcher.cjs
 put build/bundle/fetcher-code.cjs usr/lib/gantry/fetcher-code.cjs
 put build/bundle/fetcher-code.cache usr/lib/gantry/fetcher-code.cache
 put build/bundle/verifier.cjs usr/lib/gantry/verifier.cjs
+put build/bundle/verifier-code.cjs usr/lib/gantry/verifier-code.cjs
+put build/bundle/verifier-code.cache usr/lib/gantry/verifier-code.cache
 put build/bundle/journal_send.node usr/lib/gantry/journal_send.node
 for unit in units/*; do
   put "$unit" "usr/lib/systemd/system/$(basename "$unit")"

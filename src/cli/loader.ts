@@ -1,6 +1,6 @@
 /**
- * What Node starts for `gantry`, for the agent and the fetcher: runs the bundled code beside it with the code cache that was made when
- * it was built. Compiling the bundle costs a fifth of a short command. V8 checks the cache against its own version, its flags and
+ * What Node starts for `gantry`, for the agent, the fetcher and the verifier: runs the bundled code beside it with the code
+ * cache that was made when it was built. Compiling the bundle costs a fifth of a short command. V8 checks the cache against its own version, its flags and
  * the source, and compiles as ever when they differ; a missing cache is no error either.
  */
 import { readFileSync } from "node:fs";

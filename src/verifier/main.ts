@@ -25,10 +25,11 @@ function writeAll(bytes: Buffer): void {
 async function main([path = ""]: readonly string[]): Promise<void> {
   const request = VerifierRequest.parse(JSON.parse(readFileSync(path, "utf8")));
   writeAll(Buffer.from(JSON.stringify(await answerTo(request))));
+  process.exit(0);
 }
 
 main(process.argv.slice(2)).catch((error: unknown) => {
   // Where it was, for whoever reads the journal; an answer it is not.
   console.error(error);
-  process.exitCode = 1;
+  process.exit(1);
 });
