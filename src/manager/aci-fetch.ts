@@ -8,13 +8,13 @@ import type { ImageReference } from "../image/reference.ts";
 import type { Acceptance, UnpackedAci } from "../store/aci.ts";
 import { readStoredBlob } from "../store/blobs.ts";
 import type { Store } from "../store/store.ts";
-import { judgeBy, rejudge, type Trust } from "../trust/judge.ts";
+import { rejudge, type Trust } from "../trust/judge.ts";
 import { type AciFetch, acceptAci, signaturesBeside } from "./aci.ts";
 import { fetcherTransfer } from "./aci-transfer.ts";
 import { fetchApp, fetchUrl } from "./appc.ts";
 import { type Asked, storedApp } from "./dependencies.ts";
 import type { FetchRequest, ImageManager } from "./images.ts";
-import { hostTrust } from "./judge.ts";
+import { hostTrust, tellingJudge } from "./judge.ts";
 import type { PullPolicy } from "./pull-policy.ts";
 import type { Workers } from "./workers.ts";
 
@@ -31,7 +31,7 @@ export function aciFetch(
   const { unpacker, tools } = workers;
   const transfer = manager.transfer ?? fetcherTransfer(manager, request, workers);
   const trust = manager.trust ?? hostTrust({ paths: manager.paths, systemd: workers.systemd });
-  const judge = manager.judge ?? judgeBy(trust);
+  const judge = manager.judge ?? tellingJudge(trust);
   const standing = standingBy(trust, store, { insecureOptions, signal });
   const asked = { insecureOptions, uid, signal, host: hostPlatform(), found: new Map() };
   return { store, unpacker, tools, policy, transfer, judge, standing, ...asked };

@@ -22,9 +22,13 @@ export function hostTrust(options: TrustOptions): Trust {
   return { roots: CONFIGURATION_DIRECTORIES, verifier: hostVerifier(options) };
 }
 
-/** It also tells the journal whom it has refused. */
 export function hostJudge(options: TrustOptions): Judge {
-  const judge = judgeBy(hostTrust(options));
+  return tellingJudge(hostTrust(options));
+}
+
+/** A judge who tells the journal what he has refused. */
+export function tellingJudge(trust: Trust): Judge {
+  const judge = judgeBy(trust);
   return async (request) => {
     try {
       return await judge(request);
