@@ -124,7 +124,10 @@ test("what is refused leaves nothing: before the start by the manager, at the st
     for (const image of ["oci-archive:/srv/busybox.tar", "busybox"]) {
       const { status, stderr } = await host.exec(["gantry", "run", image]);
       assert.equal(status, 5, stderr);
-      assert.match(stderr, /^gantry: image "\S*busybox\S*" is .*(not trusted|without a signature).*\nhint: .*--insecure-options=image/);
+      assert.match(
+        stderr,
+        /^gantry: image "\S*busybox\S*" is .*(not trusted|without a signature).*\nhint: .*--insecure-options=image/,
+      );
     }
     const manifest = {
       acKind: "PodManifest",
