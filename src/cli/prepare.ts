@@ -54,7 +54,7 @@ export function fetchOptions(
 /** While a fetch goes on, an interrupt undoes it. */
 function watchFetch(context: Context, source: string, quiet: boolean): FetchWatch {
   const interrupt = listenForInterrupt();
-  const display = quiet ? undefined : showProgress(context, source);
+  const display = quiet ? undefined : showProgress(context, source, { present: false });
   return {
     signal: interrupt.signal,
     progress: (progress) => display?.show(progress),

@@ -18,10 +18,20 @@ const PAUSE = 100;
 /** The rate is that of the last milliseconds. */
 const WINDOW = 5000;
 
+export type ProgressOptions = {
+  readonly format?: string;
+  /** Whether layers that were there before are worth a line; to `run` they are not. */
+  readonly present?: boolean;
+};
+
 /** Shows the fetch of `source`: on standard error, as JSON on standard output. */
-export function showProgress(context: Context, source: string, format = "text"): ProgressDisplay {
+export function showProgress(
+  context: Context,
+  source: string,
+  { format = "text", present = true }: ProgressOptions = {},
+): ProgressDisplay {
   if (format === "json") return jsonProgress(context, source);
-  return context.stderrTerminal ? barProgress(context, source) : lineProgress(context, source);
+  return context.stderrTerminal ? barProgress(context, source) : lineProgress(context, source, present);
 }
 
 function jsonProgress(context: Context, source: string): ProgressDisplay {
@@ -31,11 +41,12 @@ function jsonProgress(context: Context, source: string): ProgressDisplay {
   };
 }
 
-function lineProgress(context: Context, source: string): ProgressDisplay {
+function lineProgress(context: Context, source: string, present: boolean): ProgressDisplay {
   const tally = makeTally();
   return {
     show: (progress) => {
       noteProgress(tally, progress);
+      if (!present && progress.event === "layer" && progress.state === "present") return;
       const text = lineOf(progress, tally);
       if (text !== undefined) context.err(`${printable(`${source}: ${text}`)}\n`);
     },

@@ -85,7 +85,7 @@ async function watched(
   { source, format }: Watched,
   work: (display: ProgressDisplay) => Promise<string>,
 ): Promise<string> {
-  using display = showProgress(context, source, format);
+  using display = showProgress(context, source, { format });
   try {
     return await work(display);
   } catch (error) {
