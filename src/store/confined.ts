@@ -1,4 +1,5 @@
 /** What the units of gantry-unpack, gantry-pack and gantry-audit have in common: no network, no home, a read-only system. */
+import { GUARDED, OFFLINE } from "../systemd/confinement.ts";
 import type { UnitProperty } from "../systemd/systemd.ts";
 
 /** linux/capability.h */
@@ -25,40 +26,12 @@ const MEMORY = 2 * 1024 ** 3;
 
 /** Devices and capabilities are each program's own matter. */
 export const CONFINED: readonly UnitProperty[] = [
+  ...GUARDED,
+  ...OFFLINE,
   // No address family at all: an allow-list with nothing in it.
   ["RestrictAddressFamilies", "(bas)", [true, []]],
-  [
-    "IPAddressDeny",
-    "a(iayu)",
-    [
-      [2, [0, 0, 0, 0], 0],
-      [10, Array(16).fill(0), 0],
-    ],
-  ],
-  ["KeyringMode", "s", "private"],
-  ["LimitCORE", "t", 0],
-  ["LockPersonality", "b", true],
   ["MemoryDenyWriteExecute", "b", true],
   ["MemoryMax", "t", MEMORY],
-  ["NoNewPrivileges", "b", true],
-  ["NotifyAccess", "s", "none"],
-  ["PrivateIPC", "b", true],
-  ["PrivateNetwork", "b", true],
-  ["PrivateTmp", "b", true],
-  ["ProcSubset", "s", "pid"],
-  ["ProtectClock", "b", true],
-  ["ProtectControlGroups", "b", true],
-  ["ProtectHome", "s", "yes"],
-  ["ProtectHostname", "b", true],
-  ["ProtectKernelLogs", "b", true],
-  ["ProtectKernelModules", "b", true],
-  ["ProtectKernelTunables", "b", true],
-  ["ProtectProc", "s", "invisible"],
-  ["ProtectSystem", "s", "strict"],
-  ["RestrictNamespaces", "t", 0],
-  ["RestrictRealtime", "b", true],
-  ["SystemCallArchitectures", "as", ["native"]],
-  ["SystemCallErrorNumber", "i", 1],
   [
     "SystemCallFilter",
     "(bas)",
@@ -79,7 +52,6 @@ export const CONFINED: readonly UnitProperty[] = [
     ],
   ],
   ["TasksMax", "t", 16],
-  ["UMask", "u", 0o077],
 ];
 
 /**

@@ -30,28 +30,16 @@ export const PROGRAM_FILES: readonly Bind[] = [
 
 /** MS_REC: with what is mounted below. */
 const RECURSIVE = 16384;
-const EVERY_ADDRESS = [
-  [2, [0, 0, 0, 0], 0],
-  [10, Array(16).fill(0), 0],
-];
 
-const SEALED: readonly UnitProperty[] = [
-  ["CapabilityBoundingSet", "t", 0],
-  // Not strict: systemd itself opens /dev/null for the service.
-  ["DevicePolicy", "s", "closed"],
-  ["DynamicUser", "b", true],
-  // RootDirectory= brings the host's own /dev/shm and terminals along. `+`: below the service's root, not the host's.
-  ["InaccessiblePaths", "as", ["-+/dev/shm", "-+/dev/mqueue", "-+/dev/pts", "-+/sys"]],
+/** What no program here needs that reads what nobody trusts, whoever it runs as. */
+export const GUARDED: readonly UnitProperty[] = [
   ["KeyringMode", "s", "private"],
   ["LimitCORE", "t", 0],
   ["LockPersonality", "b", true],
-  ["MountAPIVFS", "b", true],
   ["NoNewPrivileges", "b", true],
   ["NotifyAccess", "s", "none"],
-  ["PrivateDevices", "b", true],
   ["PrivateIPC", "b", true],
   ["PrivateTmp", "b", true],
-  ["PrivateUsers", "b", true],
   ["ProcSubset", "s", "pid"],
   ["ProtectClock", "b", true],
   ["ProtectControlGroups", "b", true],
@@ -62,29 +50,51 @@ const SEALED: readonly UnitProperty[] = [
   ["ProtectKernelTunables", "b", true],
   ["ProtectProc", "s", "invisible"],
   ["ProtectSystem", "s", "strict"],
-  ["ReadOnlyPaths", "as", ["-+/run", "-+/tmp", "-+/var/tmp"]],
   ["RestrictNamespaces", "t", 0],
   ["RestrictRealtime", "b", true],
-  ["RestrictSUIDSGID", "b", true],
   ["SystemCallArchitectures", "as", ["native"]],
   ["SystemCallErrorNumber", "i", 1],
+  ["UMask", "u", 0o077],
+];
+
+/** No network, and nothing to be sent over one that somebody might lend. */
+export const OFFLINE: readonly UnitProperty[] = [
+  ["PrivateNetwork", "b", true],
+  [
+    "IPAddressDeny",
+    "a(iayu)",
+    [
+      [2, [0, 0, 0, 0], 0],
+      [10, Array(16).fill(0), 0],
+    ],
+  ],
+];
+
+const SEALED: readonly UnitProperty[] = [
+  ...GUARDED,
+  ["CapabilityBoundingSet", "t", 0],
+  // Not strict: systemd itself opens /dev/null for the service.
+  ["DevicePolicy", "s", "closed"],
+  ["DynamicUser", "b", true],
+  // RootDirectory= brings the host's own /dev/shm and terminals along. `+`: below the service's root, not the host's.
+  ["InaccessiblePaths", "as", ["-+/dev/shm", "-+/dev/mqueue", "-+/dev/pts", "-+/sys"]],
+  ["MountAPIVFS", "b", true],
+  ["PrivateDevices", "b", true],
+  ["PrivateUsers", "b", true],
+  ["ReadOnlyPaths", "as", ["-+/run", "-+/tmp", "-+/var/tmp"]],
+  ["RestrictSUIDSGID", "b", true],
   // @pkey: V8 asks for a protection key at start.
   ["SystemCallFilter", "(bas)", [true, ["@system-service", "@pkey"]]],
   ["SystemCallFilter", "(bas)", [false, ["@resources", "@privileged"]]],
   ["TasksMax", "t", 64],
   ["TimeoutStopUSec", "t", 5_000_000],
-  ["UMask", "u", 0o077],
 ];
 
 /** The properties of such a service; what it executes and its standard streams are the caller's. */
 export function sealedService({ root, readable, writable, families, memory }: Sealing): UnitProperty[] {
-  const offline: readonly UnitProperty[] = [
-    ["PrivateNetwork", "b", true],
-    ["IPAddressDeny", "a(iayu)", EVERY_ADDRESS],
-  ];
   return [
     ...SEALED,
-    ...(families.length === 0 ? offline : []),
+    ...(families.length === 0 ? OFFLINE : []),
     ["RestrictAddressFamilies", "(bas)", [true, families]],
     ["MemoryMax", "t", memory],
     ["RootDirectory", "s", root],
