@@ -123,14 +123,15 @@ systemctl restart polkit`);
 test("what reads layers is confined", async (t) => {
   await withPods(t, { name: "confined" }, async (pods) => {
     const { host, shell } = pods;
-    // A file that takes a second to hash keeps the unit there long enough to be looked at.
-    await shell(`${LAYER}; truncate -s 4G large`);
-    for (const [words, pattern] of [
-      [["image", "verify", "busybox"], "gantry-audit-*.service"],
-      [["image", "export", "--overwrite", "busybox", "/dev/shm/x.aci"], "gantry-pack-*.service"],
+    for (const [words, program] of [
+      [["image", "verify", "busybox"], "gantry-audit"],
+      [["image", "export", "--overwrite", "busybox", "/dev/shm/x.aci"], "gantry-pack"],
     ] as const) {
+      // What it executes is no part of how it is confined; this stays to be looked at.
+      const path = `/usr/lib/gantry/${program}`;
+      await shell(`rm ${path}; printf '#!/bin/sh\\nexec sleep 1000\\n' >${path}; chmod 755 ${path}`);
       const running = await host.spawn(["gantry", ...words]);
-      const unit = await unitLike(pods, pattern);
+      const unit = await unitLike(pods, `${program}-*.service`);
       const report = await shell(`systemd-analyze security --no-pager ${unit} | grep 'Overall exposure'`);
       await shell(`systemctl kill --signal=KILL ${unit}; true`);
       await running.ended;

@@ -5,6 +5,7 @@ import { test } from "node:test";
 import { Variant } from "dbus-next";
 import { readProperties } from "../../src/bus/client.ts";
 import { POD } from "../../src/interface/pod.ts";
+import { BUS_NAME } from "../../src/interface/tables.ts";
 import {
   type AgentHost,
   agentPid,
@@ -328,9 +329,9 @@ type Moment = { readonly kill: Kill; readonly phase: string };
 
 /** Kills the agent as soon as an operation is in `phase`; whether it was still in it for all that we know. */
 async function killAt(host: AgentHost, client: Client, { kill, phase }: Moment): Promise<boolean> {
-  const pid = await agentPid(host);
+  const [pid, owner] = [await agentPid(host), await askBus(client, "GetNameOwner", BUS_NAME)];
   const killer = await host.spawn(["sh", "-c", `read -r _; kill -9 ${pid}`]);
-  await addMatch(client, "type='signal',sender='org.gantry1'");
+  await askBus(client, "AddMatch", "type='signal',sender='org.gantry1'");
   let struck = false;
   let later = false;
   const strike = () => {
@@ -354,6 +355,11 @@ async function killAt(host: AgentHost, client: Client, { kill, phase }: Moment):
     () => agentPid(host),
     (now) => now !== pid,
   );
+  // The bus hears of the end by itself, and hands calls to the dead until then.
+  await until(
+    () => askBus(client, "GetNameOwner", BUS_NAME).catch(() => ""),
+    (now) => now !== owner,
+  );
   return struck && !later;
 }
 
@@ -361,10 +367,11 @@ function phaseOf(changed: unknown): string | undefined {
   return (changed as { Phase?: { value: string } }).Phase?.value;
 }
 
-async function addMatch(client: Client, rule: string): Promise<void> {
+/** Asks the bus daemon itself. */
+async function askBus(client: Client, member: string, argument: string): Promise<unknown> {
   const daemon = "org.freedesktop.DBus";
   const call = { destination: daemon, path: "/org/freedesktop/DBus", interface: daemon };
-  await client.bus.call({ ...call, member: "AddMatch", signature: "s", body: [rule] });
+  return (await client.bus.call({ ...call, member, signature: "s", body: [argument] })).body[0];
 }
 
 /** Starts the agent; gives its pid. */
