@@ -55,7 +55,7 @@ static bool stop_done(Stop *stop);
 int main(int argc, char **argv) {
     Options options;
     int report_fd = INIT_REPORT_FD;
-    /* An execve makes a process dumpable again, and with that readable through /proc/1. */
+    /* An execve may make a process dumpable again, and with that readable through /proc/1 (see also meson.build). */
     (void)prctl(PR_SET_DUMPABLE, 0);
     /* The relay's table is touched a page here and there: a huge page for it would be a thousand times its size. */
     (void)prctl(PR_SET_THP_DISABLE, 1, 0, 0, 0);
