@@ -70,7 +70,8 @@ const MEANINGS: Readonly<Record<string, string>> = {
     "An operator's word for one digest of one name each, as `gantry trust add --digest=DIGEST NAME` writes it. They count where nothing is known of the name, or its rule says `firstUse`.",
   "consents[].name": "The image's name, without tag or digest.",
   "consents[].transport": "As of a rule.",
-  "consents[].digest": "Of the manifest, or an ACI's image id, or of the ACI as it was served.",
+  "consents[].digest":
+    "Of the manifest or of an index that leads to it, or an ACI's image id, or of the ACI as it was served.",
   "consents[].time": "When it was said, in microseconds since the epoch.",
   "consents[].uid": "Who said it.",
 };
@@ -84,8 +85,8 @@ const REQUIREMENTS: Readonly<Record<string, string>> = {
   cosign:
     "A signature that `cosign sign --key` makes. `keys`, `identity` (`matchRepository` unless told, since cosign signs names without tags), and `annotations`, an object of texts that must be among the signed ones.",
   "sigstore-bundle":
-    "A sigstore bundle made with a key, over the manifest, or a statement about its digest. `keys`; `predicateTypes`: statements that count beside cosign's own.",
-  digests: "The image is one of `digests`.",
+    "A sigstore bundle made with a key, over the manifest or an index that leads to it, or a statement about the digest of one of them. `keys`; `predicateTypes`: statements that count beside cosign's own.",
+  digests: "The image is one of `digests`, or an index of `digests` leads to it.",
   unsigned:
     "Met by every image. For images from files only in a rule whose transport is `file`: a file proves no name.",
   reject: "Met by no image.",

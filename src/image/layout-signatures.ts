@@ -7,6 +7,7 @@ import type { ImageFiles } from "./archive.ts";
 import { locateBlob, readBlob, readDocument } from "./layout.ts";
 import { Descriptor, parseIndex, parseJson } from "./oci.ts";
 import { SIGNATURES_LIMIT, Signature } from "./signature.ts";
+import { cosignTag } from "./signed-payload.ts";
 
 /** cosign's own names of what it keeps beside an image: `sha256-<hex>.sig`, `.att`, `.sbom`. */
 export const COMPANION = /^sha256-[0-9a-f]{64}\.(sig|att|sbom)$/;
@@ -21,19 +22,22 @@ const Artifact = z.object({
   subject: z.object({ digest: z.string() }).optional(),
 });
 
-/** Throws BadImage, DigestMismatch for a layout that lies about what it lists. */
-export async function signaturesInLayout(files: ImageFiles, digest: string): Promise<Signature[]> {
+/** Those of any of `digests`. Throws BadImage, DigestMismatch for a layout that lies about what it lists. */
+export async function signaturesInLayout(
+  files: ImageFiles,
+  digests: readonly string[],
+): Promise<Signature[]> {
   const what = `index.json of ${files.path}`;
   const index = parseIndex(await readDocument(files, "index.json"), what);
-  const tag = `${digest.replace(":", "-")}.sig`;
+  const tags = digests.map(cosignTag);
   const found: Signature[] = [];
   for (const entry of index.manifests) {
-    const isTagged = entry.annotations?.[REF_NAME] === tag;
+    const isTagged = tags.includes(entry.annotations?.[REF_NAME] ?? "");
     if (!isTagged && !BUNDLE.test(entry.artifactType ?? "")) continue;
     const artifact = Artifact.safeParse(
       parseJson(await readBlob(files, entry, "signature manifest"), entry.digest),
     );
-    if (!artifact.success || (!isTagged && artifact.data.subject?.digest !== digest)) continue;
+    if (!artifact.success || (!isTagged && !digests.includes(artifact.data.subject?.digest ?? ""))) continue;
     for (const layer of artifact.data.layers) {
       const signature = await signatureOf(files, layer);
       if (signature !== undefined) found.push(signature);

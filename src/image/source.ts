@@ -3,6 +3,7 @@ import { GantryError } from "../base/errors.ts";
 import { quoted } from "../base/text.ts";
 import { executionApp } from "./app.ts";
 import type { Extent, ImageFiles } from "./archive.ts";
+import { verifyChain } from "./chain.ts";
 import { digestOf } from "./hashing.ts";
 import { locateBlob, readBlob, readDocument } from "./layout.ts";
 import {
@@ -46,6 +47,8 @@ export type SourceImage = Pick<
   | "host"
 > & {
   readonly layers: readonly SourceLayer[];
+  /** Digests of the indexes that led to the manifest, outermost first; each lists the next. */
+  readonly indexes?: readonly string[];
   /** The documents to keep, by digest. */
   readonly documents: ReadonlyMap<string, Buffer>;
 };
@@ -68,12 +71,14 @@ export async function readLayout(files: ImageFiles, options: SourceOptions): Pro
   await checkLayoutVersion(files);
   const index = parseIndex(await readDocument(files, "index.json"), `index.json of ${quoted(files.path)}`);
   const entries = selectRef(index.manifests.filter(isImage), options.ref, files.path);
-  const { manifest } = await selectManifest(entries, {
+  const { manifest, indexes } = await selectManifest(entries, {
     host: options.host,
     what: quoted(files.path),
     read: (descriptor) => readBlob(files, descriptor, "index"),
   });
-  const image = await readImage(files, manifest, namesOf(entries, files.path));
+  await verifyChain(files, { indexes, manifest }, undefined);
+  const found = await readImage(files, manifest, namesOf(entries, files.path));
+  const image = { ...found, indexes: indexes.map(({ digest }) => digest) };
   return options.layers === "elsewhere" ? image : { ...image, layers: await locateLayers(files, image) };
 }
 

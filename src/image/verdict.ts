@@ -11,9 +11,14 @@ export const TRANSPORTS = ["appc", "registry", "file"] as const;
 export const Transport = z.enum(TRANSPORTS);
 export type Transport = z.infer<typeof Transport>;
 
+/** Indexes that lead to one manifest, at most. */
+export const MOST_INDEXES = 8;
+
 /** A signature that was found good, and who made it. */
 export const Witness = z.strictObject({
   signature: Signature,
+  /** What it says it is for: the manifest or an index that led to it. Absent where its scheme names no digest. */
+  digest: DigestText.optional(),
   /** Of the primary key (OpenPGP), or sha256 of the public key in DER. */
   fingerprint: z.string().regex(/^[0-9a-f]{40,64}$/),
   /** The key file it was found in, and the digest that file had. */
@@ -42,6 +47,8 @@ const subject = {
   reference: z.string(),
   /** Digest of an ACI as it was served: what its signatures are over. */
   archive: DigestText.optional(),
+  /** The indexes that led to the manifest, outermost first: signatures may be over one of them, and digests pin it. */
+  indexes: z.array(DigestText).max(MOST_INDEXES).optional(),
 };
 
 const always = {

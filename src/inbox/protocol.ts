@@ -7,6 +7,7 @@ import { ERROR_KINDS, type ErrorKind } from "../base/errors.ts";
 import { DigestText } from "../image/digest-text.ts";
 import { Descriptor } from "../image/oci.ts";
 import { Signature } from "../image/signature.ts";
+import { MOST_INDEXES } from "../image/verdict.ts";
 
 /** The longest line either side accepts: system-wide certificates travel in the request. */
 export const LONGEST_LINE = 8 * 1024 * 1024;
@@ -190,7 +191,7 @@ export const Resolved = z.strictObject({
   event: z.literal("resolved"),
   manifest: Descriptor,
   /** The indexes that led to the manifest, the tag's first; their bytes are in the layout, too. */
-  indexes: z.array(Descriptor),
+  indexes: z.array(Descriptor).max(MOST_INDEXES),
   signatures: z.array(Signature),
   /** Who served the manifest. */
   host: z.string(),

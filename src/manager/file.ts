@@ -36,13 +36,15 @@ export async function judgeFile(
   const bySide = [...given.keys()].map(
     (digest): Signature => ({ kind: "simple-signing", signature: digest }),
   );
-  const inside = files === undefined ? [] : await signaturesInLayout(files, image.digest);
+  const { indexes = [] } = image;
+  const inside = files === undefined ? [] : await signaturesInLayout(files, [image.digest, ...indexes]);
   return await judge({
     subject: {
       transport: "file",
       name: `${registry}/${repository}`,
       reference,
       digest: image.digest,
+      indexes,
       ...(manifest === undefined ? {} : { manifest }),
     },
     signatures: [...bySide, ...inside],
@@ -64,6 +66,6 @@ export async function readSignature(path: string): Promise<Buffer> {
 async function readInside(files: ImageFiles | undefined, digest: string, limit: number): Promise<Buffer> {
   const { algorithm, hex } = parseDigest(digest);
   const extent = await files?.extent(`blobs/${algorithm}/${hex}`);
-  if (extent === undefined) throw new GantryError("BadImage", `signature ${digest} is not in the layout`);
-  return await readExtent(extent, limit, `signature ${digest}`);
+  if (extent === undefined) throw new GantryError("BadImage", `blob ${digest} is not in the layout`);
+  return await readExtent(extent, limit, `blob ${digest}`);
 }

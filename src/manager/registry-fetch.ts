@@ -2,7 +2,7 @@
 import { join } from "node:path";
 import { GantryError } from "../base/errors.ts";
 import { type ImageFiles, readExtent } from "../image/archive.ts";
-import { verifyChain } from "../image/chain.ts";
+import { verifyChain, verifyChoice } from "../image/chain.ts";
 import { parseDigest } from "../image/digest.ts";
 import { openContestedDirectory } from "../image/layout.ts";
 import { hostPlatform } from "../image/platform.ts";
@@ -78,9 +78,11 @@ async function resolve({ manager, request, repository, fetcher }: Transfer): Pro
   const reference = repositoryText(repository);
   const files = openContestedDirectory(fetcher.directory, reference);
   await verifyChain(files, resolved, repository.digest);
+  await verifyChoice(files, resolved, host);
+  const indexes = resolved.indexes.map(({ digest }) => digest);
   const ref = `@${resolved.manifest.digest}`;
   const image = await readLayout(files, { ref, host, layers: "elsewhere" });
-  return { files, image: { ...image, names: [reference], host: resolved.host }, resolved };
+  return { files, image: { ...image, indexes, names: [reference], host: resolved.host }, resolved };
 }
 
 async function judge(
@@ -95,21 +97,21 @@ async function judge(
       name: `${repository.registry}/${repository.repository}`,
       reference: repositoryText(repository),
       digest: image.digest,
+      indexes: image.indexes ?? [],
       ...(manifest === undefined ? {} : { manifest }),
     },
     signatures: resolved.signatures,
-    blob: (digest, limit) => readSignature(files, digest, limit),
+    blob: (digest, limit) => readDocument(files, digest, limit),
     ...{ source: sourceText(repository), insecureOptions: request.insecureOptions, uid: request.uid },
     signal: request.signal,
   });
 }
 
-async function readSignature(files: ImageFiles, digest: string, limit: number): Promise<Buffer> {
+async function readDocument(files: ImageFiles, digest: string, limit: number): Promise<Buffer> {
   const { algorithm, hex } = parseDigest(digest);
   const extent = await files.extent(`blobs/${algorithm}/${hex}`);
-  if (extent === undefined)
-    throw new GantryError("BadImage", `the fetcher has not written signature ${digest}`);
-  return await readExtent(extent, limit, `signature ${digest}`);
+  if (extent === undefined) throw new GantryError("BadImage", `the fetcher has not written blob ${digest}`);
+  return await readExtent(extent, limit, `blob ${digest}`);
 }
 
 function sourceText(repository: Repository): string {

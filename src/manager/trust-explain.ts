@@ -102,8 +102,10 @@ function isFor({ place, name }: KeyEntry, named: Named, wanted: ReadonlySet<stri
 
 function explainClaim({ signature, signers, problems }: Findings["claims"][number]): ExplainedSignature {
   const { digest } = signatureBlob(signature);
+  const [about] = signers.map((signer) => signer.digest).filter((named) => named !== undefined);
   return {
     ...{ kind: signature.kind, digest, problems },
+    ...(about === undefined ? {} : { about }),
     signers: signers.map(({ fingerprint, userIds }) => ({ fingerprint, userIds })),
   };
 }

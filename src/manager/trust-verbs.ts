@@ -160,7 +160,10 @@ export type ExplainedKey = {
 
 export type ExplainedSignature = {
   readonly kind: string;
+  /** Of the blob that holds it. */
   readonly digest: string;
+  /** The digest it was made for: the manifest's, or that of an index that led to it. */
+  readonly about?: string;
   /** Keys that made it, of those that are trusted for the name. */
   readonly signers: readonly { readonly fingerprint: string; readonly userIds: readonly string[] }[];
   readonly problems: readonly string[];

@@ -42,7 +42,7 @@ export async function importImage(
   image: SourceImage,
   options: ImportOptions,
 ): Promise<ImageRecord> {
-  const { documents, ...facts } = image;
+  const { documents, indexes: _, ...facts } = image;
   const blobs = [...documents, ...(options.evidence ?? [])];
   await operation.relyOn([
     ...image.layers.map(({ diffId }) => fileNameOf(diffId)),

@@ -138,15 +138,16 @@ async function blobFaults(store: Store, record: ImageRecord): Promise<string[]> 
   return faults;
 }
 
-/** The documents of an image and the signatures its verdict rests on. */
+/** The documents of an image, the signatures its verdict rests on, and the indexes that led to it. */
 export function blobsOf({ kind, digest, configDigest, verdict }: ImageRecord): string[] {
   const manifest = kind === "oci" ? [digest] : [];
   return [...new Set([...manifest, configDigest, ...evidenceOf(verdict)])];
 }
 
 function evidenceOf(verdict: Verdict): string[] {
-  if (verdict.kind !== "signed") return [];
-  return verdict.witnesses.map(({ signature }) => signatureBlob(signature).digest);
+  if (verdict.kind === "insecure") return [];
+  const witnesses = verdict.kind === "signed" ? verdict.witnesses : [];
+  return [...(verdict.indexes ?? []), ...witnesses.map(({ signature }) => signatureBlob(signature).digest)];
 }
 
 const WORDS: Readonly<Record<string, string>> = {

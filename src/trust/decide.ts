@@ -1,6 +1,7 @@
 /** Whether the signers that the verifier found satisfy a rule. Pure: no file is read and nothing is verified here. */
 import type { Signature } from "../image/signature.ts";
 import type { Witness } from "../image/verdict.ts";
+import { digestsOf } from "./evidence.ts";
 import { identityProblem } from "./identity.ts";
 import type { KeyFile } from "./keystore.ts";
 import type { PlacedRule } from "./policy.ts";
@@ -25,8 +26,8 @@ export type Facts = {
 
 export type Decision = {
   readonly witnesses: readonly Witness[];
-  /** A rule named the digest. */
-  readonly pinned: boolean;
+  /** The digest that a rule named. */
+  readonly pinned: string | undefined;
   /** Why it is refused: empty when it is not. */
   readonly problems: readonly string[];
   /** Of a signature that was asked for: whether there is none of its kind at all. */
@@ -40,7 +41,7 @@ export function decide(rule: Pick<PlacedRule, "requirements" | "transport">, fac
   const decisions = rule.requirements.map((requirement) => meets(requirement, rule, facts));
   return {
     witnesses: decisions.flatMap(({ witnesses }) => witnesses),
-    pinned: decisions.some(({ pinned }) => pinned),
+    pinned: decisions.map(({ pinned }) => pinned).find((pinned) => pinned !== undefined),
     problems: decisions.flatMap(({ problems }) => problems),
   };
 }
@@ -69,9 +70,8 @@ function meetsOne(requirement: SingleRequirement, rule: RulePart, facts: Facts):
         ? refused('a file proves no name: accepting it unsigned takes a rule of transport "file"')
         : ACCEPTED;
     case "digests": {
-      const digests = [subject.digest, subject.archive?.digest];
-      const pinned = digests.some((digest) => digest !== undefined && requirement.digests.includes(digest));
-      return pinned
+      const pinned = digestsOf(subject).find((digest) => requirement.digests.includes(digest));
+      return pinned !== undefined
         ? { ...ACCEPTED, pinned }
         : refused(`its digest ${subject.digest} is not among those pinned`);
     }
@@ -82,10 +82,10 @@ function meetsOne(requirement: SingleRequirement, rule: RulePart, facts: Facts):
 
 type SignedRequirement = Extract<SingleRequirement, { kind: "openpgp" | "cosign" | "sigstore-bundle" }>;
 
-const ACCEPTED: Decision = { witnesses: [], pinned: false, problems: [] };
+const ACCEPTED: Decision = { witnesses: [], pinned: undefined, problems: [] };
 
 function refused(...problems: string[]): Decision {
-  return { witnesses: [], pinned: false, problems };
+  return { witnesses: [], pinned: undefined, problems };
 }
 
 function signedAsAsked(requirement: SignedRequirement, facts: Facts): Decision {
@@ -142,12 +142,13 @@ function predicateProblem(
 }
 
 function witnessOf(signature: Signature, signer: Signer, key: KeyFile): Witness {
-  const { fingerprint, userIds, identity, signed, expires } = signer;
+  const { fingerprint, userIds, digest, identity, signed, expires } = signer;
   return {
     signature,
     fingerprint,
     key: { path: key.path, digest: key.digest },
     userIds,
+    ...(digest === undefined ? {} : { digest }),
     ...(identity === undefined ? {} : { identity }),
     ...(signed === undefined ? {} : { signed }),
     ...(expires === undefined ? {} : { expires }),

@@ -11,6 +11,7 @@ import type { ImageRecord } from "../image/record.ts";
 import { SIGNATURES_LIMIT, type Signature, signatureBlob } from "../image/signature.ts";
 import type { RuleName, Verdict } from "../image/verdict.ts";
 import { type Claim, type Decision, decide } from "./decide.ts";
+import { digestsOf, provenChain } from "./evidence.ts";
 import { type KeyFile, keysFor, namedKeys } from "./keystore.ts";
 import { consentFor, type PlacedConsent, type Policy, readPolicy, ruleFor } from "./policy.ts";
 import { refusal } from "./refusal.ts";
@@ -84,14 +85,15 @@ const DOCUMENT = 4 * 1024 * 1024;
 /** The question as it was asked when the image came; its bytes as they were served are gone. */
 async function askAgain(request: RejudgeRequest, verdict: CheckedVerdict): Promise<JudgeRequest> {
   const { record, blob, source, insecureOptions, signal } = request;
-  const { transport, name, reference, archive, uid } = verdict;
+  const { transport, name, reference, archive, indexes, uid } = verdict;
   const signatures = verdict.kind === "signed" ? verdict.witnesses.map(({ signature }) => signature) : [];
   const subject: Subject = {
     transport,
     name,
     reference,
     digest: record.digest,
-    ...(signatures.some(({ kind }) => kind === "sigstore-bundle")
+    ...(indexes === undefined ? {} : { indexes }),
+    ...(indexes !== undefined || signatures.some(({ kind }) => kind === "sigstore-bundle")
       ? { manifest: await blob(record.digest, DOCUMENT) }
       : {}),
     ...(archive === undefined ? {} : { archive: { path: "", digest: archive } }),
@@ -110,6 +112,9 @@ type Found = Examined & {
   /** Both absent when no rule and no key is for the name. */
   readonly law: Law | undefined;
   readonly decision: Decision | undefined;
+  readonly chain: ReadonlyMap<string, Buffer>;
+  /** The indexes that should lead to the image do not. */
+  readonly broken?: GantryError;
 };
 
 async function findOut({ roots, verifier }: Trust, request: JudgeRequest, again: Again): Promise<Found> {
@@ -118,20 +123,29 @@ async function findOut({ roots, verifier }: Trust, request: JudgeRequest, again:
   const asked = { ...request, subject };
   const policy = await readPolicy(roots);
   const law = await lawFor(roots, policy, subject);
-  if (law === undefined) return { asked, policy, law, decision: undefined, claims: [], evidence: new Map() };
-  const { claims, evidence } = await examine(verifier, { ...asked, law, again });
+  const chain = await provenChain(asked);
+  const nothing = { asked, policy, law, decision: undefined, claims: [], evidence: new Map() };
+  if (chain instanceof GantryError) {
+    const problems = ["not looked at: the indexes that led to the image are no proof"];
+    const claims = asked.signatures.map((signature) => ({ signature, signers: [], problems }));
+    return { ...nothing, claims, chain: new Map(), broken: chain };
+  }
+  if (law === undefined) return { ...nothing, chain };
+  const { claims, evidence } = await examine(verifier, { ...asked, law, again, chain });
   const keysOf = (one: SingleRequirement) => law.paths.get(one) ?? [];
   const decision = decide(law.rule, { subject, claims, keys: law.keys, keysOf });
-  return { asked, policy, law, decision, claims, evidence };
+  return { asked, policy, law, decision, chain, claims, evidence };
 }
 
 /** Throws NotTrusted. */
-function conclude({ asked, policy, law, decision, evidence }: Found): Judged {
+function conclude({ asked, policy, law, decision, chain, broken, evidence }: Found): Judged {
+  if (broken !== undefined) throw broken;
   if (law === undefined || decision === undefined)
-    return { verdict: consented(asked, policy, undefined), evidence: new Map() };
+    return { verdict: consented(asked, policy, undefined), evidence: chain };
   if (decision.problems.length > 0)
-    return { verdict: consented(asked, policy, { law, decision }), evidence: new Map() };
-  return { verdict: verdictOf(asked, law, decision), evidence: keptFor(decision, evidence) };
+    return { verdict: consented(asked, policy, { law, decision }), evidence: chain };
+  const kept = new Map([...chain, ...keptFor(decision, evidence)]);
+  return { verdict: verdictOf(asked, law, decision), evidence: kept };
 }
 
 /** The rule that decides, and the keys it lets count. */
@@ -184,7 +198,7 @@ async function collectKeys(
 
 const SIGNED: readonly SingleRequirement["kind"][] = ["openpgp", "cosign", "sigstore-bundle"];
 
-type Examination = JudgeRequest & { readonly law: Law; readonly again: Again };
+type Examination = JudgeRequest & Pick<Found, "chain"> & { readonly law: Law; readonly again: Again };
 type Examined = { readonly claims: readonly Claim[]; readonly evidence: ReadonlyMap<string, Buffer> };
 
 /** Has the signatures verified, if there are any and there is a key to do it with. */
@@ -242,7 +256,7 @@ async function runVerifier(
   examination: Examination,
   read: readonly Read[],
 ): Promise<Verified> {
-  const { subject, law, again, signal } = examination;
+  const { subject, law, again, chain, signal } = examination;
   const detached =
     subject.archive !== undefined && read.some(({ signature }) => signature.kind === "openpgp");
   const input = detached && again.before === undefined;
@@ -254,6 +268,7 @@ async function runVerifier(
       subject: {
         digest: subject.digest,
         ...(subject.manifest === undefined ? {} : { manifest: subject.manifest.toString("base64") }),
+        indexes: [...chain].map(([digest, bytes]) => ({ digest, content: bytes.toString("base64") })),
         ...(detached ? { archive: input ? ("input" as const) : ("trusted" as const) } : {}),
       },
       keys: law.keys.map(({ path, content }) => ({ path, content: content.toString("base64") })),
@@ -332,9 +347,7 @@ function consented(
 }
 
 function consentOf(policy: Policy, subject: Subject): PlacedConsent | undefined {
-  const digests = [subject.digest, subject.archive?.digest];
-  return digests
-    .filter((digest) => digest !== undefined)
+  return digestsOf(subject)
     .map((digest) => consentFor(policy, subject, digest))
     .find((consent) => consent !== undefined);
 }
@@ -342,11 +355,11 @@ function consentOf(policy: Policy, subject: Subject): PlacedConsent | undefined 
 function verdictOf(request: JudgeRequest, law: Law, { witnesses, pinned }: Decision): Verdict {
   const rule = law.name;
   if (witnesses.length === 0) {
-    return pinned
+    return pinned !== undefined
       ? {
           kind: "pinned",
           ...common(request),
-          reason: `pinned to digest ${request.subject.digest}`,
+          reason: `pinned to digest ${pinned}`,
           rule,
           consent: false,
         }
@@ -364,7 +377,7 @@ function verdictOf(request: JudgeRequest, law: Law, { witnesses, pinned }: Decis
   };
 }
 
-function common({ subject: { transport, name, reference, archive }, uid }: JudgeRequest) {
+function common({ subject: { transport, name, reference, archive, indexes = [] }, uid }: JudgeRequest) {
   return {
     time: Date.now() * 1000,
     uid,
@@ -372,6 +385,7 @@ function common({ subject: { transport, name, reference, archive }, uid }: Judge
     name,
     reference,
     ...(archive === undefined ? {} : { archive: archive.digest }),
+    ...(indexes.length === 0 ? {} : { indexes: [...indexes] }),
   };
 }
 

@@ -13,6 +13,11 @@ export type Subject = {
   readonly digest: string;
   /** The manifest's own bytes, where there is one: sigstore bundles sign them. */
   readonly manifest?: Buffer;
+  /**
+   * Digests of the indexes that led to the manifest, outermost first. Nobody is trusted for that: the judge has their
+   * bytes by `blob` and proves it.
+   */
+  readonly indexes?: readonly string[];
   /** An ACI as it was served. */
   readonly archive?: { readonly path: string; readonly digest: string };
 };
@@ -20,7 +25,7 @@ export type Subject = {
 export type JudgeRequest = {
   readonly subject: Subject;
   readonly signatures: readonly Signature[];
-  /** The bytes of a signature's blob, at most `limit`; their digest is checked by the judge. */
+  /** The bytes of a signature's blob or an index, at most `limit`; their digest is checked by the judge. */
   readonly blob: (digest: string, limit: number) => Promise<Buffer>;
   /** The argument that names the image, in its absolute form: for the command in a refusal's hint. */
   readonly source: string;

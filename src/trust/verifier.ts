@@ -6,6 +6,7 @@ import * as z from "zod";
 import { GantryError } from "../base/errors.ts";
 import { DigestText } from "../image/digest-text.ts";
 import { SIGNATURES_LIMIT } from "../image/signature.ts";
+import { MOST_INDEXES } from "../image/verdict.ts";
 
 const Bytes = z.base64();
 const Fingerprint = z.string().regex(/^([0-9a-f]{40}|[0-9a-f]{64})$/);
@@ -29,6 +30,11 @@ export const VerifierRequest = z.discriminatedUnion("verb", [
     subject: z.strictObject({
       digest: DigestText,
       manifest: Bytes.optional(),
+      /** The indexes that lead to the manifest, which is proved already. */
+      indexes: z
+        .array(z.strictObject({ digest: DigestText, content: Bytes }))
+        .max(MOST_INDEXES)
+        .optional(),
       /** `input`: the ACI is standard input. `trusted`: its bytes are gone, and were verified when they came. */
       archive: z.enum(["input", "trusted"]).optional(),
     }),
@@ -70,6 +76,8 @@ const Signer = z.strictObject({
   key: z.int().nonnegative(),
   fingerprint: Fingerprint,
   userIds: z.array(Sentence).max(64),
+  /** What the signature says it is for: the manifest, or one of the indexes. */
+  digest: DigestText.optional(),
   identity: z.string().max(1024).optional(),
   signed: z.int().optional(),
   expires: z.int().optional(),
@@ -119,11 +127,14 @@ export async function verify(
 ): Promise<Verified> {
   const answer = parseAnswer(await verifier(run));
   const { keys, signatures, subject } = run.request;
+  const digests = [undefined, subject.digest, ...(subject.indexes ?? []).map(({ digest }) => digest)];
   const fits =
     answer.verb === "verify" &&
     answer.keys.length === keys.length &&
     answer.signatures.length === signatures.length &&
-    answer.signatures.every(({ signers }) => signers.every(({ key }) => key < keys.length)) &&
+    answer.signatures.every(({ signers }) =>
+      signers.every(({ key, digest }) => key < keys.length && digests.includes(digest)),
+    ) &&
     (answer.archive === undefined || subject.archive === "input");
   if (fits) return answer;
   throw new GantryError("Internal", "the verifier's answer does not fit its request");

@@ -24,8 +24,8 @@ export function readBundle(content: Buffer): Bundle {
   throw new Error("it was made with a certificate; only signatures of keys can be checked here");
 }
 
-/** Whether `key` signed it, over `manifest` where it signs an artifact itself. */
-export function signs(bundle: Bundle, { key, fingerprint }: BareKey, manifest: Buffer): boolean | string {
+/** Whether `key` signed it, over `document` where it signs an artifact itself. */
+export function signs(bundle: Bundle, { key, fingerprint }: BareKey, document: Buffer): boolean | string {
   const trust = {
     certificateAuthorities: [],
     timestampAuthorities: [],
@@ -34,7 +34,7 @@ export function signs(bundle: Bundle, { key, fingerprint }: BareKey, manifest: B
     publicKey: () => ({ publicKey: key, validFor: () => true }),
   };
   try {
-    const entity = { ...toSignedEntity(bundle, manifest), tlogEntries: [], timestamps: [] };
+    const entity = { ...toSignedEntity(bundle, document), tlogEntries: [], timestamps: [] };
     new Verifier(trust, NO_THRESHOLDS).verify(entity);
   } catch {
     return false;
@@ -43,18 +43,23 @@ export function signs(bundle: Bundle, { key, fingerprint }: BareKey, manifest: B
   return problem === undefined ? true : `key ${fingerprint}: ${problem}`;
 }
 
-/** The predicate type of an attestation about this digest; undefined for a signature of the artifact. Throws an Error. */
-export function predicateOf(bundle: Bundle, digest: string): string | undefined {
+type Attested = { readonly digest: string; readonly predicateType: string };
+
+/** What an attestation is about, of these digests; undefined for a signature of the artifact. Throws an Error. */
+export function attestedOf(bundle: Bundle, digests: readonly string[]): Attested | undefined {
   if (bundle.content.$case === "messageSignature") return undefined;
   const { payloadType, payload } = bundle.content.dsseEnvelope;
   if (payloadType !== IN_TOTO)
     throw new Error(`its payload is a "${sentence(payloadType)}", not a "${IN_TOTO}"`);
   const parsed = Statement.safeParse(JSON.parse(payload.toString()));
   if (!parsed.success) throw new Error(`its statement is wrong at ${parsed.error.issues[0]?.path.join(".")}`);
+  const { subject, predicateType } = parsed.data;
+  const digest = digests.find((one) => subject.some((about) => isAbout(about.digest, one)));
+  if (digest !== undefined) return { digest, predicateType };
+  throw new Error(`its statement is not about ${digests.join(" or ")}`);
+}
+
+function isAbout(named: Readonly<Record<string, string>>, digest: string): boolean {
   const [algorithm = "", hex] = digest.split(":");
-  const about = parsed.data.subject.some(
-    (subject) => Object.hasOwn(subject.digest, algorithm) && subject.digest[algorithm] === hex,
-  );
-  if (about) return parsed.data.predicateType;
-  throw new Error(`its statement is not about ${digest}`);
+  return Object.hasOwn(named, algorithm) && named[algorithm] === hex;
 }

@@ -1,4 +1,4 @@
-/** cosign with a key: a payload that names the manifest's digest, and a bare signature over its bytes. */
+/** cosign with a key: a payload that names the digest of the manifest or of an index, and a bare signature over its bytes. */
 import { verify } from "node:crypto";
 import { type BareKey, bareProblem } from "./keys.ts";
 import { type Payload, readPayload } from "./payload.ts";
@@ -7,8 +7,8 @@ import { sentence } from "./sentence.ts";
 const TYPE = "cosign container image signature";
 
 /** The payload, read once a key has vouched for it. Throws an Error. */
-export function readCosign(content: Buffer, digest: string): Payload {
-  return readPayload(content, { type: TYPE, digest });
+export function readCosign(content: Buffer, digests: readonly string[]): Payload {
+  return readPayload(content, { type: TYPE, digests });
 }
 
 /** Whether `key` made `signature` over `content`; a sentence when it did and does not count. */

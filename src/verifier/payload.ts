@@ -11,12 +11,16 @@ const Payload = z.strictObject({
   optional: z.record(z.string(), z.unknown()).nullish(),
 });
 
-export type Payload = { readonly identity: string; readonly annotations: Record<string, string> };
+export type Payload = {
+  readonly digest: string;
+  readonly identity: string;
+  readonly annotations: Record<string, string>;
+};
 
-/** Throws an Error unless the payload is of this type and about this digest. */
+/** Throws an Error unless the payload is of this type and about one of these digests. */
 export function readPayload(
   bytes: Buffer,
-  expected: { readonly type: string; readonly digest: string },
+  expected: { readonly type: string; readonly digests: readonly string[] },
 ): Payload {
   const parsed = Payload.safeParse(parse(bytes));
   if (!parsed.success) {
@@ -26,8 +30,13 @@ export function readPayload(
   const { type, image, identity } = parsed.data.critical;
   if (type !== expected.type) throw new Error(`its payload is a "${type}", not a "${expected.type}"`);
   const digest = image["docker-manifest-digest"];
-  if (digest !== expected.digest) throw new Error(`it is for ${digest}, not for ${expected.digest}`);
-  return { identity: identity["docker-reference"], annotations: annotationsOf(parsed.data.optional ?? {}) };
+  if (!expected.digests.includes(digest))
+    throw new Error(`it is for ${digest}, not for ${expected.digests.join(" or ")}`);
+  return {
+    digest,
+    identity: identity["docker-reference"],
+    annotations: annotationsOf(parsed.data.optional ?? {}),
+  };
 }
 
 function parse(bytes: Buffer): unknown {

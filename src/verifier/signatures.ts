@@ -1,5 +1,6 @@
 /** All signatures of one request against all its keys: who signed what. */
 import type { PublicKey } from "openpgp";
+import { parseDigest } from "../image/digest.ts";
 import { digestOf } from "../image/hashing.ts";
 import type { SignatureBytes, Signer, Verified, VerifyRequest } from "../trust/verifier.ts";
 import { merge } from "./certificates.ts";
@@ -84,59 +85,81 @@ async function checkDetached({
 }
 
 async function checkOne({ request, held }: Open, signature: SignatureBytes): Promise<Result> {
-  const { digest, manifest } = request.subject;
+  const documents = documentsOf(request);
+  const digests = documents.map(({ digest }) => digest);
   const content = Buffer.from(signature.content, "base64");
   try {
     switch (signature.kind) {
       case "openpgp":
         return { signers: [], problems: ["there are no bytes it could be over"] };
       case "simple-signing":
-        return await checkSimpleSigning(held, content, digest);
+        return await checkSimpleSigning(held, content, digests);
       case "cosign":
         return checkBare(
           held,
           (key) => vouches(key, content, Buffer.from(signature.signature, "base64")),
-          () => readCosign(content, digest),
+          () => readCosign(content, digests),
         );
       case "sigstore-bundle":
-        return await checkBundle(held, content, { digest, manifest: Buffer.from(manifest ?? "", "base64") });
+        return await checkBundle(held, content, documents);
     }
   } catch (error) {
     return { signers: [], problems: [sentence(error)] };
   }
 }
 
-async function checkSimpleSigning(held: Held, content: Buffer, digest: string): Promise<Result> {
+/** What a signature of the image may be over. */
+type SignedDocument = { readonly digest: string; readonly bytes: Buffer };
+
+function documentsOf({ subject: { digest, manifest = "", indexes = [] } }: VerifyRequest): SignedDocument[] {
+  return [{ digest, content: manifest }, ...indexes].map((one) => ({
+    digest: one.digest,
+    bytes: Buffer.from(one.content, "base64"),
+  }));
+}
+
+async function checkSimpleSigning(held: Held, content: Buffer, digests: readonly string[]): Promise<Result> {
   const { payload, results } = await openMessage(content, held);
   const result = resultOf(held, results);
   // Nobody trusted has signed it, so nothing of it is believed, or read.
   if (result.signers.length === 0) return result;
-  const { identity } = readPayload(payload, { type: SIMPLE_SIGNING, digest });
-  return { ...result, signers: result.signers.map((signer) => ({ ...signer, identity })) };
+  const { digest, identity } = readPayload(payload, { type: SIMPLE_SIGNING, digests });
+  return { ...result, signers: result.signers.map((signer) => ({ ...signer, digest, identity })) };
 }
 
 async function checkBundle(
   held: Held,
   content: Buffer,
-  { digest, manifest }: { digest: string; manifest: Buffer },
+  documents: readonly SignedDocument[],
 ): Promise<Result> {
   // Most images have none, and the libraries take a tenth of a verifier's time to load.
-  const { predicateOf, readBundle, signs } = await import("./bundle.ts");
+  const { attestedOf, readBundle, signs } = await import("./bundle.ts");
   const bundle = readBundle(content);
-  if (bundle.content.$case === "messageSignature" && digestOf(manifest) !== digest) {
-    throw new Error("it signs the manifest, which is not at hand");
+  if (bundle.content.$case !== "messageSignature") {
+    const digests = documents.map(({ digest }) => digest);
+    return checkBare(
+      held,
+      (key) => signs(bundle, key, Buffer.alloc(0)),
+      () => attestedOf(bundle, digests) ?? {},
+    );
   }
-  return checkBare(
-    held,
-    (key) => signs(bundle, key, manifest),
-    () => {
-      const predicateType = predicateOf(bundle, digest);
-      return predicateType === undefined ? {} : { predicateType };
-    },
+  const results = documents.filter(isWhole).map(({ digest, bytes }) =>
+    checkBare(
+      held,
+      (key) => signs(bundle, key, bytes),
+      () => ({ digest }),
+    ),
   );
+  const result = results.find(({ signers }) => signers.length > 0) ?? results[0];
+  if (result === undefined) throw new Error("it signs the manifest, which is not at hand");
+  return result;
 }
 
-type Facts = Pick<Signer, "identity" | "annotations" | "predicateType">;
+function isWhole({ digest, bytes }: SignedDocument): boolean {
+  return digestOf(bytes, parseDigest(digest).algorithm) === digest;
+}
+
+type Facts = Pick<Signer, "digest" | "identity" | "annotations" | "predicateType">;
 
 /** `factsOf` is asked only when a key has vouched for what it reads. */
 function checkBare(held: Held, vouch: (key: BareKey) => boolean | string, factsOf: () => Facts): Result {

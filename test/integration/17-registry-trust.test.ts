@@ -5,13 +5,16 @@ import { generateKeyPairSync, sign } from "node:crypto";
 import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { after, type TestContext, test } from "node:test";
+import { hostPlatform } from "../../src/image/platform.ts";
 import { type DockerRegistry, startDockerRegistry } from "../fixtures/docker-registry.ts";
 import { newKeyring } from "../fixtures/gpg.ts";
 import {
   addBlob,
+  addImage,
   addManifest,
   busyboxImage,
   type Descriptor,
+  MEDIA_TYPES,
   manyLayerImage,
   writeIndex,
   writeOciLayout,
@@ -198,5 +201,61 @@ test("cosign's signatures under the image's own tag, of the key that the rule na
     assert.deepEqual([verdict.kind, verdict.witnesses[0].identity], ["signed", name]);
     const ran = await host.exec(["gantry", "run", "--net=none", `${name}:1`, "--", "echo", "trusted"]);
     assert.deepEqual([ran.status, ran.stdout.trim()], [0, "trusted"], ran.stderr);
+  });
+});
+
+/** Pushes one image for two platforms; gives the digests of its index and of what this machine runs. */
+async function pushPlatforms(host: TestHost, name: string): Promise<{ index: string; own: string }> {
+  const layout = join(scratch, "platforms");
+  rmSync(layout, { recursive: true, force: true });
+  const on = (image: Descriptor, architecture: string) => ({
+    ...image,
+    platform: { os: "linux", architecture },
+  });
+  const { architecture } = hostPlatform();
+  const own = addImage(layout, await busyboxImage());
+  const foreign = addImage(layout, await busyboxImage({ Cmd: ["/foreign"] }));
+  const manifests = [on(foreign, architecture === "s390x" ? "amd64" : "s390x"), on(own, architecture)];
+  const document = { schemaVersion: 2, mediaType: MEDIA_TYPES.index, manifests };
+  const index = addBlob(layout, MEDIA_TYPES.index, Buffer.from(JSON.stringify(document)));
+  writeIndex(layout, [index]);
+  const copy = ["copy", "-q", "--all", "--insecure-policy", "--preserve-digests", "--dest-tls-verify=false"];
+  await output(host.net(["skopeo", ...copy, `oci:${layout}`, `docker://${ADDRESS}:5000/${name}`]));
+  return { index: index.digest, own: own.digest };
+}
+
+test("an image of several platforms, signed by cosign over its index, and proved again from what was kept", async (t) => {
+  await withRegistry(t, "platforms", async ({ host, registry, name }) => {
+    const { index, own } = await pushPlatforms(host, "team/app:1");
+    const pair = generateKeyPairSync("ec", { namedCurve: "prime256v1" });
+    const requirement = { kind: "cosign", keys: ["release.pem"] };
+    await putRule(host, registry.name, [requirement]);
+    const pem = Buffer.from(pair.publicKey.export({ type: "spki", format: "pem" }));
+    await host.put("/etc/gantry/trustedkeys/named.d/release.pem", pem);
+    await assertRefused(fetch(host, `${name}:1`), "carries no cosign signature");
+    const bytes = payload("cosign", index, name);
+    await pushCosign(host, index, [[bytes, sign("sha256", bytes, pair.privateKey).toString("base64")]]);
+    const id = await output(fetch(host, `${name}:1`));
+    assert.equal(id, own.replace(":", "-"));
+    const { verdict } = JSON.parse(await output(host.exec(["gantry", "image", "inspect", id])));
+    assert.deepEqual(
+      [verdict.kind, verdict.witnesses[0].digest, verdict.indexes],
+      ["signed", index, [index]],
+    );
+    assert.ok((await output(host.exec(["gantry", "trust", "explain", id]))).includes(` for ${index}: by `));
+    // By its digest the manifest comes without the index, and nobody has signed it so.
+    await assertRefused(fetch(host, `${name}@${own}`), "carries no cosign signature");
+    await output(host.exec(["gantry", "image", "gc"]));
+    // Another rule of the same sense: everything is judged again.
+    await putRule(host, registry.name, [{ kind: "any", of: [requirement] }]);
+    const run = () =>
+      host.exec(["gantry", "run", "--net=none", "--pull-policy=never", `${name}:1`, "--", "echo", "ran"]);
+    assert.equal(await output(run()), "ran");
+    await output(host.exec(["rm", `/var/lib/gantry/blobs/${index.replace(":", "/")}`]));
+    await putRule(host, registry.name, [requirement]);
+    await assertRefused(run(), `"${name}:1"`, "the indexes that led to it are no proof", index.slice(7));
+    const checked = await host.exec(["gantry", "image", "verify", id]);
+    assert.notEqual(checked.status, 0);
+    assert.ok(`${checked.stdout}${checked.stderr}`.includes(`blob ${index}`), checked.stdout);
   });
 });

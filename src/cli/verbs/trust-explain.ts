@@ -74,10 +74,11 @@ function signatureLines({ signatures }: Explanation): string[] {
   if (signatures.length === 0) return ["signatures kept: none"];
   return [
     "signatures kept:",
-    ...signatures.map(({ kind, digest, signers, problems }) => {
+    ...signatures.map(({ kind, digest, about, signers, problems }) => {
       const by = signers.map(({ fingerprint, userIds }) => [fingerprint, ...userIds.slice(0, 1)].join(" "));
       const said = [...(by.length === 0 ? ["by no trusted key"] : [`by ${by.join(", ")}`]), ...problems];
-      return `  ${kind} ${digest}: ${said.join("; ")}`;
+      const over = about === undefined ? "" : ` for ${about}`;
+      return `  ${kind} ${digest}${over}: ${said.join("; ")}`;
     }),
   ];
 }

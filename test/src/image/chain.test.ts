@@ -3,10 +3,10 @@ import { mkdtempSync, rmSync, symlinkSync, unlinkSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
-import { verifyChain } from "../../../src/image/chain.ts";
+import { checkChain, verifyChain, verifyChoice } from "../../../src/image/chain.ts";
 import { openContestedDirectory, readDocument } from "../../../src/image/layout.ts";
 import type { Descriptor } from "../../../src/image/oci.ts";
-import { addBlob, addImage, blobPath, MEDIA_TYPES, writeIndex } from "../../fixtures/images.ts";
+import { addBlob, addImage, blobPath, digestOf, MEDIA_TYPES, writeIndex } from "../../fixtures/images.ts";
 import { refusal } from "../../fixtures/refusal.ts";
 import { tarOf } from "../../fixtures/tar.ts";
 
@@ -54,6 +54,48 @@ test("an index that does not list the next is refused, as is one with other byte
     verifyChain(files, { indexes: [forged], manifest }, undefined),
     refusal("DigestMismatch", 1, outer.digest),
   );
+});
+
+test("the platform chooses within an index, whoever fetched would rather choose", async () => {
+  const on = (image: Descriptor, architecture: string): Descriptor => ({
+    ...image,
+    platform: { os: "linux", architecture },
+  });
+  const host = { os: "linux", architecture: "amd64", variants: ["v1"] };
+  const index = indexOf([on(other, "arm64"), on(manifest, "amd64")]);
+  const outermost = indexOf([on(index, "amd64")]);
+  for (const indexes of [[], [index], [outermost, index]]) {
+    await verifyChoice(files, { indexes, manifest }, host);
+  }
+  for (const indexes of [[index], [outermost, index]]) {
+    await verifyChain(files, { indexes, manifest: other }, undefined);
+    await assert.rejects(
+      verifyChoice(files, { indexes, manifest: other }, host),
+      refusal("BadImage", 1, indexes[0]?.digest ?? "", manifest.digest, other.digest),
+    );
+  }
+});
+
+test("documents in memory are a chain when each lists the next, by whichever algorithm", () => {
+  const bytes = Buffer.from('{"a":"manifest"}');
+  const listing = (next: Buffer, algorithm: "sha256" | "sha512", size = next.length) =>
+    Buffer.from(
+      JSON.stringify({
+        schemaVersion: 2,
+        manifests: [{ mediaType: MEDIA_TYPES.manifest, digest: digestOf(next, algorithm), size }],
+      }),
+    );
+  const chain = (...indexes: Buffer[]) => new Map(indexes.map((one) => [digestOf(one), one]));
+  const last = listing(bytes, "sha512");
+  checkChain(chain(), bytes);
+  checkChain(chain(listing(last, "sha256"), last), bytes);
+  const wrong = listing(bytes, "sha256", 1);
+  for (const indexes of [chain(last, listing(last, "sha256")), chain(wrong)]) {
+    const [first = ""] = indexes.keys();
+    assert.throws(() => checkChain(indexes, bytes), refusal("BadImage", 1, `index ${first} does not list`));
+  }
+  const forged = new Map([[digestOf(bytes), last]]);
+  assert.throws(() => checkChain(forged, bytes), refusal("DigestMismatch", 1, digestOf(last)));
 });
 
 test("no link is followed where somebody else writes", async () => {

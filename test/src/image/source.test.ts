@@ -130,7 +130,9 @@ test("one image for several machines is chosen by platform, through nested index
     inner = on(blob, "amd64");
   }
   writeIndex(directory, [other, inner]);
-  assert.deepEqual((await read(directory)).app.cmd, ["/a"]);
+  const chosen = await read(directory);
+  assert.deepEqual(chosen.app.cmd, ["/a"]);
+  assert.deepEqual([chosen.indexes?.length, chosen.indexes?.[0]], [3, inner.digest]);
   const deepest = { schemaVersion: 2, mediaType: MEDIA_TYPES.index, manifests: [inner] };
   writeIndex(directory, [addBlob(directory, MEDIA_TYPES.index, Buffer.from(JSON.stringify(deepest)))]);
   await assert.rejects(read(directory), refusal("BadImage", 1, directory, "nest deeper than 3"));

@@ -128,7 +128,7 @@ test("an OCI archive is signed as cosign does: openssl and our own reader agree"
     const { files, digest } = await build({ format: "oci", name: "r.example/app:1", signKey: file });
     const layout = mkdtempSync(join(scratch, "layout-"));
     execFileSync("tar", ["xf", files[0] ?? "", "-C", layout]);
-    const [signature] = await signaturesInLayout(openDirectory(layout), digest);
+    const [signature] = await signaturesInLayout(openDirectory(layout), [digest]);
     assert.equal(signature?.kind, "cosign", name);
     const payload = join(layout, "blobs", signature.payload.replace(":", "/"));
     const critical = JSON.parse(readFileSync(payload, "utf8")).critical;

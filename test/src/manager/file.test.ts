@@ -4,15 +4,19 @@ import { generateKeyPairSync, sign } from "node:crypto";
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { after, test } from "node:test";
+import { hostPlatform } from "../../../src/image/platform.ts";
 import { type FetchRequest, fetchImage, findImage } from "../../../src/manager/images.ts";
 import { collectGarbage } from "../../../src/store/gc.ts";
+import { blobsOf } from "../../../src/store/verify.ts";
 import { newKeyring } from "../../fixtures/gpg.ts";
 import {
   addBlob,
+  addImage,
   addManifest,
   busyboxImage,
   type Descriptor,
   digestOf,
+  MEDIA_TYPES,
   writeAci,
   writeIndex,
   writeOciLayout,
@@ -134,6 +138,40 @@ test("an OCI layout brings cosign's signatures along, and they are not taken for
     fetch(store, `oci:${layout}`),
     refusal("NotTrusted", 5, '"registry.example/other:1"', `it is for ${name}`),
   );
+});
+
+test("a layout's image of several platforms may be signed as a whole, over its index", async () => {
+  using store = newStore();
+  const layout = join(store.directory, "layout");
+  const on = (image: Descriptor, architecture: string) => ({
+    ...image,
+    platform: { os: "linux", architecture },
+  });
+  const own = addImage(layout, busybox);
+  const { architecture } = hostPlatform();
+  const foreign = addImage(layout, { ...busybox, config: { Cmd: ["/foreign"] } });
+  const manifests = [on(foreign, architecture === "s390x" ? "amd64" : "s390x"), on(own, architecture)];
+  const content = Buffer.from(JSON.stringify({ schemaVersion: 2, manifests }));
+  const index = addBlob(layout, MEDIA_TYPES.index, content);
+  const name = "registry.example/app:1";
+  writeIndex(layout, [{ ...index, annotations: { "org.opencontainers.image.ref.name": name } }]);
+  put(store, `trustedkeys/prefix.d/registry.example/${alice}`, ring.export(alice));
+  const signature = join(store.directory, "signature-1");
+  const signFor = (digest: string) =>
+    writeFileSync(signature, ring.sign(payload("atomic", digest, name), { keys: [alice], form: "inline" }));
+  signFor(foreign.digest);
+  await assert.rejects(
+    fetch(store, `oci:${layout}`, { signature }),
+    refusal("NotTrusted", 5, `"${name}"`, `it is for ${foreign.digest}`),
+  );
+  signFor(index.digest);
+  const record = await fetch(store, `oci:${layout}`, { signature });
+  const { verdict } = record;
+  assert.ok(verdict.kind === "signed");
+  assert.deepEqual([record.digest, verdict.witnesses[0]?.digest], [own.digest, index.digest]);
+  await collectGarbage({ directory: store.data }, { stopOperation: async () => {} });
+  assert.ok(names(join(store.data, "blobs/sha256")).includes(index.digest.slice(7)));
+  assert.ok(blobsOf(record).includes(index.digest));
 });
 
 test("a layout's simple signing comes from a file of its own", async () => {

@@ -24,7 +24,18 @@ const NAME = "registry.example/app:1";
 const manifest = Buffer.from('{"schemaVersion":2,"mediaType":"application/vnd.oci.image.manifest.v1+json"}');
 const digest = digestOf(manifest);
 
+/** An index that leads to the manifest, as who asks has found out. */
+const index = Buffer.from('{"schemaVersion":2,"mediaType":"application/vnd.oci.image.index.v1+json"}');
+
 async function check(
+  signature: SignatureBytes,
+  ...keys: readonly Buffer[]
+): Promise<Verified["signatures"][number]> {
+  return await checkBy([], signature, ...keys);
+}
+
+async function checkBy(
+  indexes: readonly { readonly digest: string; readonly content: string }[],
   signature: SignatureBytes,
   ...keys: readonly Buffer[]
 ): Promise<Verified["signatures"][number]> {
@@ -32,7 +43,7 @@ async function check(
     version: 1,
     verb: "verify",
     time: Date.now() * 1000,
-    subject: { digest, manifest: manifest.toString("base64") },
+    subject: { digest, manifest: manifest.toString("base64"), indexes: [...indexes] },
     keys: keys.map((content, at) => ({ path: String(at), content: content.toString("base64") })),
     signatures: [signature],
   });
@@ -241,4 +252,28 @@ test("sigstore bundles: other bytes, digests, keys, types, certificates and garb
   for (const text of ["", "{}", "null", "[]", `{"mediaType":"${BUNDLE}"}`, "[".repeat(100_000)]) {
     await refused({ kind: "sigstore-bundle", content: Buffer.from(text).toString("base64") }, key, /./);
   }
+});
+
+test("every scheme says of which document a signature is, of the manifest and the indexes that lead to it", async () => {
+  const indexes = [{ digest: digestOf(index), content: index.toString("base64") }];
+  const keys = [ring.export(alice), pem(p256.publicKey)];
+  const type = "https://sigstore.dev/cosign/sign/v1";
+  for (const document of [manifest, index]) {
+    const named = digestOf(document);
+    for (const signature of [
+      simple(inline(payload("atomic", named, NAME))),
+      cosign(p256.privateKey, payload("cosign", named, NAME)),
+      messageBundle(document),
+      dsseBundle(statement(named.slice(7), type)),
+    ]) {
+      const { signers, problems } = await checkBy(indexes, signature, ...keys);
+      assert.deepEqual([signers.map((signer) => signer.digest), problems], [[named], []], signature.kind);
+      if (document !== index) continue;
+      assert.deepEqual((await check(signature, ...keys)).signers, [], signature.kind);
+    }
+  }
+  // Bytes that only bear the index's name.
+  const forged = [{ digest: digestOf(index), content: Buffer.from("other").toString("base64") }];
+  const { signers } = await checkBy(forged, messageBundle(Buffer.from("other")), ...keys);
+  assert.deepEqual(signers, []);
 });
