@@ -1,4 +1,3 @@
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/openat2.h>
@@ -6,6 +5,7 @@
 
 #include "audit/audit.h"
 #include "basic/cleanup.h"
+#include "basic/directory.h"
 #include "layer/beneath.h"
 
 /* One path while the tree is walked: as deep as a path can be, no deeper. */
@@ -45,17 +45,12 @@ static int directory_walk(struct Walk *walk) {
     if (!directory)
         return -errno;
     (void)fd_take(&fd);
-    for (;;) {
-        errno = 0;
-        const struct dirent *item = readdir(directory);
-        if (!item)
-            return -errno;
-        if (strcmp(item->d_name, ".") == 0 || strcmp(item->d_name, "..") == 0)
-            continue;
+    for (const struct dirent *item; (item = directory_next(directory));) {
         int r = name_look(walk, item);
         if (r < 0)
             return r;
     }
+    return -errno;
 }
 
 int audit_foreign(struct Audit *audit) {

@@ -1,6 +1,5 @@
 #include "pack/overlay.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <search.h>
@@ -9,6 +8,7 @@
 #include <sys/sysmacros.h>
 
 #include "basic/cleanup.h"
+#include "basic/directory.h"
 #include "layer/attribute.h"
 #include "layer/beneath.h"
 
@@ -111,17 +111,12 @@ static int layer_read(struct Reading *reading) {
     if (!directory)
         return -errno;
     reading->fd = fd_take(&fd);
-    for (;;) {
-        errno = 0;
-        const struct dirent *item = readdir(directory);
-        if (!item)
-            return -errno;
-        if (strcmp(item->d_name, ".") == 0 || strcmp(item->d_name, "..") == 0)
-            continue;
+    for (const struct dirent *item; (item = directory_next(directory));) {
         int r = name_add(reading, item->d_name);
         if (r < 0)
             return r;
     }
+    return -errno;
 }
 
 static void name_free(void *pointer) {

@@ -1,6 +1,5 @@
 #include "unpack/tree.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -12,6 +11,7 @@
 #include <unistd.h>
 
 #include "basic/cleanup.h"
+#include "basic/directory.h"
 #include "layer/beneath.h"
 #include "unpack/attributes.h"
 
@@ -236,17 +236,12 @@ static int directory_empty(int parent, const char *name, struct Removal *removal
     if (!directory)
         return -errno;
     (void)fd_take(&fd);
-    for (;;) {
-        errno = 0;
-        const struct dirent *item = readdir(directory);
-        if (!item)
-            return -errno;
-        if (strcmp(item->d_name, ".") == 0 || strcmp(item->d_name, "..") == 0)
-            continue;
+    for (const struct dirent *item; (item = directory_next(directory));) {
         int r = name_remove(dirfd(directory), item->d_name, removal);
         if (r < 0)
             return r;
     }
+    return -errno;
 }
 
 int directory_remove(int parent, const char *name, struct Removal *removal) {
