@@ -107,10 +107,14 @@ export async function removeDamaged(paths: Paths, uuid: string, systemd: Systemd
   await removeTree(garbage);
 }
 
-/** Failed units stay loaded until somebody says that they were seen. */
+/**
+ * Failed units stay loaded until somebody says that they were seen. The slice goes by itself as a rule; but systemd 252 looks
+ * whether it is needed when a unit in it ends, and not once more when a job that still wanted that unit is dropped.
+ */
 export async function forgetUnits(systemd: Systemd, { record }: StoredPod): Promise<void> {
   const units = [...record.apps.map((app) => app.unit), record.unit, record.slice];
   await Promise.all(units.map((unit) => systemd.resetFailedUnit(unit)));
+  await systemd.stopUnit(record.slice);
 }
 
 async function moveAway(pod: StoredPod, garbage: string): Promise<void> {

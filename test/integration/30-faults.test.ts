@@ -173,3 +173,12 @@ test("a sandbox or an app that is killed while it runs ends the pod; both ends a
     await assertCleanable(pods);
   });
 });
+
+test("a slice that systemd kept goes with its pod", async (t) => {
+  await withPods(t, { name: "slice" }, async (pods) => {
+    await pods.output("run", "--name=left", "busybox", "--", "true");
+    await pods.shell("systemctl start gantry-left.slice && systemctl is-active gantry-left.slice");
+    await pods.output("rm", "left");
+    assert.equal(await remainsAtLast(pods), "");
+  });
+});
