@@ -88,7 +88,7 @@ static bool wants_help(char **arguments) {
 
 /* Does any word name a verb that may end in a launch order? A false alarm only costs the front's wait. */
 static bool launches(char **arguments) {
-    static const char *const verbs[] = { "run", "run-prepared", "start" };
+    static const char *const verbs[] = { "run", "run-prepared", "start", "restart" };
     for (; *arguments; arguments++)
         for (size_t i = 0; i < sizeof verbs / sizeof *verbs; i++)
             if (strcmp(*arguments, verbs[i]) == 0)

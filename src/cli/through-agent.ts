@@ -17,12 +17,25 @@ export async function runThroughAgent(context: Context, words: PodWords): Promis
 
 /** Starts pods in the background and prints their UUIDs. */
 export async function startThroughAgent(context: Context, words: readonly string[]): Promise<number> {
+  return await launchThroughAgent(context, words, "startPod");
+}
+
+/** The same for pods that may run. */
+export async function restartThroughAgent(context: Context, words: readonly string[]): Promise<number> {
+  return await launchThroughAgent(context, words, "restartPod");
+}
+
+async function launchThroughAgent(
+  context: Context,
+  words: readonly string[],
+  member: "startPod" | "restartPod",
+): Promise<number> {
   const { refuseForeignDirectory } = await import("../manager/open.ts");
   refuseForeignDirectory(context);
   const { remoteManager } = await import("../manager/remote.ts");
   await using manager = remoteManager(context);
   return await forEachPod(context, words, async (word) => {
-    context.out(`${await manager.startPod(word)}\n`);
+    context.out(`${await manager[member](word)}\n`);
   });
 }
 

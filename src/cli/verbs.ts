@@ -25,6 +25,7 @@ export const VERBS: Readonly<Record<string, () => Promise<Verb>>> = {
   logs: async () => (await import("./verbs/logs.ts")).verb,
   prepare: async () => (await import("./verbs/prepare.ts")).verb,
   refresh: async () => (await import("./verbs/refresh.ts")).verb,
+  restart: async () => (await import("./verbs/restart.ts")).verb,
   rm: async () => (await import("./verbs/rm.ts")).verb,
   run: async () => (await import("./verbs/run.ts")).verb,
   "run-prepared": async () => (await import("./verbs/run-prepared.ts")).verb,

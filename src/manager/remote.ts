@@ -23,6 +23,8 @@ export type RemoteManager = PodManager & {
   runManifest(text: string, options: PrepareOptions): Promise<LaunchablePod>;
   /** Gives the UUID once every app is ready. LaunchFailed, PodBusy, NoSuchPod. */
   startPod(word: string): Promise<string>;
+  /** The same, after a stop of what runs. */
+  restartPod(word: string): Promise<string>;
 };
 
 /** Opens the manager; the agent is started by the first call. Throws AccessDenied where polkit refuses. */
@@ -39,6 +41,8 @@ export function remoteManager({ authentication }: Pick<Caller, "authentication">
     runManifest: (text, options) => run(text, options),
     startPod: (word) =>
       work(agent, (peer) => callMethod(peer, [MANAGER, "StartPod"], { pod: word, options: {} })),
+    restartPod: (word) =>
+      work(agent, (peer) => callMethod(peer, [MANAGER, "RestartPod"], { pod: word, options: {} })),
     launchablePod: () => Promise.reject(needsRoot("launch a pod itself")),
     listPods: () => listPods(agent),
     podStatus: (word) => podStatus(agent, word),

@@ -58,7 +58,13 @@ test("a pod of two apps: systemd's own services, found by name and UUID, stopped
     await refused(["kill", "my-web"], { status: 3, texts: ['pod "my-web" is not running'] });
 
     assert.equal(await output("start", "my-web"), uuid);
-    assert.equal((await status(pods, "my-web")).state, "running");
+    const first = await status(pods, "my-web");
+    assert.equal(first.state, "running");
+    assert.equal(await output("restart", "my-web"), uuid);
+    const second = await status(pods, "my-web");
+    assert.equal(second.state, "running");
+    assert.ok((second.started ?? 0) > (first.started ?? Number.POSITIVE_INFINITY));
+    await refused(["restart", "nobody"], { status: 4, texts: ['"nobody"'] });
     assert.equal(await output("rm", "--force", "my-web"), uuid);
     await refused(["status", "my-web"], { status: 4, texts: ['"my-web"'] });
     assert.equal(await leftovers(pods), "");

@@ -208,6 +208,7 @@ test("authorization: the command line of a stranger reads through the bus, and a
       ["stop", "web"],
       ["rm", "--force", "web"],
       ["start", "db"],
+      ["restart", "web"],
       ["kill", "web"],
       ["run", "--detach", image],
       ["image", "rm", image],
