@@ -11,22 +11,14 @@ put() {
 }
 
 DESTDIR=$root meson install -C build/native --no-rebuild --only-changed --quiet
-ln -sfn ../../bin/gantry "$root/usr/lib/gantry/gantry-agent"
-ln -sfn ../../bin/gantry "$root/usr/lib/gantry/gantry-pod"
-ln -sfn ../../bin/gantry "$root/usr/lib/gantry/gantry-fetcher"
-ln -sfn ../../bin/gantry "$root/usr/lib/gantry/gantry-verifier"
-put build/bundle/cli.cjs usr/lib/gantry/cli.cjs
-put build/bundle/cli-code.cjs usr/lib/gantry/cli-code.cjs
-put build/bundle/cli-code.cache usr/lib/gantry/cli-code.cache
-put build/bundle/agent.cjs usr/lib/gantry/agent.cjs
-put build/bundle/agent-code.cjs usr/lib/gantry/agent-code.cjs
-put build/bundle/agent-code.cache usr/lib/gantry/agent-code.cache
-put build/bundle/fetcher.cjs usr/lib/gantry/fetcher.cjs
-put build/bundle/fetcher-code.cjs usr/lib/gantry/fetcher-code.cjs
-put build/bundle/fetcher-code.cache usr/lib/gantry/fetcher-code.cache
-put build/bundle/verifier.cjs usr/lib/gantry/verifier.cjs
-put build/bundle/verifier-code.cjs usr/lib/gantry/verifier-code.cjs
-put build/bundle/verifier-code.cache usr/lib/gantry/verifier-code.cache
+for name in agent pod fetcher verifier; do
+  ln -sfn ../../bin/gantry "$root/usr/lib/gantry/gantry-$name"
+done
+for process in cli agent fetcher verifier; do
+  for part in $process.cjs $process-code.cjs $process-code.cache; do
+    put "build/bundle/$part" "usr/lib/gantry/$part"
+  done
+done
 put build/bundle/journal_send.node usr/lib/gantry/journal_send.node
 for unit in units/*; do
   put "$unit" "usr/lib/systemd/system/$(basename "$unit")"
