@@ -12,7 +12,7 @@ export type Build = { readonly version: string; readonly directory: string };
 const NAME = "gantry";
 const SELF_CONTAINED = "build/native-self-contained";
 /** What is linked to libraries that a host may lack. */
-const LINKED = ["unpack/gantry-unpack", "pack/gantry-pack", "audit/gantry-audit"];
+const LINKED = ["unpack/gantry-unpack", "pack/gantry-pack", "audit/gantry-audit", "filter/gantry-filter"];
 /** os-release(5)'s ARCHITECTURE= by Node's word for it. */
 const ARCHITECTURES: Readonly<Record<string, string>> = { x64: "x86-64", arm64: "arm64" };
 

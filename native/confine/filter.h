@@ -2,19 +2,17 @@
 #pragma once
 
 #include <linux/filter.h>
-#include <stdbool.h>
 #include <stddef.h>
 
 #include "basic/failure.h"
 #include "plan/plan.h"
 
 typedef struct SeccompFilter {
-    const struct sock_filter *instructions; /* NULL: no filter */
+    struct sock_filter *instructions; /* NULL: no filter */
     unsigned short count;
-    bool owned; /* compiled for this launch, not built in */
 } SeccompFilter;
 
-/* Takes the built-in profile for the plan's capabilities, or compiles the plan's own. 228 SECCOMP. */
+/* Makes the default profile for the plan's capabilities, or has gantry-filter compile the plan's own. 228 SECCOMP. */
 int seccomp_filter_make(const LaunchPlan *plan, SeccompFilter *ret, Failure *failure);
 
 /* Needs no-new-privileges or CAP_SYS_ADMIN in the process's user namespace. */

@@ -1,38 +1,52 @@
-/* Build tool: prints the default profile as BPF for one architecture, so that a launch pays nothing for it.
+/* Build tool: prints the default profile by system call number, for one architecture and its 32-bit kin.
  * Usage: profile-generator x86_64|aarch64|… (libseccomp's names) */
-#include <linux/capability.h>
-#include <linux/filter.h>
+#include <inttypes.h>
+#include <seccomp.h>
 #include <stdio.h>
-#include <string.h>
-#include <sys/mman.h>
-#include <unistd.h>
+#include <stdlib.h>
 
 #include "confine/profile.h"
 
-static int filter_print(const char *name, scmp_filter_ctx filter) {
-    int fd = memfd_create(name, MFD_CLOEXEC);
-    if (fd < 0 || seccomp_export_bpf(filter, fd) < 0 || lseek(fd, 0, SEEK_SET) < 0)
-        return -1;
-    struct sock_filter instruction;
-    printf("static const struct sock_filter %s[] = {\n", name);
-    while (read(fd, &instruction, sizeof instruction) == (ssize_t)sizeof instruction)
-        printf("    { 0x%x, %u, %u, 0x%xu },\n", instruction.code, instruction.jt, instruction.jf, instruction.k);
-    printf("};\n");
-    close(fd);
-    return 0;
+enum { CALLS_MAX = 1024 };
+
+/* A name that this libseccomp does not know, or that the architecture does not have, stays ENOSYS. */
+static void call_add(ProfileCall *calls, size_t *count, uint32_t architecture, const ProfileRule *rule) {
+    int number = seccomp_syscall_resolve_name_arch(architecture, rule->name);
+    if (number < 0 || *count >= CALLS_MAX)
+        return;
+    calls[(*count)++] = (ProfileCall){ (uint32_t)number, rule->gates, rule->otherwise };
 }
 
-static int variant_print(const char *name, uint32_t architecture, uint64_t capabilities) {
-    scmp_filter_ctx filter;
-    const char *call;
-    int r = profile_build(architecture, capabilities, &filter, &call);
-    if (r < 0) {
-        fprintf(stderr, "profile-generator: %s: %s: %s\n", name, call ? call : "filter", strerror(-r));
-        return -1;
-    }
-    r = filter_print(name, filter);
-    seccomp_release(filter);
-    return r;
+static int call_compare(const void *left, const void *right) {
+    const ProfileCall *a = left, *b = right;
+    return (a->number > b->number) - (a->number < b->number);
+}
+
+static void calls_print(uint32_t architecture) {
+    ProfileCall calls[CALLS_MAX];
+    size_t count = 0;
+    for (const char *const *name = profile_allowed; *name; name++)
+        call_add(calls, &count, architecture, &(ProfileRule){ *name, 0, PROFILE_ALLOWED });
+    for (const ProfileRule *rule = profile_rules; rule->name; rule++)
+        call_add(calls, &count, architecture, rule);
+    qsort(calls, count, sizeof *calls, call_compare);
+    printf("static const ProfileCall calls_%" PRIx32 "[] = {\n", architecture);
+    for (size_t i = 0; i < count; i++)
+        printf("    { %" PRIu32 ", 0x%" PRIx64 ", %d },\n", calls[i].number, calls[i].gates, (int)calls[i].otherwise);
+    printf("};\n");
+}
+
+static void architecture_print(uint32_t architecture) {
+    /* libseccomp's tokens are the kernel's AUDIT_ARCH_. */
+    printf("    { 0x%" PRIx32 ", calls_%" PRIx32 ", sizeof calls_%" PRIx32 " / sizeof(ProfileCall) },\n", architecture,
+           architecture, architecture);
+}
+
+/* Not x32: Debian's kernels have it switched off. */
+static uint32_t kin_of(uint32_t architecture) {
+    return architecture == SCMP_ARCH_X86_64    ? SCMP_ARCH_X86
+           : architecture == SCMP_ARCH_AARCH64 ? SCMP_ARCH_ARM
+                                               : 0;
 }
 
 int main(int argc, char **argv) {
@@ -41,8 +55,15 @@ int main(int argc, char **argv) {
         fprintf(stderr, "usage: profile-generator ARCHITECTURE\n");
         return 2;
     }
+    uint32_t kin = kin_of(architecture);
     printf("/* The default profile for %s; made by profile-generator.c. */\n", argv[1]);
-    if (variant_print("profile_plain", architecture, 0) < 0)
-        return 1;
-    return variant_print("profile_chroot", architecture, UINT64_C(1) << CAP_SYS_CHROOT) < 0;
+    calls_print(architecture);
+    if (kin)
+        calls_print(kin);
+    printf("static const ProfileArchitecture profile_architectures[] = {\n");
+    architecture_print(architecture);
+    if (kin)
+        architecture_print(kin);
+    printf("};\n");
+    return 0;
 }

@@ -1,17 +1,14 @@
 #include "confine/profile.h"
 
-#include <errno.h>
 #include <linux/capability.h>
-#include <linux/sched.h>
-#include <stdbool.h>
 #include <stddef.h>
-#include <sys/socket.h>
 
 #define GATE(capability) (UINT64_C(1) << (capability))
+#define ADMIN GATE(CAP_SYS_ADMIN)
 
 /* Calls that every program may make. What is not here and not below does not exist for an app: ENOSYS lets a libc
  * fall back from a call that is newer than this list, where EPERM would make it give up. */
-static const char *const allowed_calls[] = {
+const char *const profile_allowed[] = {
     /* files */
     "access", "arm_fadvise64_64", "cachestat", "chdir", "chmod", "chown", "chown32", "close", "close_range",
     "copy_file_range", "creat", "dup", "dup2", "dup3", "faccessat", "faccessat2", "fadvise64", "fadvise64_64",
@@ -76,187 +73,80 @@ static const char *const allowed_calls[] = {
     /* self-confinement and randomness */
     "getrandom", "landlock_add_rule", "landlock_create_ruleset", "landlock_restrict_self", "lsm_get_self_attr",
     "lsm_list_modules", "seccomp",
+    NULL,
 };
 
-/* Calls that the kernel lets nobody use without a capability, or that one capability makes reasonable. Without any of
- * `gates` they say EPERM, as the kernel would. */
-typedef struct GatedCall {
-    const char *name;
-    uint64_t gates; /* 0: for nobody */
-} GatedCall;
-
-#define ADMIN GATE(CAP_SYS_ADMIN)
-static const GatedCall gated_calls[] = {
-    { "bpf", ADMIN | GATE(CAP_BPF) },
-    { "fanotify_init", ADMIN },
-    { "fsconfig", ADMIN },
-    { "fsmount", ADMIN },
-    { "fsopen", ADMIN },
-    { "fspick", ADMIN },
-    { "listmount", ADMIN },
-    { "lookup_dcookie", ADMIN },
-    { "mount", ADMIN },
-    { "mount_setattr", ADMIN },
-    { "move_mount", ADMIN },
-    { "open_tree", ADMIN },
-    { "open_tree_attr", ADMIN },
-    { "perf_event_open", ADMIN | GATE(CAP_PERFMON) },
-    { "pivot_root", ADMIN },
-    { "quotactl", ADMIN },
-    { "quotactl_fd", ADMIN },
-    { "setdomainname", ADMIN },
-    { "sethostname", ADMIN },
-    { "setns", ADMIN },
-    { "statmount", ADMIN },
-    { "umount", ADMIN },
-    { "umount2", ADMIN },
-    { "unshare", ADMIN },
-    { "open_by_handle_at", GATE(CAP_DAC_READ_SEARCH) },
-    { "chroot", GATE(CAP_SYS_CHROOT) },
-    { "delete_module", GATE(CAP_SYS_MODULE) },
-    { "finit_module", GATE(CAP_SYS_MODULE) },
-    { "init_module", GATE(CAP_SYS_MODULE) },
-    { "acct", GATE(CAP_SYS_PACCT) },
-    { "kcmp", GATE(CAP_SYS_PTRACE) },
-    { "pidfd_getfd", GATE(CAP_SYS_PTRACE) },
-    { "process_madvise", GATE(CAP_SYS_PTRACE) | GATE(CAP_SYS_NICE) },
-    { "ioperm", GATE(CAP_SYS_RAWIO) },
-    { "iopl", GATE(CAP_SYS_RAWIO) },
-    { "clock_settime", GATE(CAP_SYS_TIME) },
-    { "clock_settime64", GATE(CAP_SYS_TIME) },
-    { "settimeofday", GATE(CAP_SYS_TIME) },
-    { "stime", GATE(CAP_SYS_TIME) },
-    { "vhangup", GATE(CAP_SYS_TTY_CONFIG) },
-    { "get_mempolicy", GATE(CAP_SYS_NICE) },
-    { "mbind", GATE(CAP_SYS_NICE) },
-    { "migrate_pages", GATE(CAP_SYS_NICE) },
-    { "move_pages", GATE(CAP_SYS_NICE) },
-    { "set_mempolicy", GATE(CAP_SYS_NICE) },
-    { "set_mempolicy_home_node", GATE(CAP_SYS_NICE) },
-    { "syslog", GATE(CAP_SYSLOG) },
-    { "reboot", GATE(CAP_SYS_BOOT) },
+const ProfileRule profile_rules[] = {
+    /* Calls that the kernel lets nobody use without a capability, or that one capability makes reasonable: without it
+     * EPERM, as the kernel would say. */
+    { "bpf", ADMIN | GATE(CAP_BPF), PROFILE_REFUSED },
+    { "fanotify_init", ADMIN, PROFILE_REFUSED },
+    { "fsconfig", ADMIN, PROFILE_REFUSED },
+    { "fsmount", ADMIN, PROFILE_REFUSED },
+    { "fsopen", ADMIN, PROFILE_REFUSED },
+    { "fspick", ADMIN, PROFILE_REFUSED },
+    { "listmount", ADMIN, PROFILE_REFUSED },
+    { "lookup_dcookie", ADMIN, PROFILE_REFUSED },
+    { "mount", ADMIN, PROFILE_REFUSED },
+    { "mount_setattr", ADMIN, PROFILE_REFUSED },
+    { "move_mount", ADMIN, PROFILE_REFUSED },
+    { "open_tree", ADMIN, PROFILE_REFUSED },
+    { "open_tree_attr", ADMIN, PROFILE_REFUSED },
+    { "perf_event_open", ADMIN | GATE(CAP_PERFMON), PROFILE_REFUSED },
+    { "pivot_root", ADMIN, PROFILE_REFUSED },
+    { "quotactl", ADMIN, PROFILE_REFUSED },
+    { "quotactl_fd", ADMIN, PROFILE_REFUSED },
+    { "setdomainname", ADMIN, PROFILE_REFUSED },
+    { "sethostname", ADMIN, PROFILE_REFUSED },
+    { "setns", ADMIN, PROFILE_REFUSED },
+    { "statmount", ADMIN, PROFILE_REFUSED },
+    { "umount", ADMIN, PROFILE_REFUSED },
+    { "umount2", ADMIN, PROFILE_REFUSED },
+    { "unshare", ADMIN, PROFILE_REFUSED },
+    { "open_by_handle_at", GATE(CAP_DAC_READ_SEARCH), PROFILE_REFUSED },
+    { "chroot", GATE(CAP_SYS_CHROOT), PROFILE_REFUSED },
+    { "delete_module", GATE(CAP_SYS_MODULE), PROFILE_REFUSED },
+    { "finit_module", GATE(CAP_SYS_MODULE), PROFILE_REFUSED },
+    { "init_module", GATE(CAP_SYS_MODULE), PROFILE_REFUSED },
+    { "acct", GATE(CAP_SYS_PACCT), PROFILE_REFUSED },
+    { "kcmp", GATE(CAP_SYS_PTRACE), PROFILE_REFUSED },
+    { "pidfd_getfd", GATE(CAP_SYS_PTRACE), PROFILE_REFUSED },
+    { "process_madvise", GATE(CAP_SYS_PTRACE) | GATE(CAP_SYS_NICE), PROFILE_REFUSED },
+    { "ioperm", GATE(CAP_SYS_RAWIO), PROFILE_REFUSED },
+    { "iopl", GATE(CAP_SYS_RAWIO), PROFILE_REFUSED },
+    { "clock_settime", GATE(CAP_SYS_TIME), PROFILE_REFUSED },
+    { "clock_settime64", GATE(CAP_SYS_TIME), PROFILE_REFUSED },
+    { "settimeofday", GATE(CAP_SYS_TIME), PROFILE_REFUSED },
+    { "stime", GATE(CAP_SYS_TIME), PROFILE_REFUSED },
+    { "vhangup", GATE(CAP_SYS_TTY_CONFIG), PROFILE_REFUSED },
+    { "get_mempolicy", GATE(CAP_SYS_NICE), PROFILE_REFUSED },
+    { "mbind", GATE(CAP_SYS_NICE), PROFILE_REFUSED },
+    { "migrate_pages", GATE(CAP_SYS_NICE), PROFILE_REFUSED },
+    { "move_pages", GATE(CAP_SYS_NICE), PROFILE_REFUSED },
+    { "set_mempolicy", GATE(CAP_SYS_NICE), PROFILE_REFUSED },
+    { "set_mempolicy_home_node", GATE(CAP_SYS_NICE), PROFILE_REFUSED },
+    { "syslog", GATE(CAP_SYSLOG), PROFILE_REFUSED },
+    { "reboot", GATE(CAP_SYS_BOOT), PROFILE_REFUSED },
     /* Keys belong to no namespace; the rest act on the machine. */
-    { "add_key", 0 },
-    { "keyctl", 0 },
-    { "request_key", 0 },
-    { "kexec_file_load", 0 },
-    { "kexec_load", 0 },
-    { "swapoff", 0 },
-    { "swapon", 0 },
-    { "userfaultfd", 0 },
+    { "add_key", 0, PROFILE_REFUSED },
+    { "keyctl", 0, PROFILE_REFUSED },
+    { "request_key", 0, PROFILE_REFUSED },
+    { "kexec_file_load", 0, PROFILE_REFUSED },
+    { "kexec_load", 0, PROFILE_REFUSED },
+    { "swapoff", 0, PROFILE_REFUSED },
+    { "swapon", 0, PROFILE_REFUSED },
+    { "userfaultfd", 0, PROFILE_REFUSED },
+    /* clone3 passes its flags in memory that a filter cannot read: libc falls back on ENOSYS. */
+    { "clone", ADMIN, PROFILE_CLONE },
+    { "clone3", ADMIN, PROFILE_ABSENT },
+    { "personality", 0, PROFILE_PERSONALITY },
+    { "socket", 0, PROFILE_SOCKET },
+    /* The multiplexer of 32-bit x86 has its arguments in memory that a filter cannot read: through it any program could
+     * make the sockets that socket(2) is refused. 32-bit programs have calls of their own for each since Linux 4.3. */
+    { "socketcall", 0, PROFILE_NO_FAMILY },
+    { 0 },
 };
 
-#define COUNT(array) (sizeof(array) / sizeof *(array))
-
-/* CLONE_NEWTIME is no flag of clone(2): its bit belongs to the exit signal there. */
-enum {
-    CLONE_NAMESPACES =
-        CLONE_NEWNS | CLONE_NEWCGROUP | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWUSER | CLONE_NEWPID | CLONE_NEWNET
-};
-
-uint64_t profile_gates(uint64_t capabilities) {
-    uint64_t gates = 0;
-    for (size_t i = 0; i < COUNT(gated_calls); i++)
-        gates |= gated_calls[i].gates;
-    return gates & capabilities;
-}
-
-/* A name that this libseccomp does not know yet cannot be called through its filter either: it stays ENOSYS. */
-static int rule_add(scmp_filter_ctx filter, uint32_t action, const char *name, const struct scmp_arg_cmp *argument) {
-    int number = seccomp_syscall_resolve_name(name);
-    if (number == __NR_SCMP_ERROR)
-        return 0;
-    return seccomp_rule_add_array(filter, action, number, argument ? 1 : 0, argument);
-}
-
-static int calls_add(scmp_filter_ctx filter, uint64_t capabilities, const char **ret_name) {
-    int r = 0;
-    for (size_t i = 0; r >= 0 && i < COUNT(allowed_calls); i++)
-        r = rule_add(filter, SCMP_ACT_ALLOW, *ret_name = allowed_calls[i], NULL);
-    for (size_t i = 0; r >= 0 && i < COUNT(gated_calls); i++) {
-        bool open = gated_calls[i].gates & capabilities;
-        r = rule_add(filter, open ? SCMP_ACT_ALLOW : SCMP_ACT_ERRNO(EPERM), *ret_name = gated_calls[i].name, NULL);
-    }
-    return r;
-}
-
-static int clone_add(scmp_filter_ctx filter, uint64_t capabilities) {
-    if (capabilities & ADMIN) {
-        int r = rule_add(filter, SCMP_ACT_ALLOW, "clone3", NULL);
-        return r < 0 ? r : rule_add(filter, SCMP_ACT_ALLOW, "clone", NULL);
-    }
-    /* clone3 passes its flags in memory that a filter cannot read, so it is left out: libc falls back on ENOSYS. */
-    struct scmp_arg_cmp no_namespaces = SCMP_A0(SCMP_CMP_MASKED_EQ, CLONE_NAMESPACES, 0);
-    return rule_add(filter, SCMP_ACT_ALLOW, "clone", &no_namespaces);
-}
-
-static int personality_add(scmp_filter_ctx filter) {
-    /* PER_LINUX, PER_LINUX32, both with UNAME26, and the query; the others weaken memory protection. */
-    static const uint64_t harmless[] = { 0x0, 0x8, 0x20000, 0x20008, 0xffffffff };
-    for (size_t i = 0; i < COUNT(harmless); i++) {
-        struct scmp_arg_cmp equal = SCMP_A0(SCMP_CMP_EQ, harmless[i]);
-        int r = rule_add(filter, SCMP_ACT_ALLOW, "personality", &equal);
-        if (r < 0)
-            return r;
-    }
-    return 0;
-}
-
-static int socket_add(scmp_filter_ctx filter) {
-    /* From AF_ALG on families are not bound to the network namespace (vsock) or rarely used and large in the kernel. */
-    struct scmp_arg_cmp usual = SCMP_A0(SCMP_CMP_LT, AF_ALG), other = SCMP_A0(SCMP_CMP_GE, AF_ALG);
-    int r = rule_add(filter, SCMP_ACT_ALLOW, "socket", &usual);
-    return r < 0 ? r : rule_add(filter, SCMP_ACT_ERRNO(EAFNOSUPPORT), "socket", &other);
-}
-
-/* The multiplexer of 32-bit x86 has its arguments in memory that a filter cannot read: through it any program could
- * make the sockets that socket_add() refuses. 32-bit programs have calls of their own for each since Linux 4.3. Refused
- * as a whole and before the rules for socket(2): to each of them libseccomp adds one that allows the multiplexer's,
- * unless a rule without conditions is there. Not ENOSYS, the filter's default, which would be no rule at all. */
-static int socketcall_add(scmp_filter_ctx filter) {
-    return rule_add(filter, SCMP_ACT_ERRNO(EAFNOSUPPORT), "socketcall", NULL);
-}
-
-static int architectures_add(scmp_filter_ctx filter, uint32_t architecture) {
-    /* Not x32: Debian's kernels have it switched off, and its rules would be a third of what every start has loaded. */
-    const uint32_t kin[2] = { architecture, architecture == SCMP_ARCH_X86_64    ? SCMP_ARCH_X86
-                                            : architecture == SCMP_ARCH_AARCH64 ? SCMP_ARCH_ARM
-                                                                                : 0 };
-    if (architecture != seccomp_arch_native())
-        (void)seccomp_arch_remove(filter, seccomp_arch_native());
-    for (size_t i = 0; i < COUNT(kin) && kin[i]; i++) {
-        int r = seccomp_arch_add(filter, kin[i]);
-        if (r < 0 && r != -EEXIST)
-            return r;
-    }
-    return 0;
-}
-
-int profile_build(uint32_t architecture, uint64_t capabilities, scmp_filter_ctx *ret, const char **ret_name) {
-    *ret_name = NULL;
-    scmp_filter_ctx filter = seccomp_init(SCMP_ACT_ERRNO(ENOSYS));
-    if (!filter)
-        return -ENOMEM;
-    int r = architectures_add(filter, architecture);
-    if (r >= 0) /* a call of another architecture is one that is not there */
-        r = seccomp_attr_set(filter, SCMP_FLTATR_ACT_BADARCH, SCMP_ACT_ERRNO(ENOSYS));
-    /* A binary tree instead of a chain: some ten comparisons per call instead of hundreds. */
-    if (r >= 0)
-        r = seccomp_attr_set(filter, SCMP_FLTATR_CTL_OPTIMIZE, 2);
-    if (r >= 0)
-        r = socketcall_add(filter);
-    if (r >= 0)
-        r = calls_add(filter, capabilities, ret_name);
-    if (r >= 0)
-        r = clone_add(filter, capabilities);
-    if (r >= 0)
-        r = personality_add(filter);
-    if (r >= 0)
-        r = socket_add(filter);
-    if (r < 0) {
-        seccomp_release(filter);
-        return r;
-    }
-    *ret = filter;
-    return 0;
+ProfileVerdict profile_verdict(const ProfileCall *call, uint64_t capabilities) {
+    return call->gates & capabilities ? PROFILE_ALLOWED : call->otherwise;
 }

@@ -1,13 +1,41 @@
-/* The default system call profile: what an app may call, given its capabilities. One table, compiled at build time for
- * the usual capabilities (native/confine/profile-generator.c) and at launch for unusual ones. */
+/* The default system call profile: what an app may call, given its capabilities. A table by name, of which
+ * profile-generator.c makes one by number for each architecture when Gantry is built: a start resolves no names. */
 #pragma once
 
-#include <seccomp.h>
+#include <stddef.h>
 #include <stdint.h>
 
-/* Those of `capabilities` that open something in the profile. */
-uint64_t profile_gates(uint64_t capabilities);
+typedef enum ProfileVerdict {
+    PROFILE_ABSENT, /* ENOSYS */
+    PROFILE_ALLOWED,
+    PROFILE_REFUSED,     /* EPERM */
+    PROFILE_NO_FAMILY,   /* EAFNOSUPPORT */
+    PROFILE_CLONE,       /* allowed without the flags of namespaces */
+    PROFILE_PERSONALITY, /* allowed for the harmless ones */
+    PROFILE_SOCKET,      /* allowed for families that the network namespace governs */
+} ProfileVerdict;
 
-/* Builds the profile for the architecture (SCMP_ARCH_) and its 32-bit kin. Returns 0 or -errno, naming the call that
- * could not be added in *ret_name if it was one. */
-int profile_build(uint32_t architecture, uint64_t capabilities, scmp_filter_ctx *ret, const char **ret_name);
+typedef struct ProfileRule {
+    const char *name;
+    uint64_t gates; /* any of these capabilities allows it; 0: none does */
+    ProfileVerdict otherwise;
+} ProfileRule;
+
+/* Both end with a NULL name. */
+extern const char *const profile_allowed[];
+extern const ProfileRule profile_rules[];
+
+/* The same by number, for one architecture and in its order. */
+typedef struct ProfileCall {
+    uint32_t number;
+    uint64_t gates;
+    ProfileVerdict otherwise;
+} ProfileCall;
+
+typedef struct ProfileArchitecture {
+    uint32_t audit; /* AUDIT_ARCH_ of seccomp_data */
+    const ProfileCall *calls;
+    size_t count;
+} ProfileArchitecture;
+
+ProfileVerdict profile_verdict(const ProfileCall *call, uint64_t capabilities);

@@ -184,12 +184,21 @@ int launch_plan_parse(const char *text, size_t size, LaunchPlan **ret, char **re
 int launch_plan_load(const char *path, LaunchPlan **ret, char **ret_sentence) {
     void *plan;
     int r = plan_load(&launch_kind, path, &plan, ret_sentence);
-    if (r >= 0)
-        *ret = plan;
-    return r;
+    if (r < 0)
+        return r;
+    LaunchPlan *launch = plan;
+    launch->path = strdup(path);
+    if (!launch->path) {
+        (void)launch_plan_free(launch);
+        return -ENOMEM;
+    }
+    *ret = launch;
+    return 0;
 }
 
 LaunchPlan *launch_plan_free(LaunchPlan *plan) {
+    if (plan)
+        free(plan->path);
     plan_free(&launch_kind, plan);
     return NULL;
 }

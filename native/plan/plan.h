@@ -85,7 +85,7 @@ typedef struct ProcessPlan {
     int oom_score_adj;
 } ProcessPlan;
 
-/* libseccomp's words; native/confine turns them into its constants. */
+/* libseccomp's words; native/filter turns them into its constants. */
 typedef struct SeccompArgumentPlan {
     unsigned index;
     uint64_t value, value_two;
@@ -116,6 +116,7 @@ typedef struct UsernsPlan {
 } UsernsPlan;
 
 typedef struct LaunchPlan {
+    char *path; /* of the file, for who must read it once more; NULL if it came from memory */
     ProcessPlan process;
     bool root_readonly;
     MountPlan *mounts;

@@ -10,7 +10,7 @@ static const NumberDetail errno_range = { 0, 4095 }; /* the kernel cuts SECCOMP_
 static const NumberDetail index_range = { 0, 5 };
 static const NumberDetail value_range = { 0, INT64_MAX };
 
-/* The words themselves are libseccomp's; native/confine knows them. */
+/* The words themselves are libseccomp's; native/filter knows them. */
 static int read_token(Reader *reader, const KeyPath *path, const json_t *value, void *target, const void *detail) {
     const char *text;
     int r = read_text(reader, path, value, &text, NULL);

@@ -195,42 +195,6 @@ static int admin_body(void) {
     return 0;
 }
 
-static int custom_body(void) {
-    EXPECT(mkdir("/tmp", 0), 95);
-    EXPECT(dup3(0, 5, 0), EPERM);
-    EXPECT(dup3(0, 6, 0), EPERM);
-    EXPECT(dup3(0, 7, 1), EINVAL);
-    return 0;
-}
-
-static void check_custom(void) {
-    const char *mkdirs[] = { "mkdir", "mkdirat" }, *dups[] = { "dup3" }, *future[] = { "call_of_the_future" };
-    /* Two conditions on one argument: either may hold. */
-    SeccompArgumentPlan fives[] = { { 1, 5, 0, "SCMP_CMP_EQ" }, { 1, 6, 0, "SCMP_CMP_EQ" } };
-    SeccompRulePlan rules[] = {
-        { .names = { mkdirs, 2 }, .action = "SCMP_ACT_ERRNO", .has_error = true, .error = 95 },
-        { .names = { dups, 1 }, .action = "SCMP_ACT_ERRNO", .arguments = fives, .n_arguments = 2 },
-        { .names = { dups, 1 }, .action = "SCMP_ACT_ALLOW" }, /* what happens anyway */
-    };
-    SeccompPlan custom = { .default_action = "SCMP_ACT_ALLOW", .rules = rules, .n_rules = 3 };
-    LaunchPlan plan = { .seccomp = SECCOMP_PLAN_CUSTOM, .custom_seccomp = &custom };
-    check_filtered("custom", &plan, custom_body);
-
-    SeccompFilter filter;
-    Failure failure = { 0 };
-    rules[2] = (SeccompRulePlan){ .names = { future, 1 }, .action = "SCMP_ACT_KILL_PROCESS" };
-    CHECK(seccomp_filter_make(&plan, &filter, &failure) == -ENOSYS && failure.status == EXIT_STATUS_SECCOMP &&
-              strstr(failure.text, "call_of_the_future"),
-          "forbidding an unknown call: %s", failure.text);
-    rules[2].action = "SCMP_ACT_FROWN";
-    CHECK(seccomp_filter_make(&plan, &filter, &failure) == -EINVAL && strstr(failure.text, "SCMP_ACT_FROWN"), "%s",
-          failure.text);
-    custom = (SeccompPlan){ .default_action = "SCMP_ACT_ERRNO", .rules = rules, .n_rules = 3 };
-    rules[2].action = "SCMP_ACT_ALLOW";
-    CHECK(seccomp_filter_make(&plan, &filter, &failure) == 0, "allowing an unknown call: %s", failure.text);
-    seccomp_filter_done(&filter);
-}
-
 static void check_filters(void) {
     LaunchPlan plan = { .seccomp = SECCOMP_PLAN_DEFAULT };
     check_filtered("default without capabilities", &plan, no_chroot_body);
@@ -238,7 +202,6 @@ static void check_filters(void) {
     check_filtered("default with CAP_SYS_CHROOT", &plan, chroot_body);
     plan.process.capabilities.bounding = UINT64_C(1) << CAP_SYS_ADMIN;
     check_filtered("default with CAP_SYS_ADMIN", &plan, admin_body);
-    check_custom();
 }
 
 int main(void) {

@@ -1,4 +1,4 @@
-#include "confine/custom.h"
+#include "filter/custom.h"
 
 #include <ctype.h>
 #include <errno.h>
