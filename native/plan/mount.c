@@ -18,7 +18,8 @@ static const Word option_words[] = {
     { "nosuid", MOUNT_OPTION_NOSUID }, { "nodev", MOUNT_OPTION_NODEV },
     { "noexec", MOUNT_OPTION_NOEXEC }, { "bind", 0 },
     { "rbind", MOUNT_OPTION_RBIND },   { "rprivate", 0 },
-    { "idmap", MOUNT_OPTION_IDMAP },   { 0 },
+    { "idmap", MOUNT_OPTION_IDMAP },   { "copy", MOUNT_OPTION_COPY },
+    { 0 },
 };
 
 static int mode_parse(const char *text, uint32_t *ret) {
@@ -80,7 +81,7 @@ static const ObjectDetail mount_object = { mount_members };
 static unsigned options_of(MountType type) {
     const unsigned flags = MOUNT_OPTION_RO | MOUNT_OPTION_NOSUID | MOUNT_OPTION_NODEV | MOUNT_OPTION_NOEXEC;
     if (type == MOUNT_BIND)
-        return flags | MOUNT_OPTION_RBIND | MOUNT_OPTION_IDMAP;
+        return flags | MOUNT_OPTION_RBIND | MOUNT_OPTION_IDMAP | MOUNT_OPTION_COPY;
     if (type == MOUNT_TMPFS || type == MOUNT_DEV)
         return flags | MOUNT_OPTION_SIZE | MOUNT_OPTION_MODE;
     return type == MOUNT_DEVPTS ? flags | MOUNT_OPTION_MODE : flags;

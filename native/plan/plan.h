@@ -43,6 +43,7 @@ enum {
     MOUNT_OPTION_IDMAP = 1 << 5,
     MOUNT_OPTION_SIZE = 1 << 6, /* MountPlan.size was given */
     MOUNT_OPTION_MODE = 1 << 7, /* MountPlan.mode was given */
+    MOUNT_OPTION_COPY = 1 << 8, /* a missing source is made of what the layers have there */
 };
 
 typedef struct MountPlan {

@@ -7,6 +7,7 @@
 
 #include "basic/cleanup.h"
 #include "basic/path.h"
+#include "stage1/content.h"
 #include "stage1/mount.h"
 
 /* A detached copy of the source's mount. A symbolic link on the way is refused: whoever may write to the source's
@@ -46,7 +47,9 @@ static int attributes_set(const Launch *launch, const MountPlan *plan, int tree,
 int volume_mount(const Launch *launch, const MountPlan *plan, Failure *failure) {
     _cleanup_fd_ int tree = -1;
     bool directory = false;
-    int r = source_clone(plan, &directory, &tree, failure);
+    int r = plan->options & MOUNT_OPTION_COPY ? content_provide(launch, plan, failure) : 0;
+    if (r >= 0)
+        r = source_clone(plan, &directory, &tree, failure);
     if (r >= 0)
         r = attributes_set(launch, plan, tree, failure);
     return r < 0 ? r : mount_attach(launch, tree, plan->destination, directory, failure);

@@ -37,7 +37,8 @@ export const MEANINGS: Readonly<Record<string, string>> = {
   "apps[].app.eventHandlers": "Programs around the app's life. This version refuses a pod that has them.",
   "apps[].app.eventHandlers[].name": "When.",
   "apps[].app.eventHandlers[].exec": "What.",
-  "apps[].app.mountPoints": "Places where the app expects volumes.",
+  "apps[].app.mountPoints":
+    "Places where the app expects volumes. For one that neither `volumes` nor `mounts` names, the app gets a volume of its own, which lives as long as the pod: an empty one, or, for an image of Docker's or OCI's kind, one that begins as what the image has there.",
   "apps[].app.mountPoints[].name": "The name of the volume that is mounted there.",
   "apps[].app.mountPoints[].path": "Absolute path inside of the app.",
   "apps[].app.mountPoints[].readOnly": "Whether the app may not write to it.",

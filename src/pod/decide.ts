@@ -29,7 +29,7 @@ export function decidePod({ uuid, manifest, images, userns, paths, installed = f
   refuseUnsupported(manifest);
   const pod = manifest.name ?? uuid;
   const directory = podDirectory(paths, uuid);
-  const volumes = resolveVolumes(manifest, directory);
+  const volumes = resolveVolumes(manifest, { podDirectory: directory, images });
   const draft: PodDraft = {
     ...{ uuid, pod, manifest, userns, installed },
     units: installed ? installedUnits(pod) : podUnits(pod),

@@ -37,6 +37,8 @@ export type AppVolume = {
   readonly source: string;
   readonly readOnly: boolean;
   readonly recursive: boolean;
+  /** Whether stage1 makes it, of what the image has there. */
+  readonly copied: boolean;
 };
 
 /** Absolute paths the documents mention. */

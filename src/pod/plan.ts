@@ -121,7 +121,8 @@ function providedMounts(pod: PodDraft, app: AppDraft): Mount[] {
 }
 
 function volumeMount(pod: PodDraft, volume: AppVolume): Mount {
-  const options = [volume.recursive ? "rbind" : "bind", "nosuid", "nodev", ...idmapped(pod)];
+  const kind = [volume.recursive ? "rbind" : "bind", ...(volume.copied ? ["copy"] : [])];
+  const options = [...kind, "nosuid", "nodev", ...idmapped(pod)];
   return {
     destination: volume.path,
     type: "bind",

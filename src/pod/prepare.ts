@@ -27,7 +27,7 @@ import { podRecord } from "./record-of.ts";
 import type { Images } from "./reify.ts";
 import { makeTrustStamp, TRUST_STAMP, type TrustStamp } from "./trust-stamp.ts";
 import { unitSet } from "./units.ts";
-import type { EmptyVolume, PodVolumes } from "./volumes.ts";
+import type { PodVolumes } from "./volumes.ts";
 
 export type PreparedPod = {
   readonly uuid: string;
@@ -173,13 +173,14 @@ async function makeDirectories(directory: string, { draft, volumes }: Decision):
       if (owner !== 0) await chown(join(own, name), owner, owner);
     }
   }
-  await makeVolumes(directory, volumes.empty);
+  await makeVolumes(directory, volumes);
 }
 
-async function makeVolumes(directory: string, volumes: readonly EmptyVolume[]): Promise<void> {
-  if (volumes.length === 0) return;
+/** Those that begin as what an image has there are made by stage1, in the app's own control group. */
+async function makeVolumes(directory: string, { empty, implicit }: PodVolumes): Promise<void> {
+  if (empty.length === 0 && implicit.length === 0) return;
   await mkdir(join(directory, "volumes"), { mode: 0o700 });
-  for (const volume of volumes) {
+  for (const volume of empty) {
     const path = join(directory, volume.directory);
     await mkdir(path);
     await chown(path, volume.uid, volume.gid);
@@ -239,8 +240,8 @@ function warningsOf({ draft, volumes }: Decision): string[] {
   );
   return [
     ...volumes.implicit.map(
-      ({ app, path }) =>
-        `app ${quoted(app)}: no volume for mount point ${quoted(path)}, an empty one is made`,
+      ({ app, path, copied }) =>
+        `app ${quoted(app)}: no volume for mount point ${quoted(path)}, ${copied ? "one with the image's content" : "an empty one"} is made`,
     ),
     ...ignored.map(({ name, verdict, reason }) => `isolator ${quoted(name)} is ${verdict}: ${reason ?? ""}`),
   ];

@@ -4,6 +4,7 @@ import { GantryError } from "../base/errors.ts";
 import { quoted } from "../base/text.ts";
 import type { AppVolume } from "./draft.ts";
 import type { App, PodApp, PodManifest, Volume, VolumeMount } from "./manifest.ts";
+import type { Images } from "./reify.ts";
 
 /** An empty volume that has to be made; `directory` is relative to the pod's. */
 export type EmptyVolume = Extract<Volume, { kind: "empty" }> & { readonly directory: string };
@@ -13,30 +14,52 @@ export type PodVolumes = {
   readonly empty: readonly EmptyVolume[];
   /** Sources on the host that must exist. */
   readonly host: readonly { readonly name: string; readonly source: string }[];
-  /** Mount points for which an empty volume was made up. */
-  readonly implicit: readonly { readonly app: string; readonly path: string }[];
+  /** Mount points for which a volume was made up. */
+  readonly implicit: readonly ImplicitVolume[];
 };
+
+/** `copied`: stage1 makes it, of what the image has there, as Docker does; else it is an empty one. */
+export type ImplicitVolume = { readonly app: string; readonly path: string; readonly copied: boolean };
+
+export type Surroundings = { readonly podDirectory: string; readonly images: Images };
 
 type Found = {
   readonly path: string;
   readonly volume: Volume;
   readonly readOnly: boolean;
   readonly own: string;
+  /** Whether nobody named a volume for it. */
+  readonly implicit: boolean;
+  readonly copied: boolean;
 };
 
+const NAMED = { implicit: false, copied: false };
+
 /** Resolves every mount of every app. Throws BadVolume for a mount without its volume and for paths that collide. */
-export function resolveVolumes(manifest: PodManifest, podDirectory: string): PodVolumes {
+export function resolveVolumes(manifest: PodManifest, { podDirectory, images }: Surroundings): PodVolumes {
   const named = volumesByName(manifest);
   const used = new Map<string, Volume>();
-  const implicit: { app: string; path: string }[] = [];
+  const implicit: ImplicitVolume[] = [];
   const byApp = new Map<string, AppVolume[]>();
   for (const app of manifest.apps) {
-    const found = [...explicitMounts(app, named), ...mountPoints(app, named, implicit)];
+    const open = mountPoints(app, { named, copied: asksForContent(images, app) });
+    const found = [...explicitMounts(app, named), ...open];
     refuseCollision(app.name, found);
-    for (const { own, volume } of found) used.set(own, volume);
+    implicit.push(...open.filter((one) => one.implicit).map((one) => implicitOf(app.name, one)));
+    for (const one of found) if (!one.copied) used.set(one.own, one.volume);
     byApp.set(app.name, found.map((one) => appVolume(one, podDirectory)).sort(byDepth));
   }
   return { byApp, implicit, ...partition(used) };
+}
+
+/** A VOLUME of Docker's begins as what the image has there; to appc an empty volume is empty. */
+function asksForContent(images: Images, app: PodApp): boolean {
+  const image = images.get(app.image.id);
+  return image !== undefined && image.kind !== "appc";
+}
+
+function implicitOf(app: string, { path, copied }: Found): ImplicitVolume {
+  return { app, path, copied };
 }
 
 function volumesByName(manifest: PodManifest): Map<string, Volume> {
@@ -54,7 +77,8 @@ function explicitMounts(app: PodApp, named: ReadonlyMap<string, Volume>): Found[
     const volume = mount.appVolume ?? named.get(mount.volume);
     if (volume === undefined) throw dangling(app.name, mount);
     const own = mount.appVolume === undefined ? volume.name : `${app.name}.${volume.name}`;
-    return { path: clean(mount.path), volume, own, readOnly: readOnlyOf(volume, app.app, mount.path) };
+    const readOnly = readOnlyOf(volume, app.app, mount.path);
+    return { path: clean(mount.path), volume, own, readOnly, ...NAMED };
   });
 }
 
@@ -65,25 +89,25 @@ function dangling(app: string, mount: VolumeMount): GantryError {
   });
 }
 
-/** The image's mount points that no mount of the manifest covers: by volume name, else an empty volume of the app. */
-function mountPoints(
-  app: PodApp,
-  named: ReadonlyMap<string, Volume>,
-  implicit: { app: string; path: string }[],
-): Found[] {
+type Open = { readonly named: ReadonlyMap<string, Volume>; readonly copied: boolean };
+
+/** The image's mount points that no mount of the manifest covers: by volume name, else a volume of the app's own. */
+function mountPoints(app: PodApp, { named, copied }: Open): Found[] {
   const covered = new Set(app.mounts.map((mount) => clean(mount.path)));
   const open = (app.app?.mountPoints ?? []).filter((point) => !covered.has(clean(point.path)));
   return open.map((point) => {
     const path = clean(point.path);
     const volume = named.get(point.name);
     if (volume !== undefined)
-      return { path, volume, own: volume.name, readOnly: volume.readOnly ?? point.readOnly };
-    implicit.push({ app: app.name, path });
+      return { path, volume, own: volume.name, readOnly: volume.readOnly ?? point.readOnly, ...NAMED };
+    const own = `${app.name}.${point.name}`;
     return {
       path,
       volume: implicitVolume(point.name),
-      own: `${app.name}.${point.name}`,
+      own,
       readOnly: point.readOnly,
+      implicit: true,
+      copied,
     };
   });
 }
@@ -117,9 +141,9 @@ function clean(path: string): string {
   return `/${parts.join("/")}`;
 }
 
-function appVolume({ path, volume, own, readOnly }: Found, podDirectory: string): AppVolume {
+function appVolume({ path, volume, own, readOnly, copied }: Found, podDirectory: string): AppVolume {
   const source = volume.kind === "host" ? volume.source : emptyDirectory(podDirectory, own);
-  return { path, source, readOnly, recursive: volume.kind === "host" && volume.recursive };
+  return { path, source, readOnly, recursive: volume.kind === "host" && volume.recursive, copied };
 }
 
 function emptyDirectory(podDirectory: string, own: string): string {

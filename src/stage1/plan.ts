@@ -38,7 +38,7 @@ export const MOUNT_TYPES = ["proc", "sysfs", "tmpfs", "devpts", "mqueue", "cgrou
 
 const MountOption = z
   .string()
-  .regex(/^(ro|rw|nosuid|nodev|noexec|bind|rbind|rprivate|idmap|size=[0-9]+|mode=[0-7]{3,4})$/);
+  .regex(/^(ro|rw|nosuid|nodev|noexec|bind|rbind|rprivate|idmap|copy|size=[0-9]+|mode=[0-7]{3,4})$/);
 
 export const Mount = z.strictObject({
   destination: Path,

@@ -14,6 +14,7 @@
 #include "basic/cgroup.h"
 #include "basic/cleanup.h"
 #include "basic/failure.h"
+#include "basic/directory.h"
 #include "basic/io.h"
 #include "basic/notify.h"
 #include "basic/path.h"
@@ -119,6 +120,24 @@ static void check_reads(void) {
     waitpid(writer, NULL, 0);
 }
 
+static void check_removal(void) {
+    char directory[] = "/tmp/gantry-test-basic-XXXXXX", outside[64], link[64];
+    CHECK(mkdtemp(directory), "mkdtemp");
+    (void)snprintf(outside, sizeof outside, "%s/outside/kept", directory);
+    (void)snprintf(link, sizeof link, "%s/tree/a/link", directory);
+    CHECK(directory_make(outside) == 0, "%s", outside);
+    *strrchr(link, '/') = 0;
+    CHECK(directory_make(link) == 0, "%s", link);
+    link[strlen(link)] = '/';
+    CHECK(symlink("../../outside", link) == 0, "symlink");
+    _cleanup_fd_ int fd = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    DIR *followed = NULL;
+    CHECK(directory_open(fd, "tree/a/link", &followed) == -ENOTDIR && !followed, "a link was followed");
+    CHECK(entry_remove(fd, "tree") == 0 && entry_remove(fd, "tree") == 0, "a tree, and none");
+    CHECK(faccessat(fd, "tree", F_OK, 0) < 0 && access(outside, F_OK) == 0, "what a link leads to");
+    CHECK(entry_remove(AT_FDCWD, directory) == 0 && access(directory, F_OK) < 0, "all of it");
+}
+
 static void check_notify(void) {
     struct sockaddr_un address = { .sun_family = AF_UNIX, .sun_path = "\0gantry-test-notify" };
     char name[sizeof address.sun_path], buffer[256] = "";
@@ -165,6 +184,7 @@ int main(void) {
     check_paths();
     check_files();
     check_reads();
+    check_removal();
     check_notify();
     check_cgroups();
     CHECK(boot_id_read(boot) == 0 && strspn(boot, "0123456789abcdef") == 32, "boot id");

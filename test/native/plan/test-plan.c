@@ -81,10 +81,11 @@ static void check_values(const char *root) {
     CHECK(plan->process.n_rlimits == 1 && plan->process.rlimits[0].hard == 524288, "rlimits");
     CHECK(plan->process.no_new_privileges && plan->process.has_oom_score_adj, "flags");
     CHECK(plan->process.user.umask == 022, "umask");
-    CHECK(plan->n_mounts == 2 && plan->mounts[1].type == MOUNT_BIND, "mounts");
+    CHECK(plan->n_mounts == 3 && plan->mounts[1].type == MOUNT_BIND, "mounts");
     CHECK(plan->mounts[1].options ==
               (MOUNT_OPTION_RBIND | MOUNT_OPTION_NOSUID | MOUNT_OPTION_NODEV | MOUNT_OPTION_IDMAP),
           "options");
+    CHECK(plan->mounts[2].options & MOUNT_OPTION_COPY, "copy");
     CHECK(plan->has_user && plan->user_rules == USER_RULES_OCI && strcmp(plan->user, "www-data") == 0, "user");
 }
 

@@ -1,15 +1,23 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import type { ImageApp } from "../../../src/image/record.ts";
+import type { ImageApp, ImageRecord } from "../../../src/image/record.ts";
 import { manifestOfRequest } from "../../../src/pod/reify.ts";
 import type { PodRequestInput } from "../../../src/pod/request.ts";
 import { resolveVolumes } from "../../../src/pod/volumes.ts";
 import { imageRecord, podRequest } from "../../fixtures/pods.ts";
 import { refusal } from "../../fixtures/refusal.ts";
 
-function resolve(request: Partial<PodRequestInput>, image: Partial<ImageApp> = {}) {
-  const images = new Map([["front", imageRecord(image)]]);
-  return resolveVolumes(manifestOfRequest(podRequest(request), images), "/pods/u");
+function resolve(
+  request: Partial<PodRequestInput>,
+  image: Partial<ImageApp> = {},
+  kind: ImageRecord["kind"] = "oci",
+) {
+  const record = imageRecord(image, { kind });
+  const images = new Map([
+    ["front", record],
+    [record.id, record],
+  ]);
+  return resolveVolumes(manifestOfRequest(podRequest(request), images), { podDirectory: "/pods/u", images });
 }
 
 const HOST = { name: "data", kind: "host", source: "/srv" } as const;
@@ -22,8 +30,8 @@ test("host and empty volumes, outer targets first", () => {
   ];
   const { byApp, empty, host, implicit } = resolve({ volumes: [HOST, EMPTY], mounts });
   assert.deepEqual(byApp.get("front"), [
-    { path: "/data", source: "/srv", readOnly: false, recursive: true },
-    { path: "/data/inner", source: "/pods/u/volumes/tmp", readOnly: false, recursive: false },
+    { path: "/data", source: "/srv", readOnly: false, recursive: true, copied: false },
+    { path: "/data/inner", source: "/pods/u/volumes/tmp", readOnly: false, recursive: false, copied: false },
   ]);
   assert.deepEqual(host, [{ name: "data", source: "/srv" }]);
   assert.deepEqual(
@@ -44,17 +52,29 @@ test("read-only: the volume's word, else the mount point's", () => {
   assert.equal(resolve(own, { mountPoints: [point] }).byApp.get("front")?.[0]?.readOnly, true);
 });
 
-test("a mount point without a volume gets an empty one of the app's own", () => {
-  const mountPoints = [{ name: "db", path: "/var/db", readOnly: false }];
-  const apps = [{ image: "front" }, { image: "front", name: "b" }];
-  const { byApp, empty, implicit } = resolve({ apps }, { mountPoints });
-  assert.equal(byApp.get("front")?.[0]?.source, "/pods/u/volumes/front.db");
-  assert.equal(byApp.get("b")?.[0]?.source, "/pods/u/volumes/b.db");
-  assert.equal(empty.length, 2);
-  assert.deepEqual(implicit, [
-    { app: "front", path: "/var/db" },
-    { app: "b", path: "/var/db" },
-  ]);
+for (const kind of ["appc", "oci", "docker"] as const) {
+  test(`a mount point without a volume gets one of the app's own: ${kind}`, () => {
+    const mountPoints = [{ name: "db", path: "/var/db", readOnly: false }];
+    const apps = [{ image: "front" }, { image: "front", name: "b" }];
+    const copied = kind !== "appc";
+    const { byApp, empty, implicit } = resolve({ apps }, { mountPoints }, kind);
+    assert.equal(byApp.get("front")?.[0]?.copied, copied);
+    assert.equal(byApp.get("front")?.[0]?.source, "/pods/u/volumes/front.db");
+    assert.equal(byApp.get("b")?.[0]?.source, "/pods/u/volumes/b.db");
+    assert.equal(empty.length, copied ? 0 : 2, "stage1 makes those that are copied");
+    assert.deepEqual(implicit, [
+      { app: "front", path: "/var/db", copied },
+      { app: "b", path: "/var/db", copied },
+    ]);
+  });
+}
+
+test("what is named an empty volume is empty, whatever the image has there", () => {
+  const image = { mountPoints: [{ name: "tmp", path: "/data", readOnly: false }] };
+  const { byApp, empty, implicit } = resolve({ volumes: [EMPTY] }, image);
+  assert.equal(byApp.get("front")?.[0]?.copied, false);
+  assert.equal(empty.length, 1);
+  assert.deepEqual(implicit, []);
 });
 
 test("apps share a volume by its name", () => {
