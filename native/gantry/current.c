@@ -2,7 +2,6 @@
 
 #include <errno.h>
 #include <inttypes.h>
-#include <jansson.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -12,7 +11,7 @@
 #include "basic/cleanup.h"
 #include "basic/notify.h"
 #include "basic/text.h"
-#include "json.h"
+#include "json/json.h"
 #include "node.h"
 #include "plan/document.h"
 #include "pod.h"
@@ -58,14 +57,14 @@ static int pod_current(const char *name, char **ret_directory) {
 /* The definition's stamp is <inode>:<size>:<mtime in ns> (src/pod/definition.ts). */
 static bool pod_is_fresh(const char *name, const char *directory) {
     _cleanup_free_ char *file = NULL, *text = NULL, *path = NULL, *stamp = NULL, *sentence = NULL;
-    _cleanup_json_ json_t *document = NULL;
+    _cleanup_json_ Json *document = NULL;
     size_t size;
     if (text_format(&file, "%s/definition.json", directory) < 0 || document_read(file, &text, &size, &sentence) < 0)
         return false;
-    if (document_parse(text, size, &document, &sentence) < 0 || definition_stat(name, &path, &stamp) < 0)
+    if (json_parse(text, size, &document, NULL) < 0 || definition_stat(name, &path, &stamp) < 0)
         return false;
-    const char *known = json_string_value(json_object_get(document, "path"));
-    const char *then = json_string_value(json_object_get(document, "stamp"));
+    const char *known = json_text(json_member(document, "path"));
+    const char *then = json_text(json_member(document, "stamp"));
     return known && then && strcmp(known, path) == 0 && strcmp(then, stamp) == 0 && trust_stamp_holds(directory);
 }
 

@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,7 +13,7 @@
 #include "basic/io.h"
 #include "basic/text.h"
 #include "foreground.h"
-#include "json.h"
+#include "json/json.h"
 #include "report.h"
 
 /* An earlier run's units leave within PID 1's next turns, or when what refers to them has ended. */
@@ -104,14 +105,14 @@ static int started_write(const Launch *launch) {
 }
 
 static int started_write_one(const PodLaunch *pod, const char *boot, bool durable) {
-    /* By the library: a unit's name may hold backslashes. */
-    _cleanup_json_ json_t *fact = json_pack("{s:i, s:I, s:s, s:s}", "version", 1, "time", (json_int_t)realtime_usec(),
-                                            "boot", boot, "unit", pod->set.pod_unit);
-    _cleanup_free_ char *text = fact ? json_dumps(fact, JSON_COMPACT) : NULL;
+    _cleanup_free_ char *text = NULL, *unit = NULL;
+    int r = json_quote(pod->set.pod_unit, &unit); /* a unit's name may hold backslashes */
+    if (r >= 0)
+        r = text_format(&text, "{\"version\":1,\"time\":%" PRIu64 ",\"boot\":\"%s\",\"unit\":%s}", realtime_usec(), boot, unit);
+    if (r < 0)
+        return r;
     _cleanup_fd_ int fd = open(pod->pod->directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (fd < 0)
-        return -errno;
-    return text ? file_replace(fd, "started", text, 0600, durable) : -ENOMEM;
+    return fd < 0 ? -errno : file_replace(fd, "started", text, 0600, durable);
 }
 
 static int bus_prepare(Launch *launch) {

@@ -4,6 +4,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "json/json.h"
+
 /* Bytes of one order; some ten thousand pods. */
 #define LAUNCH_ORDER_MAX (2U << 20)
 
@@ -19,7 +21,7 @@ typedef struct LaunchOrder {
     bool foreground;
     bool terminal;
     bool stdin_wanted;
-    void *document; /* owns the strings */
+    Json *document; /* owns the strings */
 } LaunchOrder;
 
 /* Parses one line. -EBADMSG if it is no launch order. Free with launch_order_done(). */

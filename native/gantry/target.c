@@ -2,7 +2,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <jansson.h>
 #include <linux/magic.h>
 #include <poll.h>
 #include <stdbool.h>
@@ -17,7 +16,7 @@
 #include "basic/cleanup.h"
 #include "basic/io.h"
 #include "basic/text.h"
-#include "json.h"
+#include "json/json.h"
 #include "limits.h"
 
 #define CGROUP_FILE_MAX 65536
@@ -69,20 +68,27 @@ void target_done(Target *target) {
 static int started_read(const LaunchPlan *plan, pid_t *ret_pid) {
     char boot[33];
     _cleanup_free_ char *path = NULL, *text = NULL;
+    _cleanup_json_ Json *fact = NULL;
     const char *started_boot;
-    int pid, r = boot_id_read(boot);
+    int64_t pid;
+    size_t size;
+    const JsonField fields[] = { { "boot", JSON_TEXT, &started_boot, false }, { "pid", JSON_INTEGER, &pid, false }, { 0 } };
+    int r = boot_id_read(boot);
     if (r >= 0)
         r = text_format(&path, "%s/started", plan->status);
     if (r >= 0)
-        r = file_read(AT_FDCWD, path, STARTED_MAX, &text, NULL);
+        r = file_read(AT_FDCWD, path, STARTED_MAX, &text, &size);
+    if (r >= 0)
+        r = json_parse(text, size, &fact, NULL);
+    if (r >= 0)
+        r = json_read(fact, fields);
     if (r < 0)
         return r;
-    _cleanup_json_ json_t *fact = json_loads(text, JSON_REJECT_DUPLICATES, NULL);
-    if (!fact || json_unpack(fact, "{s:s, s:i}", "boot", &started_boot, "pid", &pid) < 0 || pid <= 1)
+    if (pid <= 1 || pid > INT32_MAX)
         return -EBADMSG;
     if (strcmp(boot, started_boot) != 0)
         return -ESRCH;
-    *ret_pid = pid;
+    *ret_pid = (pid_t)pid;
     return 0;
 }
 

@@ -4,6 +4,8 @@
 #include <stddef.h>
 #include <systemd/sd-bus.h>
 
+#include "json/json.h"
+
 typedef struct UnitSetApp {
     const char *name;
     const char *unit;
@@ -17,9 +19,9 @@ typedef struct UnitSet {
     const char *socket;
     UnitSetApp *apps;
     size_t n_apps;
-    void *document;   /* owns the strings; the two below are in it */
-    void *properties; /* of the pod's unit */
-    void *aux;
+    Json *document;         /* owns the strings; the two below are in it */
+    const Json *properties; /* of the pod's unit */
+    const Json *aux;
 } UnitSet;
 
 /* Reads `<directory>/units.json`. On failure *ret_sentence (caller frees) names the file and what is wrong. */

@@ -55,14 +55,14 @@ static int capability_number(const char *name) {
     return -1;
 }
 
-int read_capabilities(Reader *reader, const KeyPath *path, const json_t *value, void *target, const void *detail) {
-    if (!json_is_array(value))
+int read_capabilities(Reader *reader, const KeyPath *path, const Json *value, void *target, const void *detail) {
+    if (!json_is(value, JSON_ARRAY))
         return reader_fail(reader, path, "expected an array");
     uint64_t mask = 0;
-    for (size_t i = 0; i < json_array_size(value); i++) {
+    for (size_t i = 0; i < json_count(value); i++) {
         const KeyPath here = { .parent = path, .index = i };
         const char *name;
-        int r = read_text(reader, &here, json_array_get(value, i), &name, detail);
+        int r = read_text(reader, &here, json_element(value, i), &name, detail);
         if (r < 0)
             return r;
         int number = capability_number(name);

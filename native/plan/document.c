@@ -36,19 +36,6 @@ int document_read(const char *path, char **ret_text, size_t *ret_size, char **re
     return r;
 }
 
-int document_parse(const char *text, size_t size, json_t **ret, char **ret_sentence) {
-    json_error_t error;
-    json_t *document = json_loadb(text, size, JSON_REJECT_DUPLICATES, &error);
-    if (!document) {
-        char clean[sizeof error.text * 4];
-        text_printable(error.text, clean, sizeof clean);
-        (void)text_format(ret_sentence, "line %d: %s", error.line, clean);
-        return -EBADMSG;
-    }
-    *ret = document;
-    return 0;
-}
-
 void sentence_prefix(const char *path, char **sentence) {
     char *longer = NULL;
     if (*sentence && text_format(&longer, "%s: %s", path, *sentence) == 0) {

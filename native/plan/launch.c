@@ -34,7 +34,7 @@ typedef struct LaunchDocument {
 #define AT(member) offsetof(LaunchDocument, plan.member)
 static const ArrayDetail mount_list = { AT(n_mounts) - AT(mounts), sizeof(MountPlan), 4096, read_mount, NULL };
 
-static int read_oci_version(Reader *reader, const KeyPath *path, const json_t *value, void *target,
+static int read_oci_version(Reader *reader, const KeyPath *path, const Json *value, void *target,
                             const void *detail) {
     int r = read_text(reader, path, value, target, detail);
     if (r >= 0 && !text_starts_with(*(const char **)target, "1."))
@@ -42,14 +42,14 @@ static int read_oci_version(Reader *reader, const KeyPath *path, const json_t *v
     return r;
 }
 
-static int read_root_path(Reader *reader, const KeyPath *path, const json_t *value, void *target, const void *detail) {
+static int read_root_path(Reader *reader, const KeyPath *path, const Json *value, void *target, const void *detail) {
     int r = read_text(reader, path, value, target, detail);
     if (r >= 0 && strcmp(*(const char **)target, "rootfs") != 0)
         return reader_fail(reader, path, "expected \"rootfs\": stage1 assembles the root itself");
     return r;
 }
 
-static int read_unit(Reader *reader, const KeyPath *path, const json_t *value, void *target, const void *detail) {
+static int read_unit(Reader *reader, const KeyPath *path, const Json *value, void *target, const void *detail) {
     int r = read_name(reader, path, value, target, detail);
     if (r >= 0 && !text_ends_with(*(const char **)target, ".service"))
         return reader_fail(reader, path, "expected a service unit");

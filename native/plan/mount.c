@@ -33,7 +33,7 @@ static int mode_parse(const char *text, uint32_t *ret) {
     return 0;
 }
 
-static int read_option(Reader *reader, const KeyPath *path, const json_t *value, MountPlan *mount) {
+static int read_option(Reader *reader, const KeyPath *path, const Json *value, MountPlan *mount) {
     const char *text;
     int r = read_text(reader, path, value, &text, NULL);
     if (r < 0)
@@ -54,14 +54,14 @@ static int read_option(Reader *reader, const KeyPath *path, const json_t *value,
     return r;
 }
 
-static int read_options(Reader *reader, const KeyPath *path, const json_t *value, void *target, const void *detail) {
+static int read_options(Reader *reader, const KeyPath *path, const Json *value, void *target, const void *detail) {
     (void)detail;
     MountPlan *mount = (MountPlan *)((char *)target - offsetof(MountPlan, options));
-    if (!json_is_array(value))
+    if (!json_is(value, JSON_ARRAY))
         return reader_fail(reader, path, "expected an array");
-    for (size_t i = 0; i < json_array_size(value); i++) {
+    for (size_t i = 0; i < json_count(value); i++) {
         const KeyPath here = { .parent = path, .index = i };
-        int r = read_option(reader, &here, json_array_get(value, i), mount);
+        int r = read_option(reader, &here, json_element(value, i), mount);
         if (r < 0)
             return r;
     }
@@ -87,7 +87,7 @@ static unsigned options_of(MountType type) {
     return type == MOUNT_DEVPTS ? flags | MOUNT_OPTION_MODE : flags;
 }
 
-int read_mount(Reader *reader, const KeyPath *path, const json_t *value, void *target, const void *detail) {
+int read_mount(Reader *reader, const KeyPath *path, const Json *value, void *target, const void *detail) {
     (void)detail;
     MountPlan *mount = target;
     int r = read_object(reader, path, value, mount, &mount_object);

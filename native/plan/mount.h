@@ -4,4 +4,4 @@
 #include "plan/reader.h"
 
 /* A MountPlan. */
-int read_mount(Reader *reader, const KeyPath *path, const json_t *value, void *target, const void *detail);
+int read_mount(Reader *reader, const KeyPath *path, const Json *value, void *target, const void *detail);

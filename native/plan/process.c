@@ -37,7 +37,7 @@ static const Member capability_members[] = {
 static const ObjectDetail capability_object = { capability_members };
 
 /* Sets that the kernel would refuse or silently cut (capabilities(7)) are refused here, where the key is known. */
-static int read_capability_sets(Reader *reader, const KeyPath *path, const json_t *value, void *target,
+static int read_capability_sets(Reader *reader, const KeyPath *path, const Json *value, void *target,
                                 const void *detail) {
     CapabilityPlan *sets = target;
     int r = read_object(reader, path, value, sets, detail);
@@ -85,7 +85,7 @@ static const Member rlimit_members[] = {
 };
 static const ObjectDetail rlimit_object = { rlimit_members };
 
-static int read_rlimit(Reader *reader, const KeyPath *path, const json_t *value, void *target, const void *detail) {
+static int read_rlimit(Reader *reader, const KeyPath *path, const Json *value, void *target, const void *detail) {
     RlimitPlan *rlimit = target;
     int r = read_object(reader, path, value, rlimit, detail);
     if (r < 0)
@@ -102,7 +102,7 @@ static const ArrayDetail rlimit_list = {
     &rlimit_object,
 };
 
-static int read_environment_entry(Reader *reader, const KeyPath *path, const json_t *value, void *target,
+static int read_environment_entry(Reader *reader, const KeyPath *path, const Json *value, void *target,
                                   const void *detail) {
     const char *text;
     int r = read_text(reader, path, value, &text, detail);
@@ -133,7 +133,7 @@ static const Member process_members[] = {
 };
 static const ObjectDetail process_object = { process_members };
 
-int read_process(Reader *reader, const KeyPath *path, const json_t *value, void *target, const void *detail) {
+int read_process(Reader *reader, const KeyPath *path, const Json *value, void *target, const void *detail) {
     (void)detail;
     ProcessPlan *process = target;
     int r = read_object(reader, path, value, process, &process_object);

@@ -4,4 +4,4 @@
 #include "plan/reader.h"
 
 /* A ProcessPlan. */
-int read_process(Reader *reader, const KeyPath *path, const json_t *value, void *target, const void *detail);
+int read_process(Reader *reader, const KeyPath *path, const Json *value, void *target, const void *detail);

@@ -15,16 +15,16 @@ typedef struct Block {
 } Block;
 
 struct PlanMemory {
-    json_t *document;
+    Json *document;
     Block *blocks;
 };
 
-PlanMemory *plan_memory_new(json_t *document) {
+PlanMemory *plan_memory_new(Json *document) {
     PlanMemory *memory = calloc(1, sizeof *memory);
     if (memory)
         memory->document = document;
     else
-        json_decref(document);
+        json_free(document);
     return memory;
 }
 
@@ -36,7 +36,7 @@ PlanMemory *plan_memory_free(PlanMemory *memory) {
         memory->blocks = block->next;
         free(block);
     }
-    json_decref(memory->document);
+    json_free(memory->document);
     free(memory);
     return NULL;
 }
@@ -86,24 +86,22 @@ static const Member *member_find(const Member *members, const char *name) {
     return NULL;
 }
 
-static int members_required(Reader *reader, const KeyPath *path, const json_t *value, const Member *members) {
+static int members_required(Reader *reader, const KeyPath *path, const Json *value, const Member *members) {
     for (; members->name; members++) {
         const KeyPath here = { .parent = path, .key = members->name };
-        if (members->required && !json_object_get(value, members->name))
+        if (members->required && !json_member(value, members->name))
             return reader_fail(reader, &here, "missing");
     }
     return 0;
 }
 
-int read_object(Reader *reader, const KeyPath *path, const json_t *value, void *target, const void *detail) {
+int read_object(Reader *reader, const KeyPath *path, const Json *value, void *target, const void *detail) {
     const Member *members = ((const ObjectDetail *)detail)->members;
-    if (!json_is_object(value))
+    if (!json_is(value, JSON_OBJECT))
         return reader_fail(reader, path, "expected an object");
-    /* jansson has no iterator over a const object; iterating changes nothing. */
-    json_t *object = (json_t *)(uintptr_t)value;
-    const char *key;
-    json_t *item;
-    json_object_foreach(object, key, item) {
+    for (size_t i = 0; i < json_count(value); i++) {
+        const char *key;
+        const Json *item = json_member_at(value, i, &key);
         const KeyPath here = { .parent = path, .key = key };
         const Member *member = member_find(members, key);
         if (!member)
@@ -117,11 +115,11 @@ int read_object(Reader *reader, const KeyPath *path, const json_t *value, void *
     return members_required(reader, path, value, members);
 }
 
-int read_array(Reader *reader, const KeyPath *path, const json_t *value, void *target, const void *detail) {
+int read_array(Reader *reader, const KeyPath *path, const Json *value, void *target, const void *detail) {
     const ArrayDetail *array = detail;
-    if (!json_is_array(value))
+    if (!json_is(value, JSON_ARRAY))
         return reader_fail(reader, path, "expected an array");
-    size_t count = json_array_size(value);
+    size_t count = json_count(value);
     if (count > array->max)
         return reader_fail(reader, path, "more than %zu entries", array->max);
     char *items = reader_allocate(reader, count ? count : 1, array->element_size);
@@ -129,7 +127,7 @@ int read_array(Reader *reader, const KeyPath *path, const json_t *value, void *t
         return -ENOMEM;
     for (size_t i = 0; i < count; i++) {
         const KeyPath here = { .parent = path, .index = i };
-        int r = array->read(reader, &here, json_array_get(value, i), items + i * array->element_size, array->detail);
+        int r = array->read(reader, &here, json_element(value, i), items + i * array->element_size, array->detail);
         if (r < 0)
             return r;
     }
@@ -138,15 +136,16 @@ int read_array(Reader *reader, const KeyPath *path, const json_t *value, void *t
     return 0;
 }
 
-int read_text(Reader *reader, const KeyPath *path, const json_t *value, void *target, const void *detail) {
+int read_text(Reader *reader, const KeyPath *path, const Json *value, void *target, const void *detail) {
     (void)detail;
-    if (!json_is_string(value))
+    const char *text = json_text(value);
+    if (!text)
         return reader_fail(reader, path, "expected text");
-    *(const char **)target = json_string_value(value);
+    *(const char **)target = text;
     return 0;
 }
 
-int read_path(Reader *reader, const KeyPath *path, const json_t *value, void *target, const void *detail) {
+int read_path(Reader *reader, const KeyPath *path, const Json *value, void *target, const void *detail) {
     const char *text;
     int r = read_text(reader, path, value, &text, detail);
     if (r < 0)
@@ -157,7 +156,7 @@ int read_path(Reader *reader, const KeyPath *path, const json_t *value, void *ta
     return 0;
 }
 
-int read_name(Reader *reader, const KeyPath *path, const json_t *value, void *target, const void *detail) {
+int read_name(Reader *reader, const KeyPath *path, const Json *value, void *target, const void *detail) {
     const char *text;
     int r = read_text(reader, path, value, &text, detail);
     if (r < 0)
@@ -173,7 +172,7 @@ int read_name(Reader *reader, const KeyPath *path, const json_t *value, void *ta
     return 0;
 }
 
-int read_uuid(Reader *reader, const KeyPath *path, const json_t *value, void *target, const void *detail) {
+int read_uuid(Reader *reader, const KeyPath *path, const Json *value, void *target, const void *detail) {
     const char *text;
     int r = read_text(reader, path, value, &text, detail);
     if (r < 0)
@@ -184,25 +183,22 @@ int read_uuid(Reader *reader, const KeyPath *path, const json_t *value, void *ta
     return 0;
 }
 
-int read_bool(Reader *reader, const KeyPath *path, const json_t *value, void *target, const void *detail) {
+int read_bool(Reader *reader, const KeyPath *path, const Json *value, void *target, const void *detail) {
     (void)detail;
-    if (!json_is_boolean(value))
-        return reader_fail(reader, path, "expected true or false");
-    *(bool *)target = json_is_true(value);
-    return 0;
+    return json_bool(value, target) < 0 ? reader_fail(reader, path, "expected true or false") : 0;
 }
 
-static int number_read(Reader *reader, const KeyPath *path, const json_t *value, const NumberDetail *range,
+static int number_read(Reader *reader, const KeyPath *path, const Json *value, const NumberDetail *range,
                        int64_t *ret) {
-    int64_t number = json_is_integer(value) ? (int64_t)json_integer_value(value) : 0;
-    if (!json_is_integer(value) || number < range->min || number > range->max)
+    int64_t number;
+    if (json_integer(value, &number) < 0 || number < range->min || number > range->max)
         return reader_fail(reader, path, "expected a whole number from %lld to %lld", (long long)range->min,
                            (long long)range->max);
     *ret = number;
     return 0;
 }
 
-int read_u32(Reader *reader, const KeyPath *path, const json_t *value, void *target, const void *detail) {
+int read_u32(Reader *reader, const KeyPath *path, const Json *value, void *target, const void *detail) {
     int64_t number;
     int r = number_read(reader, path, value, detail, &number);
     if (r >= 0)
@@ -210,7 +206,7 @@ int read_u32(Reader *reader, const KeyPath *path, const json_t *value, void *tar
     return r;
 }
 
-int read_int(Reader *reader, const KeyPath *path, const json_t *value, void *target, const void *detail) {
+int read_int(Reader *reader, const KeyPath *path, const Json *value, void *target, const void *detail) {
     int64_t number;
     int r = number_read(reader, path, value, detail, &number);
     if (r >= 0)
@@ -218,7 +214,7 @@ int read_int(Reader *reader, const KeyPath *path, const json_t *value, void *tar
     return r;
 }
 
-int read_u64(Reader *reader, const KeyPath *path, const json_t *value, void *target, const void *detail) {
+int read_u64(Reader *reader, const KeyPath *path, const Json *value, void *target, const void *detail) {
     int64_t number;
     int r = number_read(reader, path, value, detail, &number);
     if (r >= 0)
@@ -226,7 +222,7 @@ int read_u64(Reader *reader, const KeyPath *path, const json_t *value, void *tar
     return r;
 }
 
-int read_word(Reader *reader, const KeyPath *path, const json_t *value, void *target, const void *detail) {
+int read_word(Reader *reader, const KeyPath *path, const Json *value, void *target, const void *detail) {
     const char *text;
     int r = read_text(reader, path, value, &text, NULL);
     if (r < 0)

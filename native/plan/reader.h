@@ -2,14 +2,15 @@
  * The key path is kept on the C stack, so that the one failure sentence can name it. */
 #pragma once
 
-#include <jansson.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
+#include "json/json.h"
+
 /* What a plan owns: the parsed document, whose strings the plan borrows, and the arrays made beside it. */
 typedef struct PlanMemory PlanMemory;
-PlanMemory *plan_memory_new(json_t *document); /* takes the document, also on failure (NULL) */
+PlanMemory *plan_memory_new(Json *document); /* takes the document, also on failure (NULL) */
 PlanMemory *plan_memory_free(PlanMemory *memory);
 
 typedef struct KeyPath {
@@ -24,7 +25,7 @@ typedef struct Reader {
 } Reader;
 
 /* Writes what `value` means to `target`; `detail` is the table row's. Returns 0 or -errno after reader_fail(). */
-typedef int (*ValueReader)(Reader *reader, const KeyPath *path, const json_t *value, void *target, const void *detail);
+typedef int (*ValueReader)(Reader *reader, const KeyPath *path, const Json *value, void *target, const void *detail);
 
 typedef struct Member {
     const char *name;
@@ -62,15 +63,15 @@ void *reader_allocate(Reader *reader, size_t count, size_t size);
 /* "<key path>: <sentence>"; returns -EBADMSG. */
 int reader_fail(Reader *reader, const KeyPath *path, const char *sentence, ...) __attribute__((format(printf, 3, 4)));
 
-int read_object(Reader *reader, const KeyPath *path, const json_t *value, void *target, const void *detail);
-int read_array(Reader *reader, const KeyPath *path, const json_t *value, void *target, const void *detail);
-int read_text(Reader *reader, const KeyPath *path, const json_t *value, void *target, const void *detail);
-int read_path(Reader *reader, const KeyPath *path, const json_t *value, void *target, const void *detail);
-int read_name(Reader *reader, const KeyPath *path, const json_t *value, void *target, const void *detail);
-int read_uuid(Reader *reader, const KeyPath *path, const json_t *value, void *target, const void *detail);
-int read_bool(Reader *reader, const KeyPath *path, const json_t *value, void *target, const void *detail);
-int read_u32(Reader *reader, const KeyPath *path, const json_t *value, void *target, const void *detail);
-int read_int(Reader *reader, const KeyPath *path, const json_t *value, void *target, const void *detail);
-int read_u64(Reader *reader, const KeyPath *path, const json_t *value, void *target, const void *detail);
+int read_object(Reader *reader, const KeyPath *path, const Json *value, void *target, const void *detail);
+int read_array(Reader *reader, const KeyPath *path, const Json *value, void *target, const void *detail);
+int read_text(Reader *reader, const KeyPath *path, const Json *value, void *target, const void *detail);
+int read_path(Reader *reader, const KeyPath *path, const Json *value, void *target, const void *detail);
+int read_name(Reader *reader, const KeyPath *path, const Json *value, void *target, const void *detail);
+int read_uuid(Reader *reader, const KeyPath *path, const Json *value, void *target, const void *detail);
+int read_bool(Reader *reader, const KeyPath *path, const Json *value, void *target, const void *detail);
+int read_u32(Reader *reader, const KeyPath *path, const Json *value, void *target, const void *detail);
+int read_int(Reader *reader, const KeyPath *path, const Json *value, void *target, const void *detail);
+int read_u64(Reader *reader, const KeyPath *path, const Json *value, void *target, const void *detail);
 /* An int from a list of words. */
-int read_word(Reader *reader, const KeyPath *path, const json_t *value, void *target, const void *detail);
+int read_word(Reader *reader, const KeyPath *path, const Json *value, void *target, const void *detail);

@@ -11,8 +11,8 @@ static PlanMemory **memory_of(const PlanKind *kind, void *plan) {
 }
 
 int plan_parse(const PlanKind *kind, const char *text, size_t size, void **ret, char **ret_sentence) {
-    json_t *json = NULL;
-    int r = document_parse(text, size, &json, ret_sentence);
+    Json *json = NULL;
+    int r = json_parse(text, size, &json, ret_sentence);
     if (r < 0)
         return r;
     void *plan = calloc(1, kind->size);

@@ -11,7 +11,7 @@ static const NumberDetail index_range = { 0, 5 };
 static const NumberDetail value_range = { 0, INT64_MAX };
 
 /* The words themselves are libseccomp's; native/filter knows them. */
-static int read_token(Reader *reader, const KeyPath *path, const json_t *value, void *target, const void *detail) {
+static int read_token(Reader *reader, const KeyPath *path, const Json *value, void *target, const void *detail) {
     const char *text;
     int r = read_text(reader, path, value, &text, NULL);
     if (r < 0)
@@ -67,7 +67,7 @@ static const Member seccomp_members[] = {
 };
 static const ObjectDetail seccomp_object = { seccomp_members };
 
-int read_seccomp(Reader *reader, const KeyPath *path, const json_t *value, void *target, const void *detail) {
+int read_seccomp(Reader *reader, const KeyPath *path, const Json *value, void *target, const void *detail) {
     (void)detail;
     SeccompPlan *plan = reader_allocate(reader, 1, sizeof *plan);
     if (!plan)

@@ -23,7 +23,7 @@ static const Member userns_members[] = {
 };
 static const ObjectDetail userns_object = { userns_members };
 
-int read_userns(Reader *reader, const KeyPath *path, const json_t *value, void *target, const void *detail) {
+int read_userns(Reader *reader, const KeyPath *path, const Json *value, void *target, const void *detail) {
     (void)detail;
     UsernsValue userns = { 0 };
     int r = read_object(reader, path, value, &userns, &userns_object);
@@ -42,7 +42,7 @@ int read_userns(Reader *reader, const KeyPath *path, const json_t *value, void *
     return 0;
 }
 
-int read_socket_path(Reader *reader, const KeyPath *path, const json_t *value, void *target, const void *detail) {
+int read_socket_path(Reader *reader, const KeyPath *path, const Json *value, void *target, const void *detail) {
     const char *text;
     int r = read_path(reader, path, value, &text, detail);
     if (r < 0)
@@ -53,7 +53,7 @@ int read_socket_path(Reader *reader, const KeyPath *path, const json_t *value, v
     return 0;
 }
 
-int read_hostname(Reader *reader, const KeyPath *path, const json_t *value, void *target, const void *detail) {
+int read_hostname(Reader *reader, const KeyPath *path, const Json *value, void *target, const void *detail) {
     const char *text;
     int r = read_text(reader, path, value, &text, detail);
     if (r < 0)

@@ -1,6 +1,6 @@
 /** Compiles the measuring programs beside this file into build/bench. */
 import { execFileSync } from "node:child_process";
-import { mkdirSync } from "node:fs";
+import { mkdirSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 import { BUILD, CHECKOUT } from "../host/machine.ts";
 
@@ -11,7 +11,7 @@ export type Programs = { readonly probe: string; readonly startProbe: string; re
 /** Compiles all of them; what fails, fails loudly. */
 export function compilePrograms(): Programs {
   mkdirSync(join(BUILD, "bench"), { recursive: true });
-  const libraries = execFileSync("pkg-config", ["--cflags", "--libs", "libsystemd", "jansson"], {
+  const libraries = execFileSync("pkg-config", ["--cflags", "--libs", "libsystemd"], {
     encoding: "utf8",
   });
   return {
@@ -19,10 +19,19 @@ export function compilePrograms(): Programs {
     startProbe: compile("start-probe", [
       `-I${CHECKOUT}/native`,
       `${CHECKOUT}/native/gantry/marshal.c`,
+      ...sources("json"),
+      ...sources("basic"),
       ...libraries.trim().split(" "),
     ]),
     timeCommand: compile("time-command", []),
   };
+}
+
+function sources(folder: string): string[] {
+  const directory = join(CHECKOUT, "native", folder);
+  return readdirSync(directory)
+    .filter((name) => name.endsWith(".c"))
+    .map((name) => join(directory, name));
 }
 
 function compile(name: string, further: readonly string[]): string {

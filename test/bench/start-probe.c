@@ -9,7 +9,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
-#include <jansson.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -18,9 +17,14 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "basic/cleanup.h"
+#include "basic/io.h"
 #include "gantry/marshal.h"
+#include "json/json.h"
 
 #define SYSTEMD "org.freedesktop.systemd1", "/org/freedesktop/systemd1", "org.freedesktop.systemd1.Manager"
+
+#define CASES_MAX (1U << 20)
 
 static const int64_t second = INT64_C(1000000000);
 
@@ -35,52 +39,52 @@ static void sleep_nanoseconds(int64_t duration) {
     nanosleep(&pause, NULL);
 }
 
-static int append_property(sd_bus_message *message, json_t *property) {
-    const char *name = json_string_value(json_array_get(property, 0));
-    const char *type = json_string_value(json_array_get(property, 1));
+static int append_property(sd_bus_message *message, const Json *property) {
+    const char *name = json_text(json_element(property, 0));
+    const char *type = json_text(json_element(property, 1));
     int r = sd_bus_message_open_container(message, 'r', "sv");
     if (r >= 0)
         r = sd_bus_message_append_basic(message, 's', name);
     if (r >= 0)
         r = sd_bus_message_open_container(message, 'v', type);
     if (r >= 0)
-        r = marshal_append(message, type, json_array_get(property, 2));
+        r = marshal_append(message, type, json_element(property, 2));
     if (r >= 0)
         r = sd_bus_message_close_container(message);
     return r < 0 ? r : sd_bus_message_close_container(message);
 }
 
-static int append_properties(sd_bus_message *message, json_t *properties) {
+static int append_properties(sd_bus_message *message, const Json *properties) {
     int r = sd_bus_message_open_container(message, 'a', "(sv)");
-    for (size_t i = 0; r >= 0 && i < json_array_size(properties); i++)
-        r = append_property(message, json_array_get(properties, i));
+    for (size_t i = 0; r >= 0 && i < json_count(properties); i++)
+        r = append_property(message, json_element(properties, i));
     return r < 0 ? r : sd_bus_message_close_container(message);
 }
 
-static int append_aux(sd_bus_message *message, json_t *aux) {
+static int append_aux(sd_bus_message *message, const Json *aux) {
     int r = sd_bus_message_open_container(message, 'a', "(sa(sv))");
-    for (size_t i = 0; r >= 0 && i < json_array_size(aux); i++) {
-        json_t *unit = json_array_get(aux, i);
+    for (size_t i = 0; r >= 0 && i < json_count(aux); i++) {
+        const Json *unit = json_element(aux, i);
         r = sd_bus_message_open_container(message, 'r', "sa(sv)");
         if (r >= 0)
-            r = sd_bus_message_append_basic(message, 's', json_string_value(json_array_get(unit, 0)));
+            r = sd_bus_message_append_basic(message, 's', json_text(json_element(unit, 0)));
         if (r >= 0)
-            r = append_properties(message, json_array_get(unit, 1));
+            r = append_properties(message, json_element(unit, 1));
         if (r >= 0)
             r = sd_bus_message_close_container(message);
     }
     return r < 0 ? r : sd_bus_message_close_container(message);
 }
 
-static int make_call(sd_bus *bus, json_t *test, sd_bus_message **ret_call) {
+static int make_call(sd_bus *bus, const Json *test, sd_bus_message **ret_call) {
     sd_bus_message *call = NULL;
     int r = sd_bus_message_new_method_call(bus, &call, SYSTEMD, "StartTransientUnit");
     if (r >= 0)
-        r = sd_bus_message_append(call, "ss", json_string_value(json_object_get(test, "unit")), "fail");
+        r = sd_bus_message_append(call, "ss", json_text(json_member(test, "unit")), "fail");
     if (r >= 0)
-        r = append_properties(call, json_object_get(test, "properties"));
+        r = append_properties(call, json_member(test, "properties"));
     if (r >= 0)
-        r = append_aux(call, json_object_get(test, "aux"));
+        r = append_aux(call, json_member(test, "aux"));
     if (r < 0) {
         sd_bus_message_unref(call);
         return r;
@@ -115,10 +119,10 @@ static bool unit_exists(sd_bus *bus, const char *unit) {
 }
 
 /* A sample that ends in a failed unit would measure something else: it times out here. */
-static int await_gone(sd_bus *bus, json_t *units) {
+static int await_gone(sd_bus *bus, const Json *units) {
     int64_t deadline = now_monotonic() + 10 * second;
-    for (size_t i = 0; i < json_array_size(units);) {
-        if (!unit_exists(bus, json_string_value(json_array_get(units, i))))
+    for (size_t i = 0; i < json_count(units);) {
+        if (!unit_exists(bus, json_text(json_element(units, i))))
             i++;
         else if (now_monotonic() > deadline)
             return -ETIMEDOUT;
@@ -128,8 +132,8 @@ static int await_gone(sd_bus *bus, json_t *units) {
     return 0;
 }
 
-static int take_sample(sd_bus *bus, json_t *test, int64_t *ret_nanoseconds) {
-    const char *stamp_path = json_string_value(json_object_get(test, "stamp"));
+static int take_sample(sd_bus *bus, const Json *test, int64_t *ret_nanoseconds) {
+    const char *stamp_path = json_text(json_member(test, "stamp"));
     sd_bus_error error = SD_BUS_ERROR_NULL;
     sd_bus_message *call = NULL;
     int64_t stamp = 0;
@@ -144,7 +148,7 @@ static int take_sample(sd_bus *bus, json_t *test, int64_t *ret_nanoseconds) {
     if (r >= 0)
         r = await_stamp(stamp_path, &stamp);
     if (r >= 0)
-        r = await_gone(bus, json_object_get(test, "units"));
+        r = await_gone(bus, json_member(test, "units"));
     sd_bus_message_unref(call);
     sd_bus_error_free(&error);
     if (r < 0)
@@ -153,11 +157,11 @@ static int take_sample(sd_bus *bus, json_t *test, int64_t *ret_nanoseconds) {
     return 0;
 }
 
-static int run_rounds(sd_bus *bus, json_t *tests, long rounds, int64_t pace) {
+static int run_rounds(sd_bus *bus, const Json *tests, long rounds, int64_t pace) {
     for (long round = 0; round < rounds; round++)
-        for (size_t i = 0; i < json_array_size(tests); i++) {
-            json_t *test = json_array_get(tests, i);
-            const char *name = json_string_value(json_object_get(test, "name"));
+        for (size_t i = 0; i < json_count(tests); i++) {
+            const Json *test = json_element(tests, i);
+            const char *name = json_text(json_member(test, "name"));
             int64_t nanoseconds;
             sleep_nanoseconds(pace);
             int r = take_sample(bus, test, &nanoseconds);
@@ -175,17 +179,20 @@ int main(int argc, char *argv[]) {
         fprintf(stderr, "usage: start-probe ROUNDS PACE_MS <CASES.json\n");
         return 2;
     }
-    json_error_t problem;
-    json_t *tests = json_loadf(stdin, 0, &problem);
-    if (!tests) {
-        fprintf(stderr, "start-probe: %s\n", problem.text);
+    _cleanup_free_ char *text = NULL, *sentence = NULL;
+    _cleanup_json_ Json *tests = NULL;
+    size_t size;
+    int r = io_read_all(STDIN_FILENO, CASES_MAX, &text, &size);
+    if (r >= 0)
+        r = json_parse(text, size, &tests, &sentence);
+    if (r < 0) {
+        fprintf(stderr, "start-probe: %s\n", sentence ? sentence : strerror(-r));
         return 2;
     }
     sd_bus *bus = NULL;
-    int r = sd_bus_open_system(&bus);
+    r = sd_bus_open_system(&bus);
     if (r >= 0)
         r = run_rounds(bus, tests, strtol(argv[1], NULL, 10), strtol(argv[2], NULL, 10) * INT64_C(1000000));
     sd_bus_flush_close_unref(bus);
-    json_decref(tests);
     return r < 0 ? 1 : 0;
 }

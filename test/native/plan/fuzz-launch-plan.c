@@ -1,7 +1,7 @@
 /* libFuzzer target, and with fuzz-replay.c an ordinary test: whatever the bytes, parsing ends, frees what it took, and
  * a refusal has a sentence. To fuzz:
  *   clang -g -O1 -fsanitize=fuzzer,address,undefined -D_GNU_SOURCE -std=gnu17 -Inative \
- *     test/native/plan/fuzz-launch-plan.c native/plan/[a-z]*.c native/basic/[a-z]*.c -ljansson -o fuzz
+ *     test/native/plan/fuzz-launch-plan.c native/plan/[a-z]*.c native/json/[a-z]*.c native/basic/[a-z]*.c -o fuzz
  *   ./fuzz -max_len=4096 CORPUS test/golden/plans/valid test/golden/plans/invalid
  */
 #include <stdint.h>

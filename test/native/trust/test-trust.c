@@ -4,7 +4,6 @@
 #include <dirent.h>
 #include <fcntl.h>
 #include <inttypes.h>
-#include <jansson.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -18,21 +17,22 @@
 #include "basic/cleanup.h"
 #include "basic/io.h"
 #include "basic/text.h"
+#include "json/json.h"
 #include "trust/generation.h"
 #include "trust/stamp.h"
 
-static void time_read(const json_t *object, const char *key, struct timespec *ret) {
+static void time_read(const Json *object, const char *key, struct timespec *ret) {
     uint64_t nanoseconds = 0;
-    const char *text = json_string_value(json_object_get(object, key));
+    const char *text = json_text(json_member(object, key));
     CHECK(text && text_to_number(text, UINT64_MAX, &nanoseconds) == 0, "%s", key);
     *ret = (struct timespec){ (time_t)(nanoseconds / 1000000000U), (long)(nanoseconds % 1000000000U) };
 }
 
-static struct stat facts_read(const json_t *object, mode_t mode) {
+static struct stat facts_read(const Json *object, mode_t mode) {
     struct stat facts = { .st_mode = mode };
     uint64_t inode = 0, size = 0;
-    CHECK(text_to_number(json_string_value(json_object_get(object, "ino")), UINT64_MAX, &inode) == 0, "ino");
-    CHECK(text_to_number(json_string_value(json_object_get(object, "size")), INT64_MAX, &size) == 0, "size");
+    CHECK(text_to_number(json_text(json_member(object, "ino")), UINT64_MAX, &inode) == 0, "ino");
+    CHECK(text_to_number(json_text(json_member(object, "size")), INT64_MAX, &size) == 0, "size");
     facts.st_ino = inode;
     facts.st_size = (off_t)size;
     time_read(object, "mtime", &facts.st_mtim);
@@ -41,25 +41,27 @@ static struct stat facts_read(const json_t *object, mode_t mode) {
 }
 
 static void check_golden(const char *directory, const char *name) {
-    _cleanup_free_ char *path = NULL;
-    CHECK(text_format(&path, "%s/%s", directory, name) == 0, "memory");
-    json_t *document = json_load_file(path, 0, NULL), *entry;
-    size_t index;
+    _cleanup_free_ char *path = NULL, *golden = NULL;
+    _cleanup_json_ Json *document = NULL;
+    size_t size;
+    CHECK(text_format(&path, "%s/%s", directory, name) == 0 && file_read(AT_FDCWD, path, 1 << 20, &golden, &size) == 0 &&
+              json_parse(golden, size, &document, NULL) == 0,
+          "%s: unreadable", name);
     Generation generation;
     char text[GENERATION_DIGITS + 1];
     generation_start(&generation);
-    json_array_foreach(json_object_get(document, "entries"), index, entry) {
-        const json_t *link = json_object_get(entry, "target");
+    const Json *entries = json_member(document, "entries");
+    for (size_t i = 0; i < json_count(entries); i++) {
+        const Json *entry = json_element(entries, i), *link = json_member(entry, "target");
         struct stat facts = facts_read(entry, link ? S_IFLNK : S_IFREG), target = { 0 };
-        if (json_is_object(link))
+        if (json_is(link, JSON_OBJECT))
             target = facts_read(link, S_IFREG);
-        generation_add(&generation, json_string_value(json_object_get(entry, "path")), &facts,
-                       json_is_object(link) ? &target : NULL);
+        generation_add(&generation, json_text(json_member(entry, "path")), &facts,
+                       json_is(link, JSON_OBJECT) ? &target : NULL);
     }
     generation_text(&generation, text);
-    const char *wanted = json_string_value(json_object_get(document, "generation"));
+    const char *wanted = json_text(json_member(document, "generation"));
     CHECK(wanted && strcmp(text, wanted) == 0, "%s: %s", name, text);
-    json_decref(document);
 }
 
 static void check_goldens(const char *directory) {
