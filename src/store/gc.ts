@@ -47,18 +47,37 @@ export async function collectGarbage(store: Store, options: CollectOptions): Pro
   };
 }
 
-/** Removes layers and blobs that nothing uses. */
+/**
+ * Removes layers and blobs that nothing uses. On a full disk a directory may have no room for a longer name: what could be
+ * set aside makes some for the rest.
+ */
 export async function collectUnused(store: Store): Promise<Pick<Collected, "layers" | "blobs">> {
+  const total = { layers: 0, blobs: 0 };
+  for (;;) {
+    const { layers, blobs, refused, files } = await collectOnce(store);
+    total.layers += layers;
+    total.blobs += blobs;
+    if (refused === 0 || files === 0) return total;
+  }
+}
+
+/** `refused`: files for whose new names there was no space. `files`: how many were removed. */
+type Collection = Pick<Collected, "layers" | "blobs"> & { readonly refused: number; readonly files: number };
+
+async function collectOnce(store: Store): Promise<Collection> {
   const collector = await newOperationId();
   const used = await usedNames(store);
   const places = [layersPlace(store), blobsPlace(store, "sha256"), blobsPlace(store, "sha512")];
-  for (const place of places) await setAside(place, used, collector);
+  const refused = sum(await inOrder(places, (place) => setAside(place, used, collector)));
   // From here on whoever finds something missing makes it anew, and whoever relied on it earlier is read now.
   const usedNow = await usedNames(store);
-  const [layers = 0, sha256 = 0, sha512 = 0] = await inOrder(places, (place) =>
-    settle(place, usedNow, collector),
-  );
-  return { layers, blobs: sha256 + sha512 };
+  const settled = await inOrder(places, (place) => settle(place, usedNow, collector));
+  const [layers = 0, ...blobs] = settled.map(({ things }) => things);
+  return { layers, blobs: sum(blobs), refused, files: sum(settled.map(({ files }) => files)) };
+}
+
+function sum(numbers: readonly number[]): number {
+  return numbers.reduce((total, number) => total + number, 0);
 }
 
 /** A directory of things named by digest. */
@@ -76,47 +95,56 @@ function blobsPlace({ directory }: Store, algorithm: string): Place {
   return { directory: join(directory, "blobs", algorithm), nameOf: (file) => `${algorithm}-${file}` };
 }
 
+/** Returns for how many files there was no space. */
 async function setAside(
   { directory, nameOf }: Place,
   used: ReadonlySet<string>,
   collector: string,
-): Promise<void> {
+): Promise<number> {
   const files = (await namesIn(directory)).filter((file) => !file.startsWith(".") && !used.has(nameOf(file)));
   // A layer's list sorts behind its tree and must go before it: a layer is whole only with both, and nobody publishes
   // a list while the tree is there.
-  for (const file of files.reverse()) {
-    await setAsideFile(join(directory, file), join(directory, setAsideName(collector, file)));
-  }
+  const aside = await inOrder(files.reverse(), (file) =>
+    setAsideFile(join(directory, file), join(directory, setAsideName(collector, file))),
+  );
+  return aside.filter((done) => !done).length;
 }
 
-async function setAsideFile(from: string, to: string): Promise<void> {
+/** False when the directory would have to grow for the longer name, and the disk is full. */
+async function setAsideFile(from: string, to: string): Promise<boolean> {
   try {
     await unlessMissing(rename(from, to));
+    return true;
   } catch (error) {
-    // A directory that would have to grow for the longer name, on a full disk: it is collected another time.
-    if (errnoOf(error) !== "ENOSPC") throw error;
+    if (errnoOf(error) !== "ENOSPC" && errnoOf(error) !== "EDQUOT") throw error;
+    return false;
   }
 }
 
+type Settled = { readonly things: number; readonly files: number };
+
 /**
- * Removes what this collector set aside, or a dead one, or puts it back; returns how many things were removed. What
- * another one set aside is its own to judge: our reading of the uses may be older than its renaming.
+ * Removes what this collector set aside, or a dead one, or puts it back; returns how many things were removed, a layer and
+ * its list being one, and how many files. What another one set aside is its own to judge: our reading of the uses may be
+ * older than its renaming.
  */
 async function settle(
   { directory, nameOf }: Place,
   used: ReadonlySet<string>,
   collector: string,
-): Promise<number> {
-  let removed = 0;
+): Promise<Settled> {
+  let things = 0;
+  let files = 0;
   for (const file of await namesIn(directory)) {
     const [, owner, original] = GARBAGE_NAME.exec(file) ?? [];
     if (owner === undefined || original === undefined) continue;
     if (owner !== collector && (await operationLives(owner))) continue;
     if (used.has(nameOf(original)) && (await putBack(directory, file, original))) continue;
     await removeTree(join(directory, file));
-    if (!original.endsWith(".digests")) removed++;
+    files++;
+    if (!original.endsWith(".digests")) things++;
   }
-  return removed;
+  return { things, files };
 }
 
 async function putBack(directory: string, file: string, original: string): Promise<boolean> {

@@ -4,14 +4,17 @@ import { test } from "node:test";
 import type { PodStatus } from "../../src/manager/manager.ts";
 import { connectClient } from "../fixtures/agent.ts";
 import { assertRefusal, cleanUp, remains, remainsAtLast } from "../fixtures/faults.ts";
-import { type PodHost, withPods } from "../fixtures/pod-host.ts";
+import { manyLayerImage } from "../fixtures/images.ts";
+import { importImage, type PodHost, withPods } from "../fixtures/pod-host.ts";
 
 const DATA = "/var/lib/gantry";
 const SMALL = { ext4MiB: 32 };
 const FETCH = ["fetch", "--insecure-options=image", "oci-archive:/srv/busybox.tar"];
 
 async function fill({ shell }: PodHost): Promise<void> {
-  await shell(`dd if=/dev/zero of=${DATA}/fill bs=4k 2>/dev/null; sync -f ${DATA}; true`);
+  await shell(
+    `dd if=/dev/zero of=${DATA}/fill bs=4k 2>/dev/null; dd if=/dev/zero of=${DATA}/fill bs=1 oflag=append conv=notrunc 2>/dev/null; sync -f ${DATA}; true`,
+  );
 }
 
 async function claims({ shell }: PodHost): Promise<string> {
@@ -54,6 +57,54 @@ test("on a full disk import, run and prepare are refused and leave nothing; remo
     await cleanUp(pods);
     assert.equal(await remainsAtLast(pods), "");
   });
+});
+
+/** What the store holds of images. */
+async function stored({ shell }: PodHost): Promise<string[]> {
+  return (await shell(`cd ${DATA} && ls images tags layers blobs/sha256`))
+    .split("\n")
+    .filter((line) => /^sha256-|^[0-9a-f]{64}|%3A/.test(line));
+}
+
+test("without a free block on the disk, images that nobody uses go, and so does what nothing names", async (t) => {
+  await withPods(t, { name: "collect", data: SMALL }, async (pods) => {
+    const { host, gantry, output, shell } = pods;
+    assert.equal((await gantry(["run", "--name=done", "busybox", "--", "true"])).status, 0);
+    const kept = await stored(pods);
+    // Layers enough for the directory's blocks to have no room for a longer name.
+    await importImage(host, "many", await manyLayerImage(60));
+    await importImage(host, "lost", await manyLayerImage(30));
+    await shell(`cd ${DATA} && rm images/$(basename $(readlink tags/*lost*)) tags/*lost*`);
+    await fill(pods);
+    const would = JSON.parse(await output("image", "gc", "--dry-run", "--grace-period=0s", "--format=json"));
+    assert.deepEqual(
+      would.images.map(({ names }: { names: string[] }) => names),
+      [["localhost/many:latest"]],
+    );
+    const did = JSON.parse(await output("image", "gc", "--grace-period=0s", "--format=json"));
+    assert.deepEqual(did.images, would.images);
+    assert.deepEqual(await stored(pods), kept, "and nothing else");
+    assert.ok(Number(await shell(`df --output=avail ${DATA} | tail -1`)) > 100, "there is room again");
+    assert.equal(await output("run", "busybox", "--", "echo", "works"), "works");
+    await cleanUp(pods);
+    await fill(pods);
+    await output("image", "gc", "--grace-period=0s");
+    assert.deepEqual(await stored(pods), []);
+    assert.equal(await remainsAtLast(pods), "");
+  });
+});
+
+test("what nothing names goes from a full disk, however full the directories are", async (t) => {
+  for (const layers of [6, 12, 24, 48]) {
+    await withPods(t, { name: `lost-${layers}`, data: SMALL }, async (pods) => {
+      const { host, output, shell } = pods;
+      await importImage(host, "many", await manyLayerImage(layers - 1));
+      await shell(`cd ${DATA} && rm -r images/* tags/*`);
+      await fill(pods);
+      await output("image", "gc", "--grace-period=0s");
+      assert.deepEqual(await stored(pods), []);
+    });
+  }
 });
 
 test("a disk that is full at the start of a prepared pod, and while an app writes", async (t) => {
