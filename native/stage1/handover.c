@@ -1,8 +1,8 @@
 /* From our clone to systemd's main process: MAINPID=, READY=1, and a barrier before the app's end, without which the
  * status of a short-lived app is lost.
  *
- * By default the app is traced over its execve: READY=1 then means that the execve succeeded, and a failed one fails the
- * start job. The app runs while PID 1 works through the messages; one that ends sooner is held at its end until then.
+ * By default the app is traced, and stops nowhere but at its end: READY=1 is said when its execve has succeeded, and a failed
+ * one fails the start job. The app runs while PID 1 works through the messages; one that ends sooner is held until then.
  * Where tracing is forbidden (Yama 3, a security module), systemd is told and waited for just before the execve. */
 #include <errno.h>
 #include <linux/sched.h>
@@ -20,6 +20,13 @@
 #include "stage1/launch.h"
 
 enum { BARRIER_TIMEOUT_MS = 30000 };
+
+typedef struct Tracee {
+    pid_t pid;
+    sigset_t waiting; /* the signal mask in which its stops are heard */
+    bool ended;       /* it stands at its end, or is gone */
+    int status;       /* then */
+} Tracee;
 
 int handover_clone(Launch *launch, Failure *failure) {
     int ends[2];
@@ -59,52 +66,11 @@ static int systemd_tell(Launch *launch, int *ret_barrier, Failure *failure) {
     return r < 0 ? failure_set(failure, 0, -r, "systemd's notify socket") : 0;
 }
 
-/* The process ended before its program began: its report tells why. */
-static int ended_early(Launch *launch, int status, Failure *failure) {
-    Report report;
-    while (channel_receive(launch->channel, &report) == 1)
-        if (report.kind == REPORT_FAILED) {
-            *failure = report.failure;
-            return -ECHILD;
-        }
-    if (WIFSIGNALED(status))
-        return failure_say(failure, 0, ECHILD, "the app's process was killed by signal %d", WTERMSIG(status));
-    return failure_say(failure, WEXITSTATUS(status), ECHILD, "the app's process ended with %d", WEXITSTATUS(status));
-}
-
-static bool is_exec_stop(int status) {
-    return WIFSTOPPED(status) && status >> 8 == (SIGTRAP | PTRACE_EVENT_EXEC << 8);
-}
-
-/* A stop of the tracer's own making carries an event and no signal to deliver; in a group stop the app stays (ptrace(2)). */
-static void stop_pass(pid_t app, int status) {
-    int event = status >> 16, signal = WSTOPSIG(status);
-    bool group_stop = event == PTRACE_EVENT_STOP && signal != SIGTRAP;
-    (void)ptrace(group_stop ? PTRACE_LISTEN : PTRACE_CONT, app, 0, event ? 0 : signal);
-}
-
-/* Passes stops on until the execve. */
-static int exec_await(Launch *launch, Failure *failure) {
-    for (;;) {
-        int status;
-        if (waitpid(launch->app, &status, __WALL) < 0) {
-            if (errno == EINTR)
-                continue;
-            return failure_set(failure, 0, errno, "the app's process");
-        }
-        if (is_exec_stop(status))
-            return 0;
-        if (!WIFSTOPPED(status))
-            return ended_early(launch, status, failure);
-        stop_pass(launch->app, status);
-    }
-}
-
 static void stop_noticed(int signal) {
     (void)signal; /* only ends the wait below */
 }
 
-/* SIGCHLD tells of the app's stops; it must not slip between a look at them and the wait for the barrier. */
+/* SIGCHLD tells of the app's stops; it must not slip between a look at them and a wait. */
 static int stops_watch(sigset_t *ret_waiting) {
     const struct sigaction notice = { .sa_handler = stop_noticed };
     sigset_t child;
@@ -116,43 +82,91 @@ static int stops_watch(sigset_t *ret_waiting) {
     return 0;
 }
 
-/* Lets the app run until systemd knows it. Its end stops it, and it stays there until we have gone: a tracer that exits
- * lets go without another stop, which would interrupt the app's system calls (ptrace(2), "Detaching of the tracee"). */
-static int app_accompany(Launch *launch, int barrier, const sigset_t *waiting) {
-    const struct timespec limit = { .tv_sec = BARRIER_TIMEOUT_MS / 1000 };
+/* A stop of the tracer's own making carries an event and no signal to deliver; in a group stop the app stays (ptrace(2)). */
+static void stop_pass(pid_t app, int status) {
+    int event = status >> 16, signal = WSTOPSIG(status);
+    bool group_stop = event == PTRACE_EVENT_STOP && signal != SIGTRAP;
+    (void)ptrace(group_stop ? PTRACE_LISTEN : PTRACE_CONT, app, 0, event ? 0 : signal);
+}
+
+static int stops_take(Tracee *app) {
+    int status;
+    pid_t stopped = 0;
+    while (!app->ended && (stopped = waitpid(app->pid, &status, __WALL | WNOHANG)) > 0) {
+        unsigned long end = SIGKILL; /* which lets nobody stop at the end */
+        bool at_end = WIFSTOPPED(status) && status >> 8 == (SIGTRAP | PTRACE_EVENT_EXIT << 8);
+        app->ended = at_end || !WIFSTOPPED(status);
+        if (at_end)
+            (void)ptrace(PTRACE_GETEVENTMSG, app->pid, 0, &end);
+        if (app->ended)
+            app->status = at_end ? (int)end : status;
+        else
+            stop_pass(app->pid, status);
+    }
+    return stopped < 0 ? -errno : 0;
+}
+
+/* Passes the app's stops on until `fd` has something to say: 0, or 1 if the app has ended and it has not. */
+static int app_accompany(Tracee *app, int fd, const struct timespec *limit) {
+    static const struct timespec no_time = { 0 };
     for (;;) {
-        int status;
-        pid_t stopped = waitpid(launch->app, &status, __WALL | WNOHANG);
-        if (stopped < 0)
+        int r = stops_take(app);
+        if (r < 0)
+            return r;
+        struct pollfd wait = { .fd = fd, .events = POLLIN };
+        int ready = ppoll(&wait, 1, app->ended ? &no_time : limit, &app->waiting);
+        if (ready > 0)
+            return 0;
+        if (ready == 0)
+            return app->ended ? 1 : -ETIMEDOUT;
+        if (errno != EINTR)
             return -errno;
-        if (stopped > 0 && !WIFSTOPPED(status))
-            return 0; /* killed, which holds for nobody */
-        if (stopped > 0 && status >> 8 != (SIGTRAP | PTRACE_EVENT_EXIT << 8)) {
-            stop_pass(launch->app, status);
-            continue;
-        }
-        struct pollfd wait = { .fd = barrier };
-        int ready = ppoll(&wait, 1, &limit, waiting);
-        if (ready != -1 || errno != EINTR)
-            return ready < 0 ? -errno : ready == 0 ? -ETIMEDOUT : 0;
     }
 }
 
-/* The app stands behind its execve. It goes on before systemd hears of it: should that fail, our own end fails the unit,
- * and systemd kills what is left in it. */
-static int app_release(Launch *launch, Failure *failure) {
+/* The process came to its end before its program began: its report tells why. */
+static int ended_early(Launch *launch, int status, Failure *failure) {
+    Report report;
+    (void)ptrace(PTRACE_CONT, launch->app, 0, 0); /* its end closes the channel */
+    while (channel_receive(launch->channel, &report) == 1)
+        if (report.kind == REPORT_FAILED) {
+            *failure = report.failure;
+            return -ECHILD;
+        }
+    if (WIFSIGNALED(status))
+        return failure_say(failure, 0, ECHILD, "the app's process was killed by signal %d", WTERMSIG(status));
+    return failure_say(failure, WEXITSTATUS(status), ECHILD, "the app's process ended with %d", WEXITSTATUS(status));
+}
+
+/* The execve closes the channel, from where there is no way back; an end does not before it has been a stop. */
+static int exec_await(Launch *launch, Tracee *app, Failure *failure) {
+    Report report = { .kind = REPORT_READY };
+    int r;
+    do {
+        r = app_accompany(app, launch->channel, NULL);
+        if (r > 0)
+            return ended_early(launch, app->status, failure);
+        if (r == 0)
+            r = channel_receive(launch->channel, &report);
+    } while (r > 0 && report.kind != REPORT_FAILED);
+    if (r <= 0)
+        return r < 0 ? failure_set(failure, 0, -r, "the app's process") : 0;
+    *failure = report.failure;
+    return -ECHILD;
+}
+
+/* The app runs already. At its end it stays until systemd knows it and we have gone: a tracer that exits lets go without
+ * another stop, which would interrupt the app's system calls (ptrace(2), "Detaching of the tracee"). Should systemd not
+ * be told, our own end fails the unit, and systemd kills what is left in it. */
+static int app_release(Launch *launch, Tracee *app, Failure *failure) {
+    const struct timespec limit = { .tv_sec = BARRIER_TIMEOUT_MS / 1000 };
     int barrier;
-    sigset_t waiting;
-    int r = stops_watch(&waiting);
-    if (r >= 0 && (ptrace(PTRACE_SETOPTIONS, launch->app, 0, PTRACE_O_TRACEEXIT) < 0 ||
-                   ptrace(PTRACE_CONT, launch->app, 0, 0) < 0))
-        r = -errno;
-    if (r < 0)
-        return failure_set(failure, 0, -r, "the app's process"); /* EXITKILL ends the app with us */
-    r = systemd_tell(launch, &barrier, failure);
+    int r = systemd_tell(launch, &barrier, failure);
     if (r < 0)
         return r;
-    r = app_accompany(launch, barrier, &waiting);
+    r = app_accompany(app, barrier, &limit);
+    if (r > 0)
+        r = notify_barrier_await(barrier, BARRIER_TIMEOUT_MS);
     return r < 0 ? failure_set(failure, 0, -r, "the app's process") : 0;
 }
 
@@ -163,10 +177,14 @@ static int go_send(Launch *launch, Failure *failure) {
 }
 
 static int handover_traced(Launch *launch, Failure *failure) {
-    int r = go_send(launch, failure);
+    Tracee app = { .pid = launch->app };
+    int r = stops_watch(&app.waiting);
+    if (r < 0)
+        return failure_set(failure, 0, -r, "the app's process");
+    r = go_send(launch, failure);
     if (r >= 0 || r == -EPIPE)
-        r = exec_await(launch, failure);
-    return r < 0 ? r : app_release(launch, failure);
+        r = exec_await(launch, &app, failure);
+    return r < 0 ? r : app_release(launch, &app, failure);
 }
 
 static int handover_early(Launch *launch, Failure *failure) {
@@ -192,7 +210,7 @@ static int handover_early(Launch *launch, Failure *failure) {
 
 int handover_finish(Launch *launch, Failure *failure) {
     Report report;
-    bool traced = ptrace(PTRACE_SEIZE, launch->app, 0, PTRACE_O_TRACEEXEC | PTRACE_O_EXITKILL) == 0;
+    bool traced = ptrace(PTRACE_SEIZE, launch->app, 0, PTRACE_O_TRACEEXIT) == 0;
     int r = report_await(launch, REPORT_PID, &report, failure);
     if (r >= 0)
         r = relay_register(launch, report.pid, failure);
