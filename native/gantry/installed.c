@@ -1,6 +1,7 @@
 #include "installed.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -17,6 +18,7 @@
 
 static bool is_pod_name(const char *name);
 static int apps_stop(const char *name);
+static int stopping_mark(const char *name);
 static int apps_ended(const char *name);
 static int pod_end(sd_bus *bus, const UnitSet *set);
 static int pod_linked(const char *name, char **ret_directory);
@@ -46,8 +48,18 @@ static int apps_stop(const char *name) {
     _cleanup_free_ char *directory = NULL;
     int r = pod_linked(name, &directory);
     if (r >= 0)
+        r = stopping_mark(name);
+    if (r >= 0)
         r = stop_apps(directory);
     return r < 0 ? complain(name, r) : 0;
+}
+
+/* A condition of gantry-ended@.service: nobody has to be told that the apps of a pod end that is stopping. */
+static int stopping_mark(const char *name) {
+    _cleanup_free_ char *path = NULL;
+    int r = text_format(&path, "/run/gantry/pods/%s/stopping", name);
+    _cleanup_fd_ int fd = r < 0 ? -1 : open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+    return r < 0 ? r : fd < 0 ? -errno : 0;
 }
 
 /* The slice is gone: every app has ended, and so does the pod, unless that was part of its own stop or restart. */
