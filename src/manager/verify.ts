@@ -67,8 +67,12 @@ type Damage = { readonly record: ImageRecord; readonly check: ImageCheck };
 async function repair(place: Place, damage: Damage, verification: Verification): Promise<void> {
   const { record, check } = damage;
   const reference = parseImageReference(record.source);
-  const damaged = damagedLayers(check).length > 0 || check.faults.some((fault) => fault.startsWith("blob"));
-  if (damaged && "path" in reference) {
+  const documents = check.faults.some((fault) => fault.startsWith("blob"));
+  const damaged = damagedLayers(check).length > 0 || documents;
+  if (damaged && record.kind === "appc") {
+    const { repairAppc } = await import("./repair-appc.ts");
+    await repairAppc({ ...place, ...verification }, { record, layers: damagedLayers(check), documents });
+  } else if (damaged && "path" in reference) {
     const { unpacker } = place.workers;
     const options = { unpacker, host: hostPlatform(), signal: verification.signal };
     await repairFromFile(place.operation, { record, check, reference }, options);

@@ -12,7 +12,7 @@ import { keptPaths, type ListedEntry, type Whitelist } from "../image/whitelist.
 import { layerFacts, publishLayer } from "./layers.ts";
 import type { Operation } from "./operation.ts";
 import { packLayers } from "./pack.ts";
-import { layerListPath } from "./store.ts";
+import { layerListPath, type Store } from "./store.ts";
 import type { Tools } from "./tool.ts";
 import { type Unpacker, unpack } from "./unpacker.ts";
 
@@ -34,16 +34,27 @@ export async function partOfLayer(
   { layer, whitelist }: { readonly layer: ImageLayer; readonly whitelist: Whitelist },
   options: PartOptions,
 ): Promise<ImageLayer> {
-  const list = await readBounded(layerListPath(operation.store, layer.diffId), LIST_LIMIT);
-  const kept = keptPaths(entriesOf(list), whitelist);
-  if (kept === undefined) return layer;
-  const of = layer.of ?? layer.diffId;
-  const diffId = partId(of, kept);
+  const named = await namePart(operation.store, { layer, whitelist });
+  if (named === undefined) return layer;
+  const { of, diffId, kept } = named;
   await operation.relyOn([fileNameOf(of), fileNameOf(diffId)]);
   const facts =
     (await layerFacts(operation.store, diffId)) ??
     (await makePart(operation, { from: layer.diffId, diffId, kept }, options));
   return { ...layer, ...facts, diffId, of };
+}
+
+export type PartName = { readonly of: string; readonly diffId: string; readonly kept: readonly string[] };
+
+/** What a whitelist leaves of a layer that is here, and how that is called; undefined when it is all of it. */
+export async function namePart(
+  store: Store,
+  { layer, whitelist }: { readonly layer: ImageLayer; readonly whitelist: Whitelist },
+): Promise<PartName | undefined> {
+  const list = await readBounded(layerListPath(store, layer.diffId), LIST_LIMIT);
+  const kept = keptPaths(entriesOf(list), whitelist);
+  const of = layer.of ?? layer.diffId;
+  return kept === undefined ? undefined : { of, diffId: partId(of, kept), kept };
 }
 
 /** The name of a part: whoever keeps the same paths of the same layer, keeps the same part. */

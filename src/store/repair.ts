@@ -12,7 +12,6 @@ import type { HostPlatform } from "../image/platform.ts";
 import type { ImageLayer, ImageRecord } from "../image/record.ts";
 import type { FileReference } from "../image/reference.ts";
 import type { SourceImage } from "../image/source.ts";
-import { unpackAci } from "./aci.ts";
 import { readStoredBlob, replaceBlob } from "./blobs.ts";
 import { setAsideName } from "./gc.ts";
 import { writeRecord } from "./images.ts";
@@ -64,8 +63,8 @@ export async function repairFromFile(
   await requireUnused(operation, damaged);
   await operation.relyOn([...damaged, record.configDigest, record.digest].map(fileNameOf));
   const found = await findSource(operation, reference, options);
-  if (found.kind === "image") await repairImage(operation, { record, check, source: found.image }, options);
-  else await repairAci(operation, { record, check, found }, options);
+  if (found.kind !== "image") throw changed(record);
+  await repairImage(operation, { record, check, source: found.image }, options);
 }
 
 type FromImage = { readonly record: ImageRecord; readonly check: ImageCheck; readonly source: SourceImage };
@@ -83,35 +82,13 @@ async function repairImage(
     const request = { verb: "layer", operation: operation.id, part: `repair-${at}`, into } as const;
     const promised = { archive: layer.extent, digest: layer.digest, diffId, signal: options.signal };
     await unpack(options.unpacker, { ...request, ...promised }, `layer ${diffId}`);
-    await replaceLayer(operation, diffId, into);
+    await replaceLayer(operation, diffId, () => publishLayer(operation.store, diffId, into));
   }
   await replaceBlobs(operation, source.documents);
 }
 
-type FromAci = {
-  readonly record: ImageRecord;
-  readonly check: ImageCheck;
-  readonly found: Exclude<Awaited<ReturnType<typeof findSource>>, { kind: "image" }>;
-};
-
-async function repairAci(operation: Operation, { record, check, found }: FromAci, options: RepairOptions) {
-  const aci = await unpackAci(operation, found, { ...options, what: quoted(record.source), part: "repair" });
-  if (aci.digest !== record.digest || aci.directory === undefined) throw changed(record);
-  const foreign = damagedLayers(check).find((layer) => layer !== record.digest);
-  if (foreign !== undefined) {
-    throw new GantryError(
-      "Unsupported",
-      `layer ${foreign} of ${record.id} is a dependency's, or a part of one`,
-      {
-        hint: "gantry image verify --repair of its dependencies; else gantry image rm it, and fetch it again",
-      },
-    );
-  }
-  if (damagedLayers(check).length > 0) await replaceLayer(operation, record.digest, aci.directory);
-  await replaceBlobs(operation, new Map([[record.configDigest, Buffer.from(aci.text)]]));
-}
-
-function changed(record: ImageRecord): GantryError {
+/** What a repair says of a source that has something else by now. */
+export function changed(record: ImageRecord): GantryError {
   return new GantryError(
     "DigestMismatch",
     `${quoted(record.source)} holds another image than ${record.id} by now`,
@@ -122,13 +99,17 @@ function changed(record: ImageRecord): GantryError {
 }
 
 /**
- * Puts a fresh layer in the place of one that is set aside. A power cut in between leaves the old one, which garbage
+ * Has a layer made anew in the place of one that is set aside. A power cut in between leaves the old one, which garbage
  * collection puts back.
  */
-export async function replaceLayer(operation: Operation, diffId: string, unpacked: string): Promise<void> {
+export async function replaceLayer(
+  operation: Operation,
+  diffId: string,
+  make: () => Promise<unknown>,
+): Promise<void> {
   const restore = await setAsideLayer(operation, diffId);
   try {
-    await publishLayer(operation.store, diffId, unpacked);
+    await make();
   } catch (error) {
     await restore();
     throw error;
@@ -156,7 +137,11 @@ function aside(operation: Operation, path: string): string {
   return join(dirname(path), setAsideName(operation.id, path));
 }
 
-async function replaceBlobs(operation: Operation, documents: ReadonlyMap<string, Buffer>): Promise<void> {
+/** Writes those of the documents anew that are not what their digests say. */
+export async function replaceBlobs(
+  operation: Operation,
+  documents: ReadonlyMap<string, Buffer>,
+): Promise<void> {
   for (const [digest, bytes] of documents) {
     if (!(await isSound(operation, digest))) await replaceBlob(operation, digest, bytes);
   }
