@@ -79,7 +79,8 @@ const AUTH_EXAMPLE = [
 ];
 
 const CALLER = [
-  "A command that root calls itself looks before that into the caller's own files, and takes the first that has something: `$REGISTRY_AUTH_FILE`, or else `$XDG_RUNTIME_DIR/containers/auth.json` and `~/.config/containers/auth.json`; then `~/.docker/config.json` (`$DOCKER_CONFIG`). The longest key that fits is taken. Helpers that they name (`credHelpers`, `credsStore`) are run as the caller's own commands, `docker-credential-NAME get`, for at most 30 seconds. Files of another user are passed over. The agent reads nobody's files.",
+  "A command that root calls itself looks before that into the caller's own files, and takes the first that has something: `$REGISTRY_AUTH_FILE`, or else `$XDG_RUNTIME_DIR/containers/auth.json` and `~/.config/containers/auth.json`; then `~/.docker/config.json` (`$DOCKER_CONFIG`). The longest key that fits is taken. Helpers that they name (`credHelpers`, `credsStore`) are run as the caller's own commands, `docker-credential-NAME get`, for at most 30 seconds. Files of another user are passed over.",
+  "The agent reads nobody's files. A command of a user who is not root looks into the user's own ones in the same way, and hands what it finds for the image's registry to the agent with the one call, as the option `credentials` of org.gantry1(5): there it goes before `auth.d`, is given to the fetcher alone, and forgotten with the call. What a client of the bus like busctl(1) is told on its command line, everybody on the host can read.",
 ];
 
 const PROXIES = [

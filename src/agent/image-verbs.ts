@@ -1,5 +1,6 @@
 /** What can be done to images: each verb as an errand. */
 import type { Call, Errand } from "../bus/objects.ts";
+import type { FindCredentials } from "../config/given-credentials.ts";
 import { ACTIONS } from "../interface/actions.ts";
 import { fetchImage, parseInsecureOptions, parsePullPolicy, removeImage } from "../manager/images.ts";
 import { verifyImage } from "../manager/verify.ts";
@@ -12,6 +13,7 @@ export type Source = {
   readonly insecure: readonly string[];
   readonly pullPolicy: string | undefined;
   readonly signature?: string | undefined;
+  readonly credentials: FindCredentials;
 };
 
 /** Imports an image. Throws Usage for a guard that nobody knows. */
@@ -21,7 +23,8 @@ export function fetch(agent: Agent, call: Call, { source, insecure, ...given }: 
   const run = async (operation: Progress, uid: number) => {
     const { signal, progress } = watchFetch(operation, source);
     const record = await fetchImage(agent.images, {
-      ...{ source, insecureOptions, pullPolicy, uid, signal, progress, signature: given.signature },
+      ...{ source, insecureOptions, pullPolicy, uid, signal, progress },
+      ...{ signature: given.signature, credentials: given.credentials },
     });
     return record.id;
   };
@@ -34,16 +37,23 @@ export function fetch(agent: Agent, call: Call, { source, insecure, ...given }: 
   };
 }
 
+type Verification = {
+  readonly image: NamedImage;
+  readonly repair: boolean;
+  readonly credentials: FindCredentials;
+};
+
 /** Compares an image with what was imported. The result is what was found, as JSON. */
 export function verify(
   agent: Agent,
   call: Call,
-  { image, repair }: { readonly image: NamedImage; readonly repair: boolean },
+  { image, repair, credentials }: Verification,
 ): Errand<string> {
   const name = image.names[0] ?? image.id;
   const run = async ({ phase, signal }: Progress, uid: number) => {
     phase("verifying");
-    return JSON.stringify(await verifyImage(agent.images, { image: image.id, repair, uid, signal }));
+    const verification = { image: image.id, repair, uid, credentials, signal };
+    return JSON.stringify(await verifyImage(agent.images, verification));
   };
   return {
     demand: { details: { verb: "verify", image: name }, further: repair ? [ACTIONS.imageFetch] : [] },

@@ -1,5 +1,6 @@
 /** org.gantry1.Image. */
 import { type Collection, implement } from "../bus/objects.ts";
+import { parseCredentials } from "../config/given-credentials.ts";
 import { IMAGE } from "../interface/image.ts";
 import { type ImageRecord, inspectImage, listImages } from "../manager/images.ts";
 import type { Agent } from "./agent.ts";
@@ -12,7 +13,11 @@ export const imageFace = implement<typeof IMAGE, ImageEntity>(IMAGE, {
   methods: {
     Inspect: async ({ agent, image }) => JSON.stringify(await inspectImage(agent.images, image.id)),
     Verify: ({ agent, image }, { options }, call) =>
-      verify(agent, call, { image, repair: options.repair ?? false }),
+      verify(agent, call, {
+        image,
+        repair: options.repair ?? false,
+        credentials: parseCredentials(options.credentials ?? {}),
+      }),
     Remove: ({ agent, image }, _, call) => remove(agent, call, image),
   },
   properties: ({ image }) => ({

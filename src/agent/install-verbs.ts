@@ -1,5 +1,6 @@
 /** What can be done to installed pods: each verb as an errand. */
 import type { Call, Demand, Errand } from "../bus/objects.ts";
+import type { FindCredentials } from "../config/given-credentials.ts";
 import { ACTIONS } from "../interface/actions.ts";
 import { outlineOf, requireInstalled } from "../manager/install.ts";
 import type { InstalledPod } from "../manager/installer.ts";
@@ -13,11 +14,12 @@ export type NewInstallation = {
   readonly origin: string;
   readonly insecure: readonly string[];
   readonly pullPolicy: string | undefined;
+  readonly credentials: FindCredentials;
 };
 
 /** Throws BadManifest: what a definition is about has to be known before anybody is asked about it. */
 export function installPod(agent: Agent, call: Call, wish: NewInstallation): Errand<string> {
-  const { insecure, pullPolicy, origin } = wish;
+  const { insecure, pullPolicy, origin, credentials } = wish;
   const given = { text: wish.definition, origin };
   const { name, images } = outlineOf(given);
   const demand = {
@@ -25,7 +27,7 @@ export function installPod(agent: Agent, call: Call, wish: NewInstallation): Err
     further: insecure.length > 0 ? [ACTIONS.imageSkipVerification] : [],
   };
   const policy = parsePullPolicy(pullPolicy ?? "new");
-  const installation = { ...given, insecureOptions: insecure, pullPolicy: policy };
+  const installation = { ...given, insecureOptions: insecure, pullPolicy: policy, credentials };
   const run = async (progress: Progress, uid: number) => {
     progress.phase("preparing");
     const watch = (source: string) => watchFetch(progress, source);

@@ -1,6 +1,7 @@
 /** org.gantry1.Manager. */
 import { BusError } from "../bus/errors.ts";
 import { type Call, type Errand, type FixedObject, implement } from "../bus/objects.ts";
+import { type GivenCredentials, parseCredentials } from "../config/given-credentials.ts";
 import { MANAGER } from "../interface/manager.ts";
 import { ROOT_PATH } from "../interface/tables.ts";
 import { collectImages } from "../manager/image-gc.ts";
@@ -63,6 +64,7 @@ const managerFace = implement<typeof MANAGER, Agent>(MANAGER, {
       verify(agent, call, {
         image: await findImage(agent.images, image),
         repair: options.repair ?? false,
+        credentials: parseCredentials(options.credentials ?? {}),
       }),
     CollectGarbage: (agent, { options }, call) => collectGarbage(agent, call, options.images ?? false),
     ListOperations: ({ operations }) => operations.list().map(operationRow),
@@ -78,10 +80,15 @@ export function managerObject(agent: Agent): FixedObject<Agent> {
   return { path: ROOT_PATH, faces: [managerFace], entity: () => agent };
 }
 
-type FetchOptions = { readonly insecure?: readonly string[]; readonly pullPolicy?: string };
+type FetchOptions = {
+  readonly insecure?: readonly string[];
+  readonly pullPolicy?: string;
+  readonly credentials?: GivenCredentials;
+};
 
-function fetching({ insecure = [], pullPolicy }: FetchOptions) {
-  return { insecure, pullPolicy };
+/** Throws Usage for credentials that are none. */
+function fetching({ insecure = [], pullPolicy, credentials = {} }: FetchOptions) {
+  return { insecure, pullPolicy, credentials: parseCredentials(credentials) };
 }
 
 function podRow(pod: PodStatus) {

@@ -1,5 +1,6 @@
 /** What can be done to pods: each verb as an errand, shared by the Manager's methods and the Pod's. */
 import type { Call, Demand, Errand } from "../bus/objects.ts";
+import type { FindCredentials } from "../config/given-credentials.ts";
 import { ACTIONS } from "../interface/actions.ts";
 import type { PodStatus } from "../manager/manager.ts";
 import { parsePullPolicy } from "../manager/pull-policy.ts";
@@ -12,6 +13,7 @@ export type NewPod = {
   readonly request: string;
   readonly insecure: readonly string[];
   readonly pullPolicy: string | undefined;
+  readonly credentials: FindCredentials;
 };
 
 /** Prepares a pod; with `start`, runs it. Throws BadManifest for what is no request at all. */
@@ -28,7 +30,7 @@ export function newPod(
   const run = async (progress: Progress, uid: number) => {
     progress.phase("preparing");
     const pod = await request.prepare(agent.pods, {
-      ...{ insecureOptions: wish.insecure, pullPolicy, uid },
+      ...{ insecureOptions: wish.insecure, pullPolicy, uid, credentials: wish.credentials },
       watchFetch: (source) => watchFetch(progress, source),
     });
     for (const warning of pod.warnings) progress.warn(warning);

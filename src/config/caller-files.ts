@@ -77,15 +77,23 @@ async function credentialsIn(file: CallerFile, search: Search): Promise<Credenti
   const helper = helpers.find(([key]) => registryName(key) === registry)?.[1];
   if (helper !== undefined) return await askHelper(helper, { registry, path, environment });
   const keys = Object.entries(file.auths ?? {}).map(([key, entry]) => ({ key: normalKey(key), entry }));
-  const fitting = keys.filter(({ key }) => name === key || name.startsWith(`${key}/`));
-  const [best] = fitting.sort((a, b) => b.key.length - a.key.length);
+  const best = longestKey(keys, name);
   const found = best === undefined ? undefined : credentialsOf(best.entry, { path, key: best.key });
   if (found !== undefined) return found;
   return file.credsStore ? await askHelper(file.credsStore, { registry, path, environment }) : undefined;
 }
 
+/** The entry whose key is the longest that is the name or, in whole segments, its beginning. */
+export function longestKey<T extends { readonly key: string }>(
+  entries: readonly T[],
+  name: string,
+): T | undefined {
+  const fitting = entries.filter(({ key }) => name === key || name.startsWith(`${key}/`));
+  return fitting.sort((a, b) => b.key.length - a.key.length)[0];
+}
+
 /** A key with a scheme is docker's, whose path says nothing; without one it may name a part of a registry. */
-function normalKey(key: string): string {
+export function normalKey(key: string): string {
   if (/^https?:\/\//i.test(key)) return registryName(key);
   const [host = "", ...path] = key.replace(/\/+$/, "").split("/");
   const registry = registryName(host);

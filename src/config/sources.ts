@@ -4,6 +4,7 @@ import type { Access, Credentials, RegistryRequest, Source } from "../inbox/prot
 import { readAuthFiles, registryName } from "./auth-files.ts";
 import { callerCredentials, type Environment } from "./caller-files.ts";
 import type { Roots } from "./files.ts";
+import type { FindCredentials } from "./given-credentials.ts";
 import { proxySettings } from "./proxy.ts";
 import {
   entryFor,
@@ -23,6 +24,8 @@ export type SourceOptions = {
   readonly environment: Environment;
   /** Where the caller's own credentials are; absent when the process acts for somebody else. */
   readonly caller?: Environment;
+  /** What the caller has handed over. */
+  readonly given?: FindCredentials | undefined;
 };
 
 export type SourceSettings = Pick<RegistryRequest, "sources" | "proxy" | "signatures">;
@@ -44,6 +47,7 @@ export async function registrySources(
   const auth = await readAuthFiles(roots);
   const find: Find = async (server) =>
     (options.caller && (await callerCredentials(options.caller, server))) ??
+    options.given?.(server) ??
     auth.find("dockerAuth", server.split("/")[0] ?? "");
   const sources: Source[] = [];
   for (const mirror of found?.entry.mirrors ?? []) {

@@ -47,6 +47,14 @@ export function fileReferenceText(reference: FileReference): string {
   return `${transport}:${reference.path}${reference.ref === undefined ? "" : `:${reference.ref}`}`;
 }
 
+/** What of the references names an image of a registry; a name that can't be appc's is one of those. */
+export function repositoryOf(reference: ImageReference): Repository | undefined {
+  if (reference.kind === "registry") return reference.repository;
+  return reference.kind === "name" && reference.app === undefined
+    ? parseRepository(reference.name)
+    : undefined;
+}
+
 function transportReference(argument: string): ImageReference | undefined {
   const match = /^(docker|oci|https?|file):\/\/(.*)$/s.exec(argument);
   if (match === null) return localTransportReference(argument);

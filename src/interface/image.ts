@@ -10,7 +10,7 @@ export const IMAGE = defineInterface({
     Inspect: query("As the Manager's InspectImage.", { in: [], out: [["s", "json"]] }),
     Verify: work("As the Manager's VerifyImage.", {
       in: [],
-      options: { repair: ["b", "As there."] },
+      options: { repair: ["b", "As there."], credentials: ["a{sa{ss}}", "As there."] },
       action: ACTIONS.imageVerify,
     }),
     Remove: work("As the Manager's RemoveImage.", { in: [], options: {}, action: ACTIONS.imageRemove }),

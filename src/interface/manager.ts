@@ -15,8 +15,13 @@ const INSECURE =
   'Guards to lower for images that are fetched: "image" accepts one that nobody has signed, "tls" any certificate, "http" plain http.';
 const PULL_POLICY =
   'When another machine is asked: "new", if the store has no such image; "update", always; "never".';
+const CREDENTIALS = [
+  "a{sa{ss}}",
+  "For registries, or parts of them such as registry.example/team: user and password, or token (sent as it is), or identityToken (exchanged for one). They go before the host's own, are used for this call, and are kept and told nowhere.",
+] as const;
 const ON_THE_WAY = {
   insecure: ["as", INSECURE],
+  credentials: CREDENTIALS,
   pullPolicy: ["s", `${PULL_POLICY} "new" unless given.`],
 } as const;
 
@@ -133,6 +138,7 @@ export const MANAGER = defineInterface({
         in: [["s", "source"]],
         options: {
           insecure: ["as", INSECURE],
+          credentials: CREDENTIALS,
           pullPolicy: ["s", `${PULL_POLICY} "update" unless given.`],
           signature: ["s", "Absolute path of the signature of an image that comes from a file."],
         },
@@ -149,7 +155,10 @@ export const MANAGER = defineInterface({
       "Compares all files of an image with what was imported. The operation's result is the JSON of `gantry image verify`, whatever was found.",
       {
         in: IMAGE,
-        options: { repair: ["b", "Take what differs from where the image came from once more."] },
+        options: {
+          repair: ["b", "Take what differs from where the image came from once more."],
+          credentials: CREDENTIALS,
+        },
         action: ACTIONS.imageVerify,
       },
     ),

@@ -2,6 +2,7 @@
 import { GantryError } from "../base/errors.ts";
 import { quoted } from "../base/text.ts";
 import type { Environment } from "../config/caller-files.ts";
+import type { FindCredentials } from "../config/given-credentials.ts";
 import type { Paths } from "../config/paths.ts";
 import { type AppcImageManifest, imageManifestOf } from "../image/appc-manifest.ts";
 import { groupsOf, type UserGroups } from "../image/passwd.ts";
@@ -11,8 +12,9 @@ import {
   fileReferenceText,
   type ImageReference,
   parseImageReference,
+  repositoryOf,
 } from "../image/reference.ts";
-import { parseRepository, type Repository } from "../image/repository.ts";
+import type { Repository } from "../image/repository.ts";
 import { logEvent } from "../journal/journal.ts";
 import { readStoredBlob } from "../store/blobs.ts";
 import { findRecord, listRecords, lookUpRecord, noSuchRecord } from "../store/images.ts";
@@ -65,6 +67,8 @@ export type FetchRequest = {
   readonly pullPolicy?: PullPolicy | undefined;
   /** A file with the image's signature: detached for an ACI, else simple signing. */
   readonly signature?: string | undefined;
+  /** For registries, handed over by who asks. */
+  readonly credentials?: FindCredentials | undefined;
   /** Who asks. */
   readonly uid: number;
   readonly signal?: AbortSignal;
@@ -98,14 +102,6 @@ export async function fetchImage(manager: ImageManager, request: FetchRequest): 
     : await fetchRemote(fetch, reference, request.source);
   await logImport(record);
   return record;
-}
-
-/** What of the references names an image of a registry; a name that can't be appc's is one of those. */
-export function repositoryOf(reference: ImageReference): Repository | undefined {
-  if (reference.kind === "registry") return reference.repository;
-  return reference.kind === "name" && reference.app === undefined
-    ? parseRepository(reference.name)
-    : undefined;
 }
 
 /** Throws NoSuchImage where the policy wants the store's image and there is none. */

@@ -8,7 +8,7 @@ export type Installation = {
   /** The definition, and the file it comes from, which names the pod unless its manifest does. */
   readonly text: string;
   readonly origin: string;
-} & Pick<PrepareOptions, "insecureOptions" | "uid" | "pullPolicy" | "watchFetch">;
+} & Pick<PrepareOptions, "insecureOptions" | "uid" | "pullPolicy" | "watchFetch" | "credentials">;
 
 /** An installed pod as a listing has it. */
 export type Installed = {

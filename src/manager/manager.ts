@@ -2,6 +2,7 @@
  * The one interface to pods: the command line knows nothing else of them. In process it is local.ts. Methods throw
  * GantryError with the kinds named.
  */
+import type { FindCredentials } from "../config/given-credentials.ts";
 import type { Collection, GcOptions, Removal } from "../pod/gc.ts";
 import type { PodManifest } from "../pod/manifest.ts";
 import type { AppRequestInput, PodRequestInput } from "../pod/request.ts";
@@ -20,6 +21,8 @@ export type PrepareOptions = {
   readonly pullPolicy?: PullPolicy | undefined;
   /** Called when an image has to be fetched; disposed of at the fetch's end. */
   readonly watchFetch?: ((source: string) => FetchWatch) | undefined;
+  /** For registries, handed over by who asks. */
+  readonly credentials?: FindCredentials | undefined;
   /** Who asks, when that is not who the manager was opened for: the agent works for others. */
   readonly uid?: number;
 };

@@ -63,6 +63,7 @@ export async function resolveImages(
       uid: options.uid ?? local.uid,
       accepted: options.accepted ?? [],
       ...{ pullPolicy: options.pullPolicy ?? "new", watchFetch: options.watchFetch, moment },
+      credentials: options.credentials,
     };
     const [record, ...parts] = await imageOf(local, request);
     images.set(source, record).set(record.id, record);
@@ -104,6 +105,7 @@ async function obtainImage(local: Local, { watchFetch, ...request }: Ask): Promi
 type Ask = Wish & {
   readonly pullPolicy: PullPolicy;
   readonly watchFetch: PrepareOptions["watchFetch"];
+  readonly credentials: PrepareOptions["credentials"];
 };
 
 function checkInsecure(words: readonly string[]): InsecureOption[] {

@@ -1,5 +1,6 @@
 /** What the fetcher is asked for an image of a registry: which servers, how they are spoken to. */
 import type { Environment } from "../config/caller-files.ts";
+import type { FindCredentials } from "../config/given-credentials.ts";
 import { registrySources } from "../config/sources.ts";
 import type { HostPlatform } from "../image/platform.ts";
 import { type Repository, repositoryText } from "../image/repository.ts";
@@ -12,16 +13,18 @@ export type ErrandOptions = {
   readonly host: HostPlatform;
   /** Of the caller, where this process is the caller's. */
   readonly environment?: Environment | undefined;
+  readonly credentials?: FindCredentials | undefined;
 };
 
 /** Throws what reading the configuration throws. */
 export async function registryErrand(
   repository: Repository,
-  { insecureOptions, host, environment }: ErrandOptions,
+  { insecureOptions, host, environment, credentials }: ErrandOptions,
 ): Promise<Errand<RegistryRequest>> {
   const { os, architecture, variants } = host;
   const settings = await registrySources(repository, {
     insecureOptions,
+    given: credentials,
     // Proxies are a machine's matter: what acts for somebody else has them of its own unit.
     environment: environment ?? process.env,
     ...(environment === undefined ? {} : { caller: environment }),

@@ -71,9 +71,9 @@ type Found = { readonly files: ImageFiles; readonly image: SourceImage; readonly
 async function resolve({ manager, request, repository, fetcher }: Transfer): Promise<Found> {
   request.progress?.({ event: "phase", phase: "resolving" });
   const host = hostPlatform();
-  const { insecureOptions } = request;
+  const { insecureOptions, credentials } = request;
   const { environment } = manager;
-  const errand = await registryErrand(repository, { insecureOptions, host, environment });
+  const errand = await registryErrand(repository, { insecureOptions, host, environment, credentials });
   const resolved = await fetcher.resolve(errand);
   const reference = repositoryText(repository);
   const files = openContestedDirectory(fetcher.directory, reference);

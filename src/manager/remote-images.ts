@@ -9,15 +9,29 @@ import { absoluteSource } from "./remote.ts";
 import { fetchOptions, parseEvent } from "./remote-fetch.ts";
 
 /** Reading is free; polkit decides about the rest. */
-export function remoteImages({ authentication }: Pick<Caller, "authentication">): ImageVerbs {
+export function remoteImages({
+  authentication,
+  environment,
+}: Pick<Caller, "authentication" | "environment">): ImageVerbs {
   const agent = openAgentLink(authentication);
+  const credentials = async (source: string) => {
+    const { credentialsFor } = await import("./remote-credentials.ts");
+    return await credentialsFor(environment, [source]);
+  };
+  const sourceOf = async (image: string): Promise<string> =>
+    JSON.parse(await agent.ask((manager) => callMethod(manager, [MANAGER, "InspectImage"], { image })))
+      .source;
   return {
-    fetch: ({ source, signal, progress, ...wishes }) => {
-      const { signature } = wishes;
-      const options = { ...fetchOptions(wishes), ...(signature === undefined ? {} : { signature }) };
+    fetch: async ({ source, signal, progress, ...wishes }) => {
+      const { signature, pullPolicy } = wishes;
+      const options = {
+        ...fetchOptions(wishes),
+        ...(signature === undefined ? {} : { signature }),
+        ...(pullPolicy === "never" ? {} : await credentials(source)),
+      };
       const args = { source: absoluteSource(source), options };
       const begin = (manager: Peer) => callMethod(manager, [MANAGER, "FetchImage"], args);
-      return work(agent, begin, {
+      return await work(agent, begin, {
         ...(signal === undefined ? {} : { signal }),
         onEvent: (json) => progress?.(parseEvent(json)),
       });
@@ -29,7 +43,8 @@ export function remoteImages({ authentication }: Pick<Caller, "authentication">)
     manifest: async (image) =>
       JSON.parse(await agent.ask((manager) => callMethod(manager, [MANAGER, "GetImageManifest"], { image }))),
     verify: async (image, { repair, signal }) => {
-      const args = { image, options: repair ? { repair } : {} };
+      const options = repair ? { repair, ...(await credentials(await sourceOf(image))) } : {};
+      const args = { image, options };
       const begin = (manager: Peer) => callMethod(manager, [MANAGER, "VerifyImage"], args);
       return JSON.parse(await work(agent, begin, signal === undefined ? {} : { signal }));
     },

@@ -1,6 +1,7 @@
 /** Installed pods on the other side of the bus. A definition is read by its owner, and goes over as text. */
 import { join } from "node:path";
 import { callMethod, type Peer } from "../bus/client.ts";
+import type { Environment } from "../config/caller-files.ts";
 import { DEFINITION_DIRECTORIES } from "../config/paths.ts";
 import { MANAGER } from "../interface/manager.ts";
 import { type AgentLink, openAgentLink } from "./agent-link.ts";
@@ -10,14 +11,17 @@ import type { PodStatus } from "./manager.ts";
 import type { Caller } from "./open.ts";
 import { fetchOptions, watchFetches } from "./remote-fetch.ts";
 
-export function remoteInstaller({ authentication }: Pick<Caller, "authentication">): Installer {
+export function remoteInstaller({
+  authentication,
+  environment,
+}: Pick<Caller, "authentication" | "environment">): Installer {
   const agent = openAgentLink(authentication);
   return {
     list: async () => {
       const rows = await agent.ask((manager) => callMethod(manager, [MANAGER, "ListInstalledPods"], {}));
       return rows.map(([name, unit, path]) => ({ name, unit, path }));
     },
-    install: (installation) => install(agent, installation),
+    install: (installation) => install(agent, { installation, environment }),
     refresh: (name) =>
       prepared(agent, (manager) => callMethod(manager, [MANAGER, "RefreshPod"], { name, options: {} })),
     uninstall: (name) =>
@@ -26,9 +30,13 @@ export function remoteInstaller({ authentication }: Pick<Caller, "authentication
   };
 }
 
-async function install(agent: AgentLink, installation: Installation): Promise<InstalledPod> {
+type Wish = { readonly installation: Installation; readonly environment: Environment | undefined };
+
+async function install(agent: AgentLink, { installation, environment }: Wish): Promise<InstalledPod> {
   const { text, origin } = installation;
-  const args = { definition: text, origin, options: fetchOptions(installation) };
+  const { podCredentials } = await import("./remote-credentials.ts");
+  const credentials = await podCredentials(agent, { json: text, options: installation, environment });
+  const args = { definition: text, origin, options: { ...fetchOptions(installation), ...credentials } };
   using fetches = watchFetches(installation);
   return await prepared(agent, (manager) => callMethod(manager, [MANAGER, "InstallPod"], args), fetches);
 }

@@ -3,6 +3,7 @@ import { constants } from "node:os";
 import { GantryError } from "../base/errors.ts";
 import { quoted } from "../base/text.ts";
 import { callMethod, type Peer } from "../bus/client.ts";
+import type { Environment } from "../config/caller-files.ts";
 import { DEFAULT_PATHS, podDirectory } from "../config/paths.ts";
 import { fileReferenceText, parseImageReference } from "../image/reference.ts";
 import { MANAGER } from "../interface/manager.ts";
@@ -28,10 +29,13 @@ export type RemoteManager = PodManager & {
 };
 
 /** Opens the manager; the agent is started by the first call. Throws AccessDenied where polkit refuses. */
-export function remoteManager({ authentication }: Pick<Caller, "authentication">): RemoteManager {
+export function remoteManager({
+  authentication,
+  environment,
+}: Pick<Caller, "authentication" | "environment">): RemoteManager {
   const agent = openAgentLink(authentication);
   const create = (member: "PreparePod" | "RunPod") => (json: string, options: PrepareOptions) =>
-    createPod(agent, member, { json, options });
+    createPod(agent, member, { json, options, environment });
   const prepare = create("PreparePod");
   const run = create("RunPod");
   return {
@@ -60,16 +64,24 @@ export function remoteManager({ authentication }: Pick<Caller, "authentication">
   };
 }
 
-type Wish = { readonly json: string; readonly options: PrepareOptions };
+type Wish = {
+  readonly json: string;
+  readonly options: PrepareOptions;
+  readonly environment: Environment | undefined;
+};
 
 async function createPod(
   agent: AgentLink,
   member: "PreparePod" | "RunPod",
-  { json, options }: Wish,
+  { json, options, environment }: Wish,
 ): Promise<LaunchablePod> {
   const warnings: string[] = [];
-  const begin = (manager: Peer) =>
-    callMethod(manager, [MANAGER, member], { request: json, options: fetchOptions(options) });
+  const { podCredentials } = await import("./remote-credentials.ts");
+  const wishes = {
+    ...fetchOptions(options),
+    ...(await podCredentials(agent, { json, options, environment })),
+  };
+  const begin = (manager: Peer) => callMethod(manager, [MANAGER, member], { request: json, options: wishes });
   const fetches = watchFetches(options);
   const uuid = await work(agent, begin, {
     onLog: (line, priority) => priority <= WARNING && warnings.push(line),

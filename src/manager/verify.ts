@@ -3,9 +3,10 @@
 import { GantryError } from "../base/errors.ts";
 import { exists } from "../base/file.ts";
 import { quoted } from "../base/text.ts";
+import type { FindCredentials } from "../config/given-credentials.ts";
 import { hostPlatform } from "../image/platform.ts";
 import type { ImageRecord } from "../image/record.ts";
-import { parseImageReference } from "../image/reference.ts";
+import { parseImageReference, repositoryOf } from "../image/reference.ts";
 import { logEvent } from "../journal/journal.ts";
 import { unlinkNames, writeRecord } from "../store/images.ts";
 import { beginOperation, type Operation } from "../store/operation.ts";
@@ -19,7 +20,7 @@ import {
 } from "../store/repair.ts";
 import { layerPath, openStore } from "../store/store.ts";
 import { type ImageCheck, type LayerCheck, verifyImage as verifyRecord } from "../store/verify.ts";
-import { fetchImage, findImage, type ImageManager, repositoryOf } from "./images.ts";
+import { fetchImage, findImage, type ImageManager } from "./images.ts";
 import { openWorkers, type Workers } from "./workers.ts";
 
 export { findingText, type ImageCheck, type LayerCheck } from "../store/verify.ts";
@@ -29,6 +30,8 @@ export type Verification = {
   /** Repair what differs. */
   readonly repair: boolean;
   readonly uid: number;
+  /** For the registry that a repair takes layers from, handed over by who asks. */
+  readonly credentials?: FindCredentials | undefined;
   readonly signal?: AbortSignal | undefined;
   /** Checks of layers that were made already. */
   readonly known?: Map<string, LayerCheck>;
@@ -88,7 +91,7 @@ async function repair(place: Place, damage: Damage, verification: Verification):
 async function repairFromAfar(
   { manager, operation }: Place,
   { record, check }: Damage,
-  { uid, signal }: Verification,
+  { uid, credentials, signal }: Verification,
 ): Promise<void> {
   const damaged = damagedLayers(check);
   await requireUnused(operation, damaged);
@@ -97,7 +100,13 @@ async function repairFromAfar(
   try {
     const insecureOptions = record.verdict.kind === "insecure" ? (["image"] as const) : [];
     const source = pinned(record);
-    const request = { source, insecureOptions, uid, ...(signal === undefined ? {} : { signal }) };
+    const request = {
+      source,
+      insecureOptions,
+      uid,
+      credentials,
+      ...(signal === undefined ? {} : { signal }),
+    };
     const fetched = await fetchImage(manager, request);
     if (fetched.id !== record.id) throw otherImage(record, fetched);
     // It was fetched by its digest, which nobody calls it by.
