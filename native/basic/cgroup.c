@@ -6,12 +6,12 @@
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/pidfd.h>
 #include <sys/vfs.h>
 #include <unistd.h>
 
 #include "basic/cleanup.h"
 #include "basic/io.h"
+#include "basic/kernel.h"
 #include "basic/text.h"
 
 enum { CGROUP_FILE_MAX = 1 << 20 };

@@ -66,7 +66,7 @@ static int limits_set(const ProcessPlan *process, Failure *failure) {
     for (size_t i = 0; i < process->n_rlimits; i++) {
         const RlimitPlan *plan = &process->rlimits[i];
         struct rlimit limit = { .rlim_cur = plan->soft, .rlim_max = plan->hard };
-        if (setrlimit((__rlimit_resource_t)plan->resource, &limit) < 0)
+        if (setrlimit(plan->resource, &limit) < 0)
             return failure_set(failure, EXIT_STATUS_LIMITS, errno, "process.rlimits[%zu], hard limit %llu", i,
                                (unsigned long long)plan->hard);
     }

@@ -1,11 +1,10 @@
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/mount.h>
-#include <sys/mount.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
 #include "basic/cleanup.h"
+#include "basic/kernel.h"
 #include "internal.h"
 
 static int tmpfs_open(void);

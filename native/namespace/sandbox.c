@@ -13,6 +13,7 @@
 
 #include "basic/cleanup.h"
 #include "basic/io.h"
+#include "basic/kernel.h"
 #include "basic/process.h"
 #include "basic/text.h"
 #include "init.h"

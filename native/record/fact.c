@@ -13,6 +13,18 @@
 #include "basic/io.h"
 #include "basic/text.h"
 
+/* As systemd names them in $EXIT_STATUS. Its real-time signals begin where glibc's do; musl's own use is another. */
+static const char *const signal_names[] = {
+    [SIGHUP] = "HUP",   [SIGINT] = "INT",   [SIGQUIT] = "QUIT", [SIGILL] = "ILL",     [SIGTRAP] = "TRAP",
+    [SIGABRT] = "ABRT", [SIGBUS] = "BUS",   [SIGFPE] = "FPE",   [SIGKILL] = "KILL",   [SIGUSR1] = "USR1",
+    [SIGSEGV] = "SEGV", [SIGUSR2] = "USR2", [SIGPIPE] = "PIPE", [SIGALRM] = "ALRM",   [SIGTERM] = "TERM",
+    [SIGCHLD] = "CHLD", [SIGCONT] = "CONT", [SIGSTOP] = "STOP", [SIGTSTP] = "TSTP",   [SIGTTIN] = "TTIN",
+    [SIGTTOU] = "TTOU", [SIGURG] = "URG",   [SIGXCPU] = "XCPU", [SIGXFSZ] = "XFSZ",   [SIGVTALRM] = "VTALRM",
+    [SIGPROF] = "PROF", [SIGIO] = "IO",     [SIGPWR] = "PWR",   [SIGWINCH] = "WINCH", [SIGSYS] = "SYS",
+    [SIGSTKFLT] = "STKFLT",
+};
+enum { SYSTEMD_SIGRTMIN = 34 };
+
 static bool is_word(const char *text);
 static int status_parse(const char *text, bool exited);
 static int signal_parse(const char *name);
@@ -56,15 +68,13 @@ static int status_parse(const char *text, bool exited) {
 
 static int signal_parse(const char *name) {
     uint64_t offset;
-    for (int number = 1; number < SIGRTMIN; number++) {
-        const char *known = sigabbrev_np(number);
-        if (known && strcmp(known, name) == 0)
-            return number;
-    }
+    for (size_t i = 0; i < sizeof signal_names / sizeof *signal_names; i++)
+        if (signal_names[i] && strcmp(signal_names[i], name) == 0)
+            return (int)i;
     if (strcmp(name, "RTMIN") == 0)
-        return SIGRTMIN;
+        return SYSTEMD_SIGRTMIN;
     if (text_starts_with(name, "RTMIN+") && text_to_number(name + strlen("RTMIN+"), 30, &offset) == 0)
-        return SIGRTMIN + (int)offset;
+        return SYSTEMD_SIGRTMIN + (int)offset;
     return 0;
 }
 

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "basic/cleanup.h"
+#include "basic/kernel.h"
 #include "basic/notify.h"
 #include "basic/text.h"
 #include "namespace/sandbox.h"

@@ -8,12 +8,12 @@
 #include <linux/openat2.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/mount.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "basic/cleanup.h"
 #include "basic/directory.h"
+#include "basic/kernel.h"
 #include "basic/path.h"
 #include "stage1/copy.h"
 

@@ -14,6 +14,7 @@
 
 #include "basic/cleanup.h"
 #include "basic/directory.h"
+#include "basic/kernel.h"
 #include "basic/notify.h"
 #include "basic/text.h"
 

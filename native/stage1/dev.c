@@ -3,12 +3,12 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
-#include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
 #include "basic/cleanup.h"
+#include "basic/kernel.h"
 #include "stage1/mount.h"
 
 typedef struct Node {

@@ -3,12 +3,12 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
-#include <sys/mount.h>
 #include <sys/statfs.h>
 #include <sys/statvfs.h>
 #include <unistd.h>
 
 #include "basic/cleanup.h"
+#include "basic/kernel.h"
 #include "stage1/launch.h"
 
 extern char **environ;

@@ -3,11 +3,11 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
-#include <sys/mount.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "basic/cleanup.h"
+#include "basic/kernel.h"
 #include "stage1/launch.h"
 
 static int layer_map(const Launch *launch, int layers, const char *path, const char *name) {

@@ -10,6 +10,7 @@
 
 #include "basic/boot.h"
 #include "basic/cgroup.h"
+#include "basic/kernel.h"
 #include "basic/notify.h"
 #include "stage1/launch.h"
 

@@ -1,10 +1,10 @@
 /* Paths that the app must not see, and paths that it must not write. */
 #include <errno.h>
 #include <fcntl.h>
-#include <sys/mount.h>
 #include <sys/stat.h>
 
 #include "basic/cleanup.h"
+#include "basic/kernel.h"
 #include "stage1/mount.h"
 #include "stage1/rootfs.h"
 

@@ -6,10 +6,10 @@
 #include <linux/openat2.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/mount.h>
 #include <unistd.h>
 
 #include "basic/cleanup.h"
+#include "basic/kernel.h"
 #include "basic/path.h"
 #include "basic/text.h"
 #include "stage1/rootfs.h"

@@ -2,12 +2,12 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <sched.h>
-#include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 
 #include "basic/cleanup.h"
 #include "basic/io.h"
+#include "basic/kernel.h"
 #include "stage1/launch.h"
 
 #define SCRATCH "/run/gantry/stage1"

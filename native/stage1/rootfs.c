@@ -5,12 +5,12 @@
 #include <limits.h>
 #include <linux/openat2.h>
 #include <string.h>
-#include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
 #include "basic/cleanup.h"
+#include "basic/kernel.h"
 #include "basic/path.h"
 
 int rootfs_open(const Launch *launch, const char *path) {

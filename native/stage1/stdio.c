@@ -7,7 +7,6 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
-#include <sys/mount.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -15,6 +14,7 @@
 
 #include "basic/cleanup.h"
 #include "basic/io.h"
+#include "basic/kernel.h"
 #include "basic/path.h"
 #include "basic/text.h"
 #include "stage1/mount.h"

@@ -2,10 +2,10 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/openat2.h>
-#include <sys/mount.h>
 #include <sys/stat.h>
 
 #include "basic/cleanup.h"
+#include "basic/kernel.h"
 #include "basic/path.h"
 #include "stage1/content.h"
 #include "stage1/mount.h"
