@@ -1,5 +1,6 @@
 /** gantry-registries(5): registries.d with the keys of its schema, auth.d, the caller's own files, proxies. */
 import { RegistryFile } from "../../src/config/registry-files.ts";
+import { LimitsEntry } from "../../src/config/time-limits.ts";
 import { item, literal, nameSection, type Page, paragraph, section } from "./roff.ts";
 import { describedOnly, type Key, keysOf } from "./schema-keys.ts";
 
@@ -62,7 +63,24 @@ const MEANINGS: Readonly<Record<string, string>> = {
   "registries[].insecure": "As of a mirror. `--insecure-options=tls,http` says the same for one command.",
   "registries[].lookaside":
     "Servers of signatures in the format of containers' simple signing: `URL/REPOSITORY@sha256=HEX/signature-N`.",
+  "registries[].limits": "For the registry and its mirrors, instead of those of the whole machine.",
+  ...limitMeanings("registries[].limits", "As of the whole machine."),
+  limits:
+    "How long servers may take, of registries and of App Container images, in seconds. In one of all files. Beyond it an attempt ends (`TimedOut`) and another follows.",
+  "limits.connect": "Until a connection stands; 15 unless given.",
+  "limits.idle": "Until the answer begins, and between two pieces of it; 60 unless given.",
+  "limits.rate":
+    "Bytes a second that a transfer must bring on average over `slow`; 1024 unless given. Time in which the disk is waited for does not count.",
+  "limits.slow": "30 unless given.",
+  "limits.document": "For a manifest or another document, all attempts together; 180 unless given.",
+  "limits.attempts":
+    "For a document, or for a layer without progress between them; 5 unless given. A layer goes on where it was cut.",
 };
+
+function limitMeanings(prefix: string, meaning: string): Record<string, string> {
+  const names = Object.keys(LimitsEntry.shape);
+  return Object.fromEntries(names.map((name) => [`${prefix}.${name}`, meaning]));
+}
 
 const MIRRORS = [
   "A mirror that cannot be reached, answers 401, 403, 404, 429 or a server's error, or sends what does not have the right digest, is passed over, and the next server is asked; the progress output tells so. Once a layer's first byte has been handed on, its server has to deliver the rest, resumed as often as it takes.",
@@ -94,5 +112,6 @@ const EXAMPLE = [
   '      "mirrors": [ { "url": "https://mirror.example/hub", "ca": "/etc/ssl/mirror.pem" } ] },',
   '    { "prefix": "registry.k8s.io", "fallback": "never",',
   '      "mirrors": [ { "url": "https://mirror.example/k8s", "capabilities": [ "pull", "resolve" ] } ] },',
-  '    { "prefix": "127.0.0.1:5000", "insecure": [ "http" ] } ] }',
+  '    { "prefix": "127.0.0.1:5000", "insecure": [ "http" ] } ],',
+  '  "limits": { "idle": 300, "rate": 100 } }',
 ];

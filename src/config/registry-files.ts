@@ -5,6 +5,7 @@
 import * as z from "zod";
 import { quoted } from "../base/text.ts";
 import { badConfig, findFiles, type Roots, readConfiguration } from "./files.ts";
+import { LimitsEntry } from "./time-limits.ts";
 
 export const REGISTRY_DIRECTORY = "registries.d";
 
@@ -44,23 +45,36 @@ export const RegistryEntry = z.strictObject({
   ca: Certificates.optional(),
   insecure: Insecure,
   lookaside: z.array(HttpUrl).max(8).default([]),
+  limits: LimitsEntry.optional(),
 });
 export type RegistryEntry = z.infer<typeof RegistryEntry>;
 
 export const RegistryFile = z.strictObject({
   version: z.literal(1),
-  registries: z.array(RegistryEntry).max(1000),
+  registries: z.array(RegistryEntry).max(1000).default([]),
+  limits: LimitsEntry.optional(),
 });
 
 /** An entry with the file it stands in. */
 export type PlacedEntry = RegistryEntry & { readonly file: string };
 
-/** All entries. Throws BadConfig, naming file and key. */
-export async function readRegistries(roots: Roots): Promise<PlacedEntry[]> {
+export type Registries = {
+  readonly entries: readonly PlacedEntry[];
+  /** Of every transfer, unless an entry says otherwise. */
+  readonly limits: LimitsEntry | undefined;
+};
+
+/** All files together. Throws BadConfig, naming file and key. */
+export async function readRegistries(roots: Roots): Promise<Registries> {
   const entries: PlacedEntry[] = [];
+  let general: { readonly limits: LimitsEntry; readonly file: string } | undefined;
   for (const { path, masked } of await findFiles(roots, REGISTRY_DIRECTORY, isJson)) {
     if (masked) continue;
-    const { registries } = parseConfiguration(RegistryFile, await readConfiguration(path, FILE_LIMIT), path);
+    const file = parseConfiguration(RegistryFile, await readConfiguration(path, FILE_LIMIT), path);
+    const { registries, limits } = file;
+    if (limits !== undefined && general !== undefined)
+      throw badConfig(path, `has limits, which ${quoted(general.file)} has, too`);
+    if (limits !== undefined) general = { limits, file: path };
     for (const entry of registries) {
       const double = entries.find(({ prefix }) => prefix === entry.prefix);
       if (double !== undefined) {
@@ -72,7 +86,7 @@ export async function readRegistries(roots: Roots): Promise<PlacedEntry[]> {
       entries.push({ ...entry, file: path });
     }
   }
-  return entries;
+  return { entries, limits: general?.limits };
 }
 
 /** The entry of the longest prefix of a name, `registry/repository`, and what of the name is behind it. */

@@ -13,6 +13,7 @@ import {
   readCertificates,
   readRegistries,
 } from "./registry-files.ts";
+import { timeLimits } from "./time-limits.ts";
 import { CONFIGURATION_DIRECTORIES } from "./trust.ts";
 
 export type SourceOptions = {
@@ -28,7 +29,7 @@ export type SourceOptions = {
   readonly given?: FindCredentials | undefined;
 };
 
-export type SourceSettings = Pick<RegistryRequest, "sources" | "proxy" | "signatures">;
+export type SourceSettings = Pick<RegistryRequest, "sources" | "proxy" | "signatures" | "limits">;
 
 /** Docker Hub's API is at another host than its names say. */
 const HUB = "registry-1.docker.io";
@@ -43,7 +44,8 @@ export async function registrySources(
 ): Promise<SourceSettings> {
   const roots = options.roots ?? CONFIGURATION_DIRECTORIES;
   const name = `${repository.registry}/${repository.repository}`;
-  const found = entryFor(await readRegistries(roots), name);
+  const { entries, limits } = await readRegistries(roots);
+  const found = entryFor(entries, name);
   const auth = await readAuthFiles(roots);
   const find: Find = async (server) =>
     (options.caller && (await callerCredentials(options.caller, server))) ??
@@ -62,6 +64,7 @@ export async function registrySources(
   return {
     sources,
     proxy: proxySettings(options.environment),
+    ...timeLimits(limits, found?.entry.limits),
     signatures: { lookaside: found?.entry.lookaside ?? [], cosign: wanted, referrers: wanted },
   };
 }

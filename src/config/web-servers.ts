@@ -1,12 +1,13 @@
 /** How the web servers of ACIs and of discovery pages are spoken to: their credentials, authorities and proxies. */
-import type { Access, ProxySettings, Servers } from "../inbox/protocol.ts";
+import type { Access, ProxySettings, Servers, TimeLimits } from "../inbox/protocol.ts";
 import { type AuthFiles, readAuthFiles } from "./auth-files.ts";
 import { proxySettings } from "./proxy.ts";
 import { type PlacedEntry, readCertificates, readRegistries } from "./registry-files.ts";
 import type { SourceOptions } from "./sources.ts";
+import { timeLimits } from "./time-limits.ts";
 import { CONFIGURATION_DIRECTORIES } from "./trust.ts";
 
-export type WebSettings = Servers & { readonly proxy: ProxySettings };
+export type WebSettings = Servers & { readonly proxy: ProxySettings; readonly limits?: TimeLimits };
 
 type Options = Pick<SourceOptions, "roots" | "insecureOptions" | "environment">;
 
@@ -19,14 +20,14 @@ export async function webServers({
   insecureOptions,
   environment,
 }: Options): Promise<WebSettings> {
-  const entries = await readRegistries(roots);
+  const { entries, limits } = await readRegistries(roots);
   const auth = await readAuthFiles(roots);
   const hosts = new Set([...hostsOf(entries), ...auth.hosts("auth")]);
   const others = accessOf([], insecureOptions);
   const servers: Servers["servers"] = [];
   for (const host of hosts)
     servers.push({ host, ...(await serverAccess(host, { entries, auth, insecureOptions })) });
-  return { servers, others, proxy: proxySettings(environment) };
+  return { servers, others, proxy: proxySettings(environment), ...timeLimits(limits) };
 }
 
 function hostsOf(entries: readonly PlacedEntry[]): string[] {

@@ -1,6 +1,7 @@
 /** A registry that does everything wrong, the whole way: one sentence, in bounds, and nothing stored. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { connectClient } from "../fixtures/agent.ts";
 import type { TestHost } from "../host/host.ts";
 import { withHost } from "../host/with-host.ts";
 
@@ -121,5 +122,65 @@ test("a mirror serves what nobody else has, under the name that was asked for, a
       asked.filter(({ authorization }) => authorization !== undefined),
       [],
     );
+  });
+});
+
+const SLOW: readonly (readonly [name: string, limits: object, text: RegExp])[] = [
+  [
+    "stall",
+    { idle: 1, attempts: 1 },
+    /"http:\/\/registry\.test:5005\/v2\/stall\/app\/blobs\/sha256:[0-9a-f]{64}" is too slow: no byte within 1 s/,
+  ],
+  [
+    "mute",
+    { idle: 1, attempts: 2 },
+    /"http:\/\/registry\.test:5005\/v2\/mute\/app\/blobs\/sha256:[0-9a-f]{64}": no answer within 1 s/,
+  ],
+  [
+    "drip",
+    { rate: 100_000, slow: 1, attempts: 2 },
+    /"http:\/\/registry\.test:5005\/v2\/drip\/app\/blobs\/sha256:[0-9a-f]{64}" is too slow: \d+ bytes in 1\.\d s/,
+  ],
+  [
+    "slow-manifest",
+    { document: 2 },
+    /"http:\/\/registry\.test:5005\/v2\/slow-manifest\/app\/manifests\/1".* within 2 s/,
+  ],
+];
+
+test("a registry that stalls, drips or is silent is given up after the configured time, by its URL, and nothing is stored", async (t) => {
+  await withHost(t, { name: "slow" }, async (host) => {
+    await host.exec(["mkdir", "-p", "/etc/gantry/registries.d"]);
+    const configure = (file: object) =>
+      host.put("/etc/gantry/registries.d/limits.json", JSON.stringify({ version: 1, ...file }));
+    await withFaults(host, async () => {
+      await fetchImage(host, `docker://${REGISTRY}/none/app:1`);
+      const empty = await stored(host);
+      for (const [name, limits, text] of SLOW) {
+        // Of one registry, in spite of those of the machine; and of the machine.
+        for (const file of [
+          { registries: [{ prefix: REGISTRY, limits }], limits: { connect: 10, idle: 50 } },
+          { limits },
+        ]) {
+          await configure(file);
+          const result = await fetchImage(host, `docker://${REGISTRY}/${name}/app:1`);
+          assert.deepEqual([result.status, result.stdout], [1, ""], `${name}: ${result.stderr}`);
+          assert.match(result.stderr, text, name);
+          assert.equal(await stored(host), empty, name);
+        }
+      }
+      await using client = await connectClient(host);
+      await configure({ limits: { idle: 1, attempts: 1 } });
+      const options = { insecure: ["image", "http"] };
+      const ended = await client.ended(
+        await client.call("FetchImage", { source: `docker://${REGISTRY}/stall/app:1`, options }),
+      );
+      assert.equal(ended.Error[0], "org.gantry1.Error.TimedOut", ended.Error[1]);
+      assert.equal(await stored(host), empty);
+      await configure({ limits: { idle: 0 } });
+      const wrong = await fetchImage(host, `docker://${REGISTRY}/good/app:1`);
+      assert.equal(wrong.status, 1);
+      assert.match(wrong.stderr, /"\/etc\/gantry\/registries\.d\/limits\.json" is wrong at "limits\.idle"/);
+    });
   });
 });

@@ -4,7 +4,9 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { type TestContext, test } from "node:test";
+import { registrySources } from "../../../src/config/sources.ts";
 import { webServers } from "../../../src/config/web-servers.ts";
+import { parseRepository } from "../../../src/image/repository.ts";
 import { refusal } from "../../fixtures/refusal.ts";
 import { makeAuthority } from "../../fixtures/web.ts";
 
@@ -87,4 +89,42 @@ test("an entry of registries.d for a whole host tells its authority and what is 
 test("a file that can't be read by rule is named", async (t) => {
   const directory = place(t, { "etc/auth.d/a.json": "{" });
   await assert.rejects(servers(directory), refusal("BadConfig", 1, join(directory, "etc/auth.d/a.json")));
+});
+
+test("limits of the machine go along, in milliseconds; a registry's own are for its images", async (t) => {
+  const limits = { connect: 1.5, idle: 300, rate: 0, attempts: 2 };
+  const told = { connect: 1500, idle: 300_000, rate: 0, attempts: 2 };
+  const file = { version: 1, limits, registries: [{ prefix: "a.test", limits: { idle: 5, slow: 1 } }] };
+  const directory = place(t, { "etc/registries.d/a.json": file });
+  assert.deepEqual((await servers(directory)).limits, told);
+  const roots = [join(directory, "etc")];
+  const of = async (name: string) =>
+    (await registrySources(parseRepository(name), { roots, insecureOptions: [], environment: {} })).limits;
+  assert.deepEqual(await of("a.test/app"), { ...told, idle: 5000, slow: 1000 });
+  assert.deepEqual(await of("b.test/app"), told);
+});
+
+const BAD_LIMITS: readonly (readonly [limits: object, key: string])[] = [
+  [{ idle: 0 }, "limits.idle"],
+  [{ idle: "60" }, "limits.idle"],
+  [{ document: 100_000 }, "limits.document"],
+  [{ rate: -1 }, "limits.rate"],
+  [{ attempts: 0 }, "limits.attempts"],
+  [{ pause: 1 }, "limits"],
+];
+
+test("limits that are none, or stand in two files, are refused by file and key", async (t) => {
+  for (const [limits, key] of BAD_LIMITS) {
+    const directory = place(t, { "etc/registries.d/a.json": { version: 1, limits } });
+    await assert.rejects(
+      servers(directory),
+      refusal("BadConfig", 1, "registries.d/a.json", `is wrong at "${key}"`),
+    );
+  }
+  const file = { version: 1, limits: { idle: 1 } };
+  const twice = place(t, { "etc/registries.d/a.json": file, "usr/registries.d/b.json": file });
+  await assert.rejects(
+    servers(twice),
+    refusal("BadConfig", 1, "registries.d/b.json", "has limits, which", "registries.d/a.json"),
+  );
 });
