@@ -16,6 +16,7 @@
 #include <sys/epoll.h>
 #include <sys/prctl.h>
 #include <sys/signalfd.h>
+#include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -60,6 +61,9 @@ int main(int argc, char **argv) {
     /* The relay's table is touched a page here and there: a huge page for it would be a thousand times its size. */
     (void)prctl(PR_SET_THP_DISABLE, 1, 0, 0, 0);
     InitStep failed = argc == 4 ? init_prepare(argv + 1, &options, &report_fd) : INIT_ARGUMENTS;
+    /* Tells whoever connects from now on by the socket's credentials that its pid 1 stands, and who it is (SO_PEERCRED). */
+    if (failed == INIT_STANDS && listen(LISTENER_FD, INIT_BACKLOG) < 0)
+        failed = INIT_DESCRIPTORS;
     const InitReport report = { failed, failed == INIT_STANDS ? 0 : errno };
     /* Who does not hear of the sandbox reports its death. */
     (void)!write(report_fd, &report, sizeof report);

@@ -13,6 +13,7 @@ enum {
     INIT_LISTENER_FD = 0, /* the pod's socket, listening */
     INIT_REPORT_FD = 1,   /* one InitReport is written here, and it is closed */
 };
+enum { INIT_BACKLOG = 64 };
 
 typedef enum InitStep {
     INIT_STANDS,

@@ -20,7 +20,6 @@
 #include "internal.h"
 #include "trust/stamp.h"
 
-#define BACKLOG 64
 #define EXIT_NOT_TRUSTED 5 /* docs/errors.md */
 #define PROGRAM GANTRY_LIBEXECDIR "/gantry-init"
 
@@ -98,7 +97,7 @@ static int socket_bind(const char *path, Failure *failure) {
     _cleanup_fd_ int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     (void)unlink(path); /* of a sandbox that was killed, when the directory is preserved over a restart */
     mode_t mask = umask(0177);
-    int r = fd < 0 || bind(fd, (const struct sockaddr *)&address, sizeof address) < 0 || listen(fd, BACKLOG) < 0 ? -errno : 0;
+    int r = fd < 0 || bind(fd, (const struct sockaddr *)&address, sizeof address) < 0 || listen(fd, INIT_BACKLOG) < 0 ? -errno : 0;
     (void)umask(mask);
     return r < 0 ? failure_set(failure, EXIT_STATUS_NAMESPACE, -r, "socket %s", path) : fd_take(&fd);
 }

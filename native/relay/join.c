@@ -1,4 +1,4 @@
-/* The first question to a sandbox, which also waits for it. */
+/* Who a sandbox is, and the first question to one, which also waits for it. */
 #include <errno.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -6,6 +6,15 @@
 #include "packet.h"
 
 static int answer_receive(int fd, PacketHead *ret_head, pid_t *ret_pid);
+
+int packet_peer(int fd, pid_t *ret_pid) {
+    struct ucred peer;
+    socklen_t size = sizeof peer;
+    if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) < 0)
+        return -errno;
+    *ret_pid = peer.pid;
+    return 0;
+}
 
 int packet_join(int fd, pid_t *ret_pid) {
     const int yes = 1;

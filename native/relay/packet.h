@@ -62,6 +62,9 @@ int packet_send(int fd, PacketType type, unsigned stream, unsigned app, const vo
  */
 int packet_receive(int fd, Packet *packet, PacketFds *fds);
 
+/* The pid, as this process sees it, of who made the socket listen: pid 1 of the pod once that stands. */
+int packet_peer(int fd, pid_t *ret_pid);
+
 /*
  * Asks pid 1 of the pod to say who it is, and waits until it can: *ret_pid is its pid as this process sees it, from the
  * kernel. Another request may follow on the connection. -ECONNRESET if the sandbox ends before it stands.

@@ -24,7 +24,8 @@ typedef struct Streams {
 typedef struct Launch {
     char **argv;
     LaunchPlan *plan;
-    char *unit;          /* our own, from our cgroup */
+    char *cgroup;        /* our own path */
+    char *unit;          /* its last part */
     uid_t base;          /* host id of the app's id 0 */
     int notify;          /* connected to systemd */
     int status;          /* the app's status directory */

@@ -41,11 +41,9 @@ static int oom_step(Launch *launch, Failure *failure) {
 }
 
 static int unit_read(Launch *launch, Failure *failure) {
-    char *path = NULL;
-    int r = cgroup_of(0, &path);
+    int r = cgroup_of(0, &launch->cgroup);
     if (r >= 0)
-        r = cgroup_unit(path, &launch->unit);
-    free(path);
+        r = cgroup_unit(launch->cgroup, &launch->unit);
     if (r < 0)
         return failure_set(failure, 0, -r, "own control group");
     r = boot_id_read(launch->boot);

@@ -28,35 +28,39 @@ static int socket_await(const Launch *launch, const char *unit_path) {
     }
 }
 
-/* The answer is what an app waits for that was started before its sandbox stands. */
-static int sandbox_meet(Launch *launch, pid_t *ret_pid, Failure *failure) {
-    _cleanup_free_ char *own = NULL, *beside = NULL;
-    int r = cgroup_of(0, &own);
-    if (r >= 0)
-        r = cgroup_sibling(own, launch->plan->sandbox, &beside);
+static int socket_open(Launch *launch, Failure *failure) {
+    _cleanup_free_ char *beside = NULL;
+    int r = cgroup_sibling(launch->cgroup, launch->plan->sandbox, &beside);
     if (r >= 0)
         r = launch->relay = socket_await(launch, beside);
-    if (r >= 0)
-        r = packet_join(launch->relay, ret_pid);
-    if (r == -ECONNRESET || r == -EPIPE)
-        return failure_say(failure, 0, -r, "%s: ended before it was ready", launch->plan->sandbox);
     return r < 0 ? failure_set(failure, 0, -r, "%s", launch->plan->socket) : 0;
 }
 
 /* An installed pod's sandbox is an instance of a template, which cannot name the pod's slice: it is beside that. */
 static int sandbox_pin(Launch *launch, pid_t pid) {
-    _cleanup_free_ char *own = NULL, *beside = NULL, *above = NULL;
-    int r = cgroup_of(0, &own);
-    if (r >= 0)
-        r = cgroup_sibling(own, launch->plan->sandbox, &beside);
+    _cleanup_free_ char *beside = NULL, *slice = NULL, *above = NULL;
+    int r = cgroup_sibling(launch->cgroup, launch->plan->sandbox, &beside);
     if (r >= 0)
         r = cgroup_pin_init(beside, pid, &launch->sandbox);
-    char *slash = own ? strrchr(own, '/') : NULL;
+    const char *slash = strrchr(launch->cgroup, '/');
     if (r != -ESRCH || !slash)
         return r;
-    *slash = '\0';
-    r = cgroup_sibling(own, launch->plan->sandbox, &above);
+    slice = strndup(launch->cgroup, (size_t)(slash - launch->cgroup));
+    r = slice ? cgroup_sibling(slice, launch->plan->sandbox, &above) : -ENOMEM;
     return r < 0 ? r : cgroup_pin_init(above, pid, &launch->sandbox);
+}
+
+/* Started before its sandbox stands, an app waits for the answer to its question. */
+static int sandbox_await(Launch *launch, pid_t *ret_pid, Failure *failure) {
+    int r = packet_join(launch->relay, ret_pid);
+    if (r == -ECONNRESET || r == -EPIPE)
+        return failure_say(failure, 0, -r, "%s: ended before it was ready", launch->plan->sandbox);
+    if (r < 0)
+        return failure_set(failure, 0, -r, "%s", launch->plan->socket);
+    r = sandbox_pin(launch, *ret_pid);
+    if (r == -ESRCH)
+        return failure_say(failure, 0, ESRCH, "%s: not running beside %s", launch->plan->sandbox, launch->unit);
+    return r < 0 ? failure_set(failure, 0, -r, "%s", launch->plan->sandbox) : 0;
 }
 
 /* The plan's range must be the namespace's: files would get ids that nobody in the pod has. */
@@ -78,14 +82,14 @@ static int range_check(const Launch *launch, pid_t pid, Failure *failure) {
 
 int sandbox_find(Launch *launch, Failure *failure) {
     pid_t pid;
-    int r = sandbox_meet(launch, &pid, failure);
+    int r = socket_open(launch, failure);
     if (r < 0)
         return r;
-    r = sandbox_pin(launch, pid);
-    if (r == -ESRCH)
-        return failure_say(failure, 0, ESRCH, "%s: not running beside %s", launch->plan->sandbox, launch->unit);
+    /* The socket is pid 1's once that stands. */
+    if (packet_peer(launch->relay, &pid) < 0 || sandbox_pin(launch, pid) < 0)
+        r = sandbox_await(launch, &pid, failure);
     if (r < 0)
-        return failure_set(failure, 0, -r, "%s", launch->plan->sandbox);
+        return r;
     if (launch->plan->userns.mode == USERNS_HOST)
         return 0;
     char file[64];
