@@ -12,7 +12,7 @@
 #include "basic/cleanup.h"
 #include "basic/text.h"
 #include "manager.h"
-#include "start.h"
+#include "node.h"
 #include "stop.h"
 #include "units.h"
 
@@ -22,19 +22,20 @@ static int stopping_mark(const char *name);
 static int apps_ended(const char *name);
 static int pod_end(sd_bus *bus, const UnitSet *set);
 static int pod_linked(const char *name, char **ret_directory);
+static int refresh(char **arguments);
 static int complain(const char *name, int error);
 
 int installed_verb(char **arguments) {
     const char *verb = arguments[0], *name = verb ? arguments[1] : NULL;
     if (name && !arguments[2] && is_pod_name(name)) {
-        if (strcmp(verb, "start") == 0)
-            return installed_start(name);
         if (strcmp(verb, "stop") == 0)
             return apps_stop(name);
         if (strcmp(verb, "ended") == 0)
             return apps_ended(name);
+        if (strcmp(verb, "refresh") == 0)
+            return refresh(arguments);
     }
-    fputs("Usage: gantry-pod start|stop|ended NAME\n", stderr);
+    fputs("Usage: gantry-pod refresh|stop|ended NAME\n", stderr);
     return 2;
 }
 
@@ -103,6 +104,12 @@ static int pod_linked(const char *name, char **ret_directory) {
         return -errno;
     target[length] = '\0';
     return (*ret_directory = strdup(target)) ? 0 : -ENOMEM;
+}
+
+/* For gantry-start, which knows no Node. */
+static int refresh(char **arguments) {
+    node_complain(node_execute(arguments));
+    return 1;
 }
 
 static int complain(const char *name, int error) {

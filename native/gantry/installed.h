@@ -1,6 +1,7 @@
 /*
- * Installed pods, as gantry@<name>.service runs them: gantry-pod sandbox|start|stop NAME, and gantry-ended@<name>.service
- * when the last app has ended: gantry-pod ended NAME. When the definition is what it was, none of them runs Node.
+ * Installed pods beside gantry-start, which starts them: gantry-pod stop NAME for gantry@<name>.service, gantry-pod ended NAME
+ * for gantry-ended@<name>.service when the last app has ended, and gantry-pod refresh NAME for gantry-start when the
+ * definition is no longer what it was.
  */
 #pragma once
 

@@ -28,7 +28,6 @@ static int started_write(const Launch *launch);
 static int started_write_one(const PodLaunch *pod, const char *boot, bool durable);
 static int bus_prepare(Launch *launch);
 static void launch_fill(Launch *launch);
-static int beside_run(Launch *launch);
 static int pod_call(PodLaunch *pod);
 static int pod_called(sd_bus_message *reply, void *userdata, sd_bus_error *error);
 static void pod_refused(PodLaunch *pod, const sd_bus_error *error);
@@ -42,15 +41,13 @@ static int launch_status(const Launch *launch);
 static int launch_foreground_status(const Launch *launch);
 static void launch_done(Launch *launch);
 
-int launch_run(const LaunchOrder *order, const LaunchPart *part) {
-    Launch launch = { .order = order, .part = part };
+int launch_run(const LaunchOrder *order) {
+    Launch launch = { .order = order };
     int r = launch_prepare(&launch);
     if (r >= 0) {
         launch_fill(&launch);
-        r = part ? beside_run(&launch) : 0;
-    }
-    if (r >= 0)
         r = sd_event_loop(launch.event);
+    }
     if (r < 0 && r != -EALREADY) /* -EALREADY: the sentence has been printed */
         fprintf(stderr, "gantry: starting pods: %s\n", strerror(-r));
     int status = r < 0 ? (order->foreground ? 125 : 1) : launch_status(&launch);
@@ -144,17 +141,6 @@ static void launch_fill(Launch *launch) {
     }
 }
 
-/* The call must have left before this process does something else. A stop after it cancels what it has begun. */
-static int beside_run(Launch *launch) {
-    PodLaunch *pod = &launch->pods[0];
-    int r = sd_bus_flush(launch->bus);
-    if (r >= 0 && launch->part->beside(launch->part->userdata) < 0) {
-        pod->phase = POD_UNDOING;
-        manager_call(launch->bus, "StopUnit", pod->set.unit, "replace");
-    }
-    return r;
-}
-
 static int pod_call(PodLaunch *pod) {
     __attribute__((__cleanup__(sd_bus_message_unrefp))) sd_bus_message *message = NULL;
     _cleanup_free_ char *sentence = NULL;
@@ -243,19 +229,18 @@ static bool pod_job_ended(PodLaunch *pod, const char *job, const char *unit, con
 
 /* Once no job is left: up, or undone. */
 static void pod_settle(PodLaunch *pod) {
-    const LaunchPart *part = pod->launch->part;
     bool failed = false;
     for (size_t i = 0; i <= pod->set.n_apps; i++) {
         if (pod->jobs[i] == JOB_WAITS)
             return;
         failed = failed || pod->jobs[i] == JOB_FAILED;
     }
-    if (failed)
+    if (failed) {
         pod->status = report_failure(pod);
-    if (failed || (part && part->up(part->userdata, pod->launch->bus, &pod->set) != 0))
         pod_undo(pod);
-    else
+    } else {
         pod_done(pod, POD_UP);
+    }
 }
 
 /* A stop of what is not there any more is an error reply nobody waits for. */
@@ -282,7 +267,7 @@ static void pod_done(PodLaunch *pod, PodPhase phase) {
     Launch *launch = pod->launch;
     pod->phase = phase;
     launch->settled++;
-    if (phase == POD_UP && !launch->foreground && !launch->part)
+    if (phase == POD_UP && !launch->foreground)
         printf("%s\n", pod->pod->uuid);
     if (!launch->foreground && launch->settled == launch->n_pods)
         (void)sd_event_exit(launch->event, 0);

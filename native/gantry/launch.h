@@ -22,7 +22,6 @@ typedef enum PodPhase {
 typedef enum JobPhase { JOB_WAITS, JOB_DONE, JOB_FAILED } JobPhase;
 
 typedef struct Launch Launch;
-typedef struct LaunchPart LaunchPart;
 typedef struct Foreground Foreground;
 
 typedef struct PodLaunch {
@@ -38,7 +37,6 @@ typedef struct PodLaunch {
 
 struct Launch {
     const LaunchOrder *order;
-    const LaunchPart *part; /* or NULL */
     sd_bus *bus;
     sd_event *event;
     PodLaunch *pods;
@@ -50,17 +48,5 @@ struct Launch {
     Foreground *foreground; /* NULL when detached */
 };
 
-/* What the caller does itself within the launch of a single pod that is not in the foreground. */
-struct LaunchPart {
-    /* While systemd works on the call; a failure, -errno, undoes the pod. */
-    int (*beside)(void *userdata);
-    /* Once every app is ready: 0 for up, else the pod is undone. */
-    int (*up)(void *userdata, sd_bus *bus, const UnitSet *set);
-    void *userdata;
-};
-
-/*
- * Does what the order says. With `part`, which may be NULL, nothing is printed of pods that are up. Returns the exit
- * status: 0, 1, or in the foreground the apps'. Prints.
- */
-int launch_run(const LaunchOrder *order, const LaunchPart *part);
+/* Does what the order says. Returns the exit status: 0, 1, or in the foreground the apps'. Prints. */
+int launch_run(const LaunchOrder *order);

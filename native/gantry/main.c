@@ -2,7 +2,7 @@
  * gantry: the front. Hot verbs run here; everything else, and every decision, is the TypeScript half's
  * (/usr/lib/gantry/cli.cjs), which hands back a launch order when there are pods to start.
  * Under the name gantry-agent it is the agent: a unit can't choose between a runtime of our own and the distribution's.
- * Under the name gantry-pod it is what gantry@.service runs, and under those of the workers it becomes each of them.
+ * Under the name gantry-pod it is what gantry@.service stops by, and under those of the workers it becomes each of them.
  */
 #include <errno.h>
 #include <linux/close_range.h>
@@ -114,7 +114,7 @@ static int launch_verb(char **arguments) {
         fputs("gantry: the launch order is not one this version knows\n", stderr);
         return 125;
     }
-    int status = launch_run(&order, NULL);
+    int status = launch_run(&order);
     launch_order_done(&order);
     (void)node_wait(node);
     return status;

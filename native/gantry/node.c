@@ -27,7 +27,6 @@ static const char *const unsafe_variables[] = {
 };
 
 static int runtime_execute(const char *const *head, size_t n_head, char **arguments);
-static void text_drain(int fd, char *text, size_t size);
 static int status_wait(pid_t pid);
 static int line_read(int fd, char **ret_line, size_t *ret_size);
 
@@ -95,42 +94,6 @@ int node_ask(char **arguments, pid_t *ret_pid, char **ret_line, size_t *ret_size
     }
     *ret_pid = pid;
     return 0;
-}
-
-int node_capture(char **arguments, char *text, size_t size) {
-    int pipe_fds[2];
-    text[0] = '\0';
-    if (pipe2(pipe_fds, O_CLOEXEC) < 0)
-        return 125;
-    _cleanup_fd_ int read_end = pipe_fds[0], write_end = pipe_fds[1];
-    pid_t pid = fork();
-    if (pid < 0)
-        return 125;
-    if (pid == 0) {
-        if (dup2(write_end, STDERR_FILENO) < 0)
-            _exit(125);
-        node_complain(node_execute(arguments));
-        _exit(125);
-    }
-    fd_close(&write_end);
-    text_drain(read_end, text, size);
-    return node_wait(pid);
-}
-
-/* Reads to the end, and keeps the beginning. */
-static void text_drain(int fd, char *text, size_t size) {
-    char beyond[512];
-    size_t used = 0;
-    for (;;) {
-        bool room = used + 1 < size;
-        ssize_t got = room ? read(fd, text + used, size - 1 - used) : read(fd, beyond, sizeof beyond);
-        if (got < 0 && errno == EINTR)
-            continue;
-        if (got <= 0)
-            break;
-        used += room ? (size_t)got : 0;
-    }
-    text[used] = '\0';
 }
 
 int node_wait(pid_t pid) {

@@ -18,12 +18,6 @@ int node_execute_worker(const char *program, char **arguments);
  */
 int node_ask(char **arguments, pid_t *ret_pid, char **ret_line, size_t *ret_size);
 
-/*
- * Runs the TypeScript half to its end; what it writes to standard error lands in `text`, cut to `size` and terminated.
- * Returns its exit status as shells tell it.
- */
-int node_capture(char **arguments, char *text, size_t size);
-
 /* Waits for it; returns its exit status as shells tell it, 128 + n for a signal. */
 int node_wait(pid_t pid);
 

@@ -1,35 +1,12 @@
-/* A pod's unit set, `units.json` (docs/launch-plan.md, "Unit set"), and the bus call it describes. */
+/* The bus call that a unit set describes. */
 #pragma once
 
-#include <stddef.h>
 #include <systemd/sd-bus.h>
 
-#include "json/json.h"
-
-typedef struct UnitSetApp {
-    const char *name;
-    const char *unit;
-    const char *status; /* directory */
-} UnitSetApp;
-
-typedef struct UnitSet {
-    const char *unit;     /* what starts all the others */
-    const char *pod_unit; /* the pod's: the same, but for an installed pod the template's instance */
-    const char *mode;
-    const char *socket;
-    UnitSetApp *apps;
-    size_t n_apps;
-    Json *document;         /* owns the strings; the two below are in it */
-    const Json *properties; /* of the pod's unit */
-    const Json *aux;
-} UnitSet;
-
-/* Reads `<directory>/units.json`. On failure *ret_sentence (caller frees) names the file and what is wrong. */
-int unit_set_load(const char *directory, UnitSet *ret, char **ret_sentence);
-void unit_set_done(UnitSet *set);
+#include "plan/units.h"
 
 /*
- * Fills a StartTransientUnit message. `environment` (NAME=VALUE, may be NULL) is added to the pod's unit.
- * *ret_sentence as above.
+ * Fills a StartTransientUnit message. `environment` (NAME=VALUE, may be NULL) is added to the pod's unit. On failure
+ * *ret_sentence (caller frees) says what is wrong.
  */
 int unit_set_append(const UnitSet *set, sd_bus_message *message, const char *environment, char **ret_sentence);

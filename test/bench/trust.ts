@@ -1,4 +1,4 @@
-/** What a start with unchanged trust pays for the check: in C, as gantry-pod and gantry-sandbox make it. */
+/** What a start with unchanged trust pays for the check: in C, as gantry-start and gantry-sandbox make it. */
 import { join } from "node:path";
 import { BUILD } from "../host/machine.ts";
 import { parseSamples, type Row, type Samples, samplesOf } from "./row.ts";

@@ -1,4 +1,4 @@
-#include "ending.h"
+#include "plan/ending.h"
 
 #include <errno.h>
 #include <fcntl.h>

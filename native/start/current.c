@@ -2,56 +2,53 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <limits.h>
 #include <stdbool.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "basic/cleanup.h"
-#include "basic/notify.h"
 #include "basic/text.h"
 #include "json/json.h"
-#include "node.h"
 #include "plan/document.h"
-#include "pod.h"
 #include "trust/stamp.h"
 
-/* Shown for a refusal by `systemctl status`; a sentence of the TypeScript half is shorter. */
-#define SENTENCE_MAX 4096U
+#define STATE_DIRECTORY "/var/lib/gantry"
 
 static const char *const definition_directories[] = { "/etc/gantry/pods", "/usr/lib/gantry/pods" };
 
-static int pod_current(const char *name, char **ret_directory);
+static int pod_named(const char *name, char **ret_directory);
 static bool pod_is_fresh(const char *name, const char *directory);
 static int definition_stat(const char *name, char **ret_path, char **ret_stamp);
-static int pod_refresh(const char *name);
 
-int current_pod(const char *name, char **ret_directory) {
+int pod_current(const char *name, char **ret_directory) {
     _cleanup_free_ char *directory = NULL;
-    int r = pod_current(name, &directory);
-    if (r < 0 || !pod_is_fresh(name, directory)) {
-        int status = pod_refresh(name);
-        if (status != 0)
-            return status;
-        free(take_pointer(directory));
-        r = pod_current(name, &directory);
-    }
-    if (r >= 0)
-        *ret_directory = take_pointer(directory);
-    return r;
-}
-
-static int pod_current(const char *name, char **ret_directory) {
-    struct stat facts;
-    _cleanup_free_ char *directory = NULL;
-    int r = pod_find(STATE_DIRECTORY, name, &directory);
-    if (r < 0)
+    int r = pod_named(name, &directory);
+    if (r == -ENOMEM)
         return r;
-    if (stat(directory, &facts) < 0)
-        return -errno;
+    if (r < 0 || access(directory, F_OK) < 0 || !pod_is_fresh(name, directory))
+        return -ESTALE;
     *ret_directory = take_pointer(directory);
     return 0;
+}
+
+/* names/<name> → ../pods/<uuid>; anything else in its place is no claim. */
+static int pod_named(const char *name, char **ret_directory) {
+    static const char beside[] = "../pods/";
+    char target[PATH_MAX];
+    _cleanup_free_ char *link = NULL;
+    int r = text_format(&link, STATE_DIRECTORY "/names/%s", name);
+    if (r < 0)
+        return r;
+    ssize_t length = readlink(link, target, sizeof target - 1);
+    if (length < 0)
+        return -errno;
+    target[length] = '\0';
+    const char *uuid = target + strlen(beside);
+    if (!text_starts_with(target, beside) || strlen(uuid) != 32 || strspn(uuid, "0123456789abcdef") != 32)
+        return -ENOENT;
+    return text_format(ret_directory, STATE_DIRECTORY "/pods/%s", uuid);
 }
 
 /* The definition's stamp is <inode>:<size>:<mtime in ns> (src/pod/definition.ts). */
@@ -84,23 +81,4 @@ static int definition_stat(const char *name, char **ret_path, char **ret_stamp) 
         return r;
     }
     return -ENOENT;
-}
-
-/* The TypeScript half's sentence becomes the unit's status. Returns its exit status. */
-static int pod_refresh(const char *name) {
-    char *words[] = { (char *)"refresh", (char *)name, NULL };
-    char sentence[SENTENCE_MAX];
-    int status = node_capture(words, sentence, sizeof sentence);
-    fputs(sentence, stderr);
-    if (status == 0)
-        return 0;
-    Failure failure = { 0 };
-    sentence[strcspn(sentence, "\n")] = '\0';
-    const char *said = text_starts_with(sentence, "gantry: ") ? sentence + strlen("gantry: ") : sentence;
-    (void)snprintf(failure.step, sizeof failure.step, "prepare");
-    (void)failure_say(&failure, status, 0, "%s", said);
-    _cleanup_fd_ int notify = -1;
-    if (notify_connect(&notify) >= 0)
-        (void)notify_failure(notify, &failure);
-    return status;
 }

@@ -1,0 +1,220 @@
+/*
+ * gantry-start NAME: starts an installed pod, as ExecStart= of gantry@<name>.service. It has systemd start the apps, makes the
+ * sandbox beside, and hands that over as main process when all are ready: an app that cannot be started fails the start.
+ * Runs no Node while the definition is what it was. Every millisecond here is one of `systemctl start`, so it is built as
+ * gantry-init is and speaks to systemd itself.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/close_range.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "apps.h"
+#include "basic/boot.h"
+#include "basic/cleanup.h"
+#include "basic/io.h"
+#include "basic/kernel.h"
+#include "basic/notify.h"
+#include "basic/text.h"
+#include "current.h"
+#include "namespace/sandbox.h"
+#include "refresh.h"
+
+#define BARRIER_WAIT_MS 30000
+#define LEAVING_POLL_US 20000U
+/* Shown for a refusal by `systemctl status`; a sentence of the TypeScript half is shorter. */
+#define SENTENCE_MAX 4096U
+
+typedef struct Start {
+    const char *name;
+    char *directory;
+    Systemd systemd;
+    int notify;
+    Sandbox sandbox;
+    Failure failure; /* of the sandbox, or of the preparation */
+    UnitSet set;
+} Start;
+
+static bool is_pod_name(const char *name);
+static int pod_start(Start *start);
+static int directory_find(Start *start);
+static int definition_refresh(Start *start);
+static int pod_link(const Start *start);
+static int pod_open(Start *start);
+static int started_write(const Start *start);
+static int apps_start(Start *start, Apps *apps);
+static int apps_up(Start *start, Apps *apps);
+static int systemd_tell(const Start *start);
+static int start_tell(Start *start, int error);
+static void start_done(Start *start);
+
+int main(int argc, char **argv) {
+    if (argc != 2 || !is_pod_name(argv[1])) {
+        fputs("Usage: gantry-start NAME\n", stderr);
+        return 2;
+    }
+    Start start = { .name = argv[1], .systemd.fd = -1, .notify = -1, .sandbox.listener = -1 };
+    (void)close_range(3, ~0U, CLOSE_RANGE_CLOEXEC);
+    int r = pod_start(&start);
+    int status = r < 0 ? start_tell(&start, r) : 0;
+    start_done(&start);
+    return status;
+}
+
+/* An instance of the template is what somebody typed; an ACName is no path. */
+static bool is_pod_name(const char *name) {
+    return *name && *name != '-' && strlen(name) <= 200 && !name[strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789-")];
+}
+
+static int pod_start(Start *start) {
+    Apps apps = { .pod = start->name, .set = &start->set, .systemd = &start->systemd };
+    /* systemd takes a while for a new connection. */
+    int r = systemd_open(&start->systemd);
+    if (r >= 0)
+        r = directory_find(start);
+    if (r >= 0)
+        r = pod_link(start);
+    if (r >= 0)
+        r = notify_connect(&start->notify);
+    if (r >= 0)
+        r = pod_open(start);
+    if (r >= 0)
+        r = apps_start(start, &apps);
+    apps_done(&apps);
+    return r;
+}
+
+static int directory_find(Start *start) {
+    int r = pod_current(start->name, &start->directory);
+    if (r != -ESTALE)
+        return r;
+    /* That takes long, and nobody would read what systemd says meanwhile. */
+    systemd_close(&start->systemd);
+    r = definition_refresh(start);
+    if (r >= 0)
+        r = pod_current(start->name, &start->directory);
+    return r < 0 ? r : systemd_open(&start->systemd);
+}
+
+/* The TypeScript half's sentence becomes the unit's status. */
+static int definition_refresh(Start *start) {
+    char sentence[SENTENCE_MAX];
+    int status = pod_refresh(start->name, sentence, sizeof sentence);
+    fputs(sentence, stderr);
+    if (status == 0)
+        return 0;
+    sentence[strcspn(sentence, "\n")] = '\0';
+    const char *said = text_starts_with(sentence, "gantry: ") ? sentence + strlen("gantry: ") : sentence;
+    (void)snprintf(start->failure.step, sizeof start->failure.step, "prepare");
+    (void)failure_say(&start->failure, status, 0, "%s", said);
+    if (notify_connect(&start->notify) >= 0)
+        (void)notify_failure(start->notify, &start->failure);
+    return -ECHILD;
+}
+
+/* What the unit's other commands work on: the pod that was started, whatever is installed meanwhile. */
+static int pod_link(const Start *start) {
+    _cleanup_free_ char *link = NULL;
+    int r = text_format(&link, "/run/gantry/pods/%s/pod", start->name);
+    if (r < 0)
+        return r;
+    (void)unlink(link);
+    return symlink(start->directory, link) < 0 ? -errno : 0;
+}
+
+static int pod_open(Start *start) {
+    _cleanup_free_ char *plan = NULL, *sentence = NULL;
+    int r = text_format(&plan, "%s/sandbox.json", start->directory);
+    if (r >= 0)
+        r = sandbox_open(plan, &start->sandbox, &start->failure);
+    if (r >= 0) {
+        r = unit_set_load(start->directory, &start->set, &sentence);
+        if (r < 0 && sentence)
+            fprintf(stderr, "gantry-start: %s\n", sentence);
+    }
+    return r < 0 ? r : started_write(start);
+}
+
+/* What is on disk before the call decides what a power cut during it leaves: a pod that may have run. */
+static int started_write(const Start *start) {
+    _cleanup_free_ char *unit = NULL, *text = NULL;
+    char boot[33];
+    int r = boot_id_read(boot);
+    if (r >= 0)
+        r = json_quote(start->set.pod_unit, &unit);
+    if (r >= 0)
+        r = text_format(&text, "{\"version\":1,\"time\":%ju,\"boot\":\"%s\",\"unit\":%s}", (uintmax_t)realtime_usec(), boot, unit);
+    if (r < 0)
+        return r;
+    _cleanup_fd_ int fd = open(start->directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    return fd < 0 ? -errno : file_replace(fd, "started", text, 0600, true);
+}
+
+/* systemd starts the apps while the sandbox is made; they wait for it on its socket. */
+static int apps_start(Start *start, Apps *apps) {
+    int r = apps_call(apps);
+    if (r < 0)
+        return r;
+    r = sandbox_start(&start->sandbox, false, &start->failure);
+    if (r < 0)
+        apps_undo(apps);
+    else
+        r = apps_await(apps);
+    return r < 0 ? r : apps_up(start, apps);
+}
+
+/*
+ * While the unit's start job is there, nothing else can end the pod: neither an app that failed while others still
+ * started, which fails the start, nor what ended since; that is looked for once more when the job is done.
+ */
+static int apps_up(Start *start, Apps *apps) {
+    Ended ended;
+    int r = apps_count(apps, &ended);
+    if (r >= 0 && ended.failed > 0) {
+        apps_undo(apps);
+        return -ECHILD;
+    }
+    if (r >= 0)
+        r = systemd_tell(start);
+    while (r >= 0 && (r = apps_count(apps, &ended)) >= 0 && ended.leaving > 0)
+        (void)usleep(LEAVING_POLL_US);
+    if (r >= 0 && (ended.failed > 0 || ended.all == start->set.n_apps))
+        (void)systemd_call(&start->systemd, "StopUnit", start->set.pod_unit, "fail");
+    return r;
+}
+
+/* The start job is done when this returns. */
+static int systemd_tell(const Start *start) {
+    _cleanup_free_ char *text = NULL;
+    int r = text_format(&text, "MAINPID=%d\nREADY=1", start->sandbox.pid);
+    if (r >= 0)
+        r = notify_send(start->notify, text);
+    return r < 0 ? r : notify_barrier(start->notify, BARRIER_WAIT_MS);
+}
+
+/* -ECHILD: what failed has told why. Returns the exit status. */
+static int start_tell(Start *start, int error) {
+    const Failure *failure = &start->failure;
+    if (failure->status == 0) {
+        if (error != -ECHILD)
+            fprintf(stderr, "gantry-start: pod \"%s\": %s\n", start->name, strerror(-error));
+        return 1;
+    }
+    if (error != -ECHILD) {
+        (void)snprintf(start->failure.step, sizeof start->failure.step, "sandbox");
+        fprintf(stderr, "gantry-start: %s: %s\n", failure->step, failure->text);
+        (void)notify_failure(start->notify, failure);
+    }
+    return failure->status;
+}
+
+static void start_done(Start *start) {
+    sandbox_close(&start->sandbox);
+    unit_set_done(&start->set);
+    systemd_close(&start->systemd);
+    fd_close(&start->notify);
+    free(start->directory);
+}
