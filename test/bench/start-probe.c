@@ -4,7 +4,8 @@
 
    A case is `{"name","unit","properties","aux","stamp","units"}`: one StartTransientUnit call as in units.json
    (docs/launch-plan.md), the file that the probe writes, and every unit that must be gone before the next sample.
-   The cases alternate within each round, with the same pause before each. A line per sample: `<name> <nanoseconds>`. */
+   Each round takes every case once, with the same pause before each, in an order of its own: what one leaves behind is
+   met by each of the others, itself included. A line per sample: `<name> <nanoseconds>`. */
 
 #include <errno.h>
 #include <fcntl.h>
@@ -27,6 +28,7 @@
 #define CASES_MAX (1U << 20)
 
 static const int64_t second = INT64_C(1000000000);
+enum { CASE_COUNT_MAX = 16 };
 
 static int64_t now_monotonic(void) {
     struct timespec now;
@@ -157,10 +159,26 @@ static int take_sample(sd_bus *bus, const Json *test, int64_t *ret_nanoseconds) 
     return 0;
 }
 
+static void shuffle(size_t *order, size_t count) {
+    for (size_t left = count; left > 1; left--) {
+        size_t other = (size_t)random() % left, last = order[left - 1];
+        order[left - 1] = order[other];
+        order[other] = last;
+    }
+}
+
 static int run_rounds(sd_bus *bus, const Json *tests, long rounds, int64_t pace) {
-    for (long round = 0; round < rounds; round++)
-        for (size_t i = 0; i < json_count(tests); i++) {
-            const Json *test = json_element(tests, i);
+    size_t order[CASE_COUNT_MAX], count = json_count(tests);
+    if (count > CASE_COUNT_MAX) {
+        fprintf(stderr, "start-probe: more than %d cases\n", CASE_COUNT_MAX);
+        return -E2BIG;
+    }
+    for (size_t i = 0; i < count; i++)
+        order[i] = i;
+    for (long round = 0; round < rounds; round++) {
+        shuffle(order, count);
+        for (size_t i = 0; i < count; i++) {
+            const Json *test = json_element(tests, order[i]);
             const char *name = json_text(json_member(test, "name"));
             int64_t nanoseconds;
             sleep_nanoseconds(pace);
@@ -171,6 +189,7 @@ static int run_rounds(sd_bus *bus, const Json *tests, long rounds, int64_t pace)
             }
             printf("%s %" PRId64 "\n", name, nanoseconds);
         }
+    }
     return 0;
 }
 
