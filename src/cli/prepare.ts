@@ -8,8 +8,9 @@ import type {
 } from "../manager/manager.ts";
 import { parsePullPolicy } from "../manager/pull-policy.ts";
 import { listenForInterrupt } from "./interrupt.ts";
+import { readText } from "./option-text.ts";
 import type { PodWords } from "./pod-grammar.ts";
-import { insecureOptions, manifestFile, podRequest, readText } from "./pod-options.ts";
+import { insecureOptions, manifestFile, podRequest } from "./pod-request.ts";
 import { showProgress } from "./progress.ts";
 import type { Context, OptionValues } from "./verb.ts";
 

@@ -1,5 +1,6 @@
 /** `gantry install FILE` */
-import { insecureOptions, readText } from "../pod-options.ts";
+import { readText } from "../option-text.ts";
+import { insecureOptions } from "../pod-request.ts";
 import { fetchOptions } from "../prepare.ts";
 import type { Verb } from "../verb.ts";
 import { INSECURE, PULL_POLICY } from "./fetch.ts";
