@@ -3,9 +3,7 @@
 #include <fcntl.h>
 #include <getopt.h>
 #include <inttypes.h>
-#include <linux/capability.h>
 #include <sched.h>
-#include <seccomp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -28,22 +26,6 @@ struct Auditor {
     struct Findings findings;
     struct Audit audit;
     struct Fault fault;
-};
-
-static const unsigned capabilities[] = {
-    CAP_DAC_READ_SEARCH, /* files that root may not read by mode */
-};
-
-static const int calls[] = {
-    SCMP_SYS(readlinkat), SCMP_SYS(fchdir),   SCMP_SYS(flistxattr), SCMP_SYS(llistxattr), SCMP_SYS(fgetxattr),
-    SCMP_SYS(lgetxattr),  SCMP_SYS(renameat), SCMP_SYS(renameat2),  SCMP_SYS(unlinkat),
-};
-
-static const struct Confinement confinement = {
-    .capabilities = capabilities,
-    .capability_count = sizeof(capabilities) / sizeof(*capabilities),
-    .calls = calls,
-    .call_count = sizeof(calls) / sizeof(*calls),
 };
 
 static int usage(void) {
@@ -115,7 +97,7 @@ static int auditor_run(struct Auditor *auditor) {
     int r = places_open(auditor);
     descriptors_raise();
     if (r == 0)
-        r = confinement_enter(auditor->into, &confinement, &auditor->fault);
+        r = confinement_enter(auditor->into, &confinement_of_readers, &auditor->fault);
     if (r == 0)
         r = list_read_whole(auditor);
     if (r <= 0)

@@ -48,6 +48,22 @@ static const int common_calls[] = {
     SCMP_SYS(exit_group),
 };
 
+static const unsigned reader_capabilities[] = {
+    CAP_DAC_READ_SEARCH, /* files that root may not read by mode */
+};
+
+static const int reader_calls[] = {
+    SCMP_SYS(readlinkat), SCMP_SYS(fchdir),   SCMP_SYS(flistxattr), SCMP_SYS(llistxattr), SCMP_SYS(fgetxattr),
+    SCMP_SYS(lgetxattr),  SCMP_SYS(renameat), SCMP_SYS(renameat2),  SCMP_SYS(unlinkat),
+};
+
+const struct Confinement confinement_of_readers = {
+    .capabilities = reader_capabilities,
+    .capability_count = sizeof(reader_capabilities) / sizeof(*reader_capabilities),
+    .calls = reader_calls,
+    .call_count = sizeof(reader_calls) / sizeof(*reader_calls),
+};
+
 /* glibc has no capset(2) and libcap is one dependency too many for it. */
 static int capabilities_drop(const struct Confinement *confinement) {
     struct __user_cap_header_struct header = { .version = _LINUX_CAPABILITY_VERSION_3 };

@@ -12,6 +12,9 @@ struct Confinement {
     size_t call_count;
 };
 
+/* Of a program that reads trees and writes to its own directory only. */
+extern const struct Confinement confinement_of_readers;
+
 /* Makes the open directory `root` the root (a negative one: stays where it is), keeps only those capabilities, bounds
  * memory, and leaves only those system calls. One-way, for this thread and those it starts later. */
 int confinement_enter(int root, const struct Confinement *confinement, struct Fault *fault);

@@ -2,8 +2,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
-#include <linux/capability.h>
-#include <seccomp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -25,22 +23,6 @@ struct Packer {
     int layers[OVERLAY_LAYERS_MAX];
     char *manifest;
     size_t manifest_size;
-};
-
-static const unsigned capabilities[] = {
-    CAP_DAC_READ_SEARCH, /* files that root may not read by mode */
-};
-
-static const int calls[] = {
-    SCMP_SYS(readlinkat),  SCMP_SYS(fchdir),    SCMP_SYS(flistxattr), SCMP_SYS(llistxattr), SCMP_SYS(fgetxattr),
-    SCMP_SYS(lgetxattr),   SCMP_SYS(renameat),  SCMP_SYS(renameat2),  SCMP_SYS(unlinkat),
-};
-
-static const struct Confinement confinement = {
-    .capabilities = capabilities,
-    .capability_count = sizeof(capabilities) / sizeof(*capabilities),
-    .calls = calls,
-    .call_count = sizeof(calls) / sizeof(*calls),
 };
 
 /* Lowest first on the command line, topmost first in the overlay. */
@@ -98,7 +80,7 @@ static int packer_run(struct Packer *packer) {
     if (r == 0)
         r = only_load(packer);
     if (r == 0)
-        r = confinement_enter(packer->options.as_caller ? -1 : packer->into, &confinement, &packer->fault);
+        r = confinement_enter(packer->options.as_caller ? -1 : packer->into, &confinement_of_readers, &packer->fault);
     return r == 0 ? archive_pack(packer) : r;
 }
 
