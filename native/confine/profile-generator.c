@@ -2,16 +2,32 @@
  * Usage: profile-generator x86_64|aarch64|… (libseccomp's names) */
 #include <inttypes.h>
 #include <seccomp.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "confine/profile.h"
 
 enum { CALLS_MAX = 1024 };
 
-/* A name that this libseccomp does not know, or that the architecture does not have, stays ENOSYS. */
+static int number_find(uint32_t architecture, const char *name) {
+    for (int number = 0; number < CALLS_MAX; number++) {
+        char *own = seccomp_syscall_resolve_num_arch(architecture, number);
+        bool found = own && strcmp(own, name) == 0;
+        free(own);
+        if (found)
+            return number;
+    }
+    return -1;
+}
+
+/* libseccomp has numbers of its own, below 0, for what 32-bit x86 once had behind a multiplexer only: the kernel's are found
+ * by their names. One that it does not know, or that the architecture does not have, stays ENOSYS. */
 static void call_add(ProfileCall *calls, size_t *count, uint32_t architecture, const ProfileRule *rule) {
     int number = seccomp_syscall_resolve_name_arch(architecture, rule->name);
+    if (number < 0)
+        number = number_find(architecture, rule->name);
     if (number < 0 || *count >= CALLS_MAX)
         return;
     calls[(*count)++] = (ProfileCall){ (uint32_t)number, rule->gates, rule->otherwise };
