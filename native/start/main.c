@@ -40,6 +40,7 @@ typedef struct Start {
 
 static bool is_pod_name(const char *name);
 static int pod_start(Start *start);
+static int systemd_connect(Start *start);
 static int directory_find(Start *start);
 static int definition_refresh(Start *start);
 static int pod_link(const Start *start);
@@ -72,7 +73,7 @@ static bool is_pod_name(const char *name) {
 static int pod_start(Start *start) {
     Apps apps = { .pod = start->name, .set = &start->set, .systemd = &start->systemd };
     /* systemd takes a while for a new connection. */
-    int r = systemd_open(&start->systemd);
+    int r = systemd_connect(start);
     if (r >= 0)
         r = directory_find(start);
     if (r >= 0)
@@ -87,6 +88,14 @@ static int pod_start(Start *start) {
     return r;
 }
 
+static int systemd_connect(Start *start) {
+    int r = systemd_open(&start->systemd);
+    if (r >= 0)
+        return 0;
+    fprintf(stderr, "gantry-start: connecting to systemd: %s\n", strerror(-r));
+    return -ECHILD;
+}
+
 static int directory_find(Start *start) {
     int r = pod_current(start->name, &start->directory);
     if (r != -ESTALE)
@@ -96,7 +105,7 @@ static int directory_find(Start *start) {
     r = definition_refresh(start);
     if (r >= 0)
         r = pod_current(start->name, &start->directory);
-    return r < 0 ? r : systemd_open(&start->systemd);
+    return r < 0 ? r : systemd_connect(start);
 }
 
 /* The TypeScript half's sentence becomes the unit's status. */
