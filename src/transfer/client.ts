@@ -4,8 +4,9 @@
  * not have, and takes 80 ms longer to load.
  */
 import { Agent as HttpAgent } from "node:http";
-import { type AgentOptions, Agent as HttpsAgent } from "node:https";
-import { createSecureContext, rootCertificates, type SecureContext } from "node:tls";
+import type { AgentOptions } from "node:https";
+import { createRequire } from "node:module";
+import type { SecureContext } from "node:tls";
 import type { Access, ProxySettings, TimeLimits } from "../inbox/protocol.ts";
 import { type Limits, limitsOf } from "./limits.ts";
 import { proxyFor } from "./proxy.ts";
@@ -36,6 +37,8 @@ export type Client = AsyncDisposable & {
 
 /** More connections to one server than streams at a time are of no use. */
 const MOST_CONNECTIONS = 6;
+/** Bytes of a body that are held while nobody asks for them, and then handed on at once: each time costs as much as 100 kB. */
+const HELD = 512 * 1024;
 
 /** Opens a client; disposing it closes its connections. */
 export function openClient(settings: ClientSettings = {}): Client {
@@ -59,6 +62,15 @@ export function openClient(settings: ClientSettings = {}): Client {
   };
 }
 
+/** Loaded where there is TLS: in a process without V8's compiler both take 10 ms. */
+export function loadHttps(): typeof import("node:https") {
+  return createRequire("/")("node:https");
+}
+
+function loadTls(): typeof import("node:tls") {
+  return createRequire("/")("node:tls");
+}
+
 async function makeAgent({
   url,
   proxy,
@@ -68,14 +80,19 @@ async function makeAgent({
   readonly proxy: URL | undefined;
   readonly tls: AgentOptions;
 }): Promise<HttpAgent> {
-  const options = { keepAlive: true, maxSockets: MOST_CONNECTIONS };
+  const options = { keepAlive: true, maxSockets: MOST_CONNECTIONS, highWaterMark: HELD };
   // A request that a proxy gets as a whole is no secret from it; for https it only passes bytes on.
   if (url.protocol === "http:") {
-    return proxy?.protocol === "https:" ? new HttpsAgent({ ...options, ...tls }) : new HttpAgent(options);
+    return proxy?.protocol === "https:" ? httpsAgent({ ...options, ...tls }) : new HttpAgent(options);
   }
-  if (proxy === undefined) return new HttpsAgent({ ...options, ...tls });
+  if (proxy === undefined) return httpsAgent({ ...options, ...tls });
   const { HttpsProxyAgent } = await import("https-proxy-agent");
   return new HttpsProxyAgent(proxy.href, { ...options, ...tls });
+}
+
+function httpsAgent(options: AgentOptions): HttpAgent {
+  const { Agent } = loadHttps();
+  return new Agent(options);
 }
 
 type TlsSources = {
@@ -99,6 +116,7 @@ function tlsOptions({ url, proxy, settings, access, contexts }: TlsSources): Age
 /** Undefined where Node's own authorities are all: it has them parsed already. */
 function makeContext(authorities: string | undefined, own: string | undefined): SecureContext | undefined {
   if (authorities === undefined && own === undefined) return undefined;
+  const { createSecureContext, rootCertificates } = loadTls();
   const known = authorities === undefined ? rootCertificates : [authorities];
   return createSecureContext({ ca: own === undefined ? [...known] : [...known, own] });
 }

@@ -5,12 +5,12 @@ import {
   type IncomingMessage,
   request as requestHttp,
 } from "node:http";
-import { request as requestHttps } from "node:https";
-import { TLSSocket } from "node:tls";
+import type { Socket } from "node:net";
+import type { TLSSocket } from "node:tls";
 import { GantryError } from "../base/errors.ts";
 import type { Access } from "../inbox/protocol.ts";
 import { watchedBody } from "./body.ts";
-import type { Client, Route } from "./client.ts";
+import { type Client, loadHttps, type Route } from "./client.ts";
 import { exchangeFailure, shownUrl } from "./failure.ts";
 import { bareHost } from "./proxy.ts";
 
@@ -65,7 +65,7 @@ function answerTo(client: Client, request: HttpRequest, route: Route): Promise<I
 }
 
 function startRequest({ url, signal, ...request }: HttpRequest, { agent, tls, proxy }: Route): ClientRequest {
-  const start = url.protocol === "https:" ? requestHttps : requestHttp;
+  const start = url.protocol === "https:" ? loadHttps().request : requestHttp;
   const to = proxy ?? url;
   return start({
     ...(url.protocol === "https:" ? tls : {}),
@@ -107,11 +107,16 @@ function boundWaiting(outgoing: ClientRequest, { limits }: Client, url: URL): vo
     timer = expire("no answer", limits.idle);
   };
   outgoing.on("socket", (socket) => {
-    const secure = socket instanceof TLSSocket;
+    const secure = isSecure(socket);
     if (secure ? socket.getProtocol() !== null && !socket.connecting : !socket.connecting) connected();
     else socket.once(secure ? "secureConnect" : "connect", connected);
   });
   for (const end of ["response", "close"]) outgoing.on(end, () => clearTimeout(timer));
+}
+
+/** Every TLSSocket says so (tls.TLSSocket.encrypted); its class is loaded only where there is TLS. */
+function isSecure(socket: Socket): socket is TLSSocket {
+  return "encrypted" in socket;
 }
 
 function late(url: URL, what: string, after: number): GantryError {
