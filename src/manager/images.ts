@@ -14,10 +14,9 @@ import {
   parseImageReference,
   repositoryOf,
 } from "../image/reference.ts";
-import type { Repository } from "../image/repository.ts";
 import { logEvent } from "../journal/journal.ts";
 import { readStoredBlob } from "../store/blobs.ts";
-import { findRecord, listRecords, lookUpRecord, noSuchRecord } from "../store/images.ts";
+import { findRecord, listRecords } from "../store/images.ts";
 import { readImageFile } from "../store/layer-file.ts";
 import { beginOperation, type Operation } from "../store/operation.ts";
 import type { Progress } from "../store/progress.ts";
@@ -29,11 +28,12 @@ import type { Unpacker } from "../store/unpacker.ts";
 import { podsUsing } from "../store/uses.ts";
 import type { Trust } from "../trust/judge.ts";
 import type { Judge } from "../trust/subject.ts";
-import { type InsecureOption, requireVerdict } from "../trust/verdict.ts";
+import type { InsecureOption } from "../trust/verdict.ts";
 import type { AciFetch } from "./aci.ts";
 import { acceptFile, aciFetch, fetchRemote } from "./aci-fetch.ts";
 import { judgeFile, readSignature } from "./file.ts";
 import type { PullPolicy } from "./pull-policy.ts";
+import { fetchRepository, imageFields, logImport } from "./repository-fetch.ts";
 import type { Transfer } from "./transfer.ts";
 import { openWorkers } from "./workers.ts";
 
@@ -100,27 +100,6 @@ export async function fetchImage(manager: ImageManager, request: FetchRequest): 
   const record = isFile(reference)
     ? await importFile({ ...fetch, operation }, reference, request)
     : await fetchRemote(fetch, reference, request.source);
-  await logImport(record);
-  return record;
-}
-
-/** Throws NoSuchImage where the policy wants the store's image and there is none. */
-async function fetchRepository(
-  manager: ImageManager,
-  request: FetchRequest,
-  repository: Repository,
-): Promise<ImageRecord> {
-  const { source, pullPolicy = "update", insecureOptions } = request;
-  if (pullPolicy !== "update") {
-    const stored = await lookUpRecord(storeOf(manager), { kind: "registry", repository }, source);
-    if (stored !== undefined) {
-      requireVerdict(stored.verdict, { source, insecureOptions });
-      return stored;
-    }
-    if (pullPolicy === "never") throw noSuchRecord(source);
-  }
-  const { fetchFromRegistry } = await import("./registry-fetch.ts");
-  const record = await fetchFromRegistry(manager, request, repository);
   await logImport(record);
   return record;
 }
@@ -194,20 +173,4 @@ async function importFile(
     source,
     progress,
   });
-}
-
-async function logImport(record: ImageRecord): Promise<void> {
-  const name = record.names[0] ?? record.id;
-  const fields = {
-    ...imageFields(record),
-    GANTRY_SOURCE: record.source,
-    GANTRY_UID: String(record.verdict.uid),
-  };
-  await logEvent("image-imported", `Imported image ${name} from ${record.source}`, fields);
-  if (record.verdict.kind !== "insecure") return;
-  await logEvent("image-insecure", `Accepted image ${name} without a signature`, fields);
-}
-
-function imageFields(record: ImageRecord) {
-  return { GANTRY_IMAGE: record.names[0] ?? record.id, GANTRY_IMAGE_DIGEST: record.digest };
 }

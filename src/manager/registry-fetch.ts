@@ -1,28 +1,16 @@
-/** An image from a registry: resolved by the fetcher, judged, and only then its layers unpacked while they come. */
+/** An image from a registry: the fetcher is started first, and the rest is loaded while it starts. */
 import { join } from "node:path";
-import { GantryError } from "../base/errors.ts";
-import { type ImageFiles, readExtent } from "../image/archive.ts";
-import { verifyChain, verifyChoice } from "../image/chain.ts";
-import { parseDigest } from "../image/digest.ts";
-import { openContestedDirectory } from "../image/layout.ts";
-import { hostPlatform } from "../image/platform.ts";
 import type { ImageRecord } from "../image/record.ts";
-import { type Repository, repositoryText } from "../image/repository.ts";
-import { readLayout, type SourceImage } from "../image/source.ts";
-import type { Resolved } from "../inbox/protocol.ts";
-import { importImage } from "../store/import.ts";
+import type { Repository } from "../image/repository.ts";
 import { beginOperation } from "../store/operation.ts";
 import { openStore } from "../store/store.ts";
-import { type Fetcher, openFetcher } from "../transport/fetcher.ts";
-import type { Judge, Judged } from "../trust/subject.ts";
+import { openFetcher } from "../transport/fetcher.ts";
 import type { FetchRequest, ImageManager } from "./images.ts";
-import { hostJudge } from "./judge.ts";
-import { registryErrand } from "./registry-errand.ts";
 import { openWorkers } from "./workers.ts";
 
 /**
  * Fetches what `repository` means to its registry now. Of an image that is here already only the documents are
- * transferred. Throws NotTrusted, FetchFailed, and what reading and importing an image throw.
+ * transferred. Throws as importFetched().
  */
 export async function fetchFromRegistry(
   manager: ImageManager,
@@ -39,86 +27,7 @@ export async function fetchFromRegistry(
     ...{ systemd: await workers.systemd(), program: join(manager.paths.libexec, "gantry-fetcher") },
     ...{ operation, signal, progress },
   });
-  const ask = manager.judge ?? hostJudge({ paths: manager.paths, systemd: workers.systemd });
-  const transfer: Transfer = { manager, judge: ask, request, repository, fetcher };
-  try {
-    const found = await resolve(transfer);
-    const judged = await judge(transfer, found);
-    progress?.({ event: "phase", phase: "importing" });
-    const record = await importImage(operation, found.image, {
-      ...{ unpacker: workers.unpacker, source: sourceText(repository), progress },
-      ...judged,
-      signal: fetcher.failed,
-      fetchLayer: ({ digest = "", size, urls }) => fetcher.stream({ digest, size, urls }),
-    });
-    await fetcher.finish();
-    return record;
-  } catch (error) {
-    throw reasonOf(fetcher, error);
-  }
-}
-
-type Transfer = {
-  readonly manager: ImageManager;
-  readonly judge: Judge;
-  readonly request: FetchRequest;
-  readonly repository: Repository;
-  readonly fetcher: Fetcher;
-};
-
-type Found = { readonly files: ImageFiles; readonly image: SourceImage; readonly resolved: Resolved };
-
-async function resolve({ manager, request, repository, fetcher }: Transfer): Promise<Found> {
-  request.progress?.({ event: "phase", phase: "resolving" });
-  const host = hostPlatform();
-  const { insecureOptions, credentials } = request;
-  const { environment } = manager;
-  const errand = await registryErrand(repository, { insecureOptions, host, environment, credentials });
-  const resolved = await fetcher.resolve(errand);
-  const reference = repositoryText(repository);
-  const files = openContestedDirectory(fetcher.directory, reference);
-  await verifyChain(files, resolved, repository.digest);
-  await verifyChoice(files, resolved, host);
-  const indexes = resolved.indexes.map(({ digest }) => digest);
-  const ref = `@${resolved.manifest.digest}`;
-  const image = await readLayout(files, { ref, host, layers: "elsewhere" });
-  return { files, image: { ...image, indexes, names: [reference], host: resolved.host }, resolved };
-}
-
-async function judge(
-  { judge: ask, request, repository }: Transfer,
-  { files, image, resolved }: Found,
-): Promise<Judged> {
-  request.progress?.({ event: "phase", phase: "verifying" });
-  const manifest = image.documents.get(image.digest);
-  return await ask({
-    subject: {
-      transport: "registry",
-      name: `${repository.registry}/${repository.repository}`,
-      reference: repositoryText(repository),
-      digest: image.digest,
-      indexes: image.indexes ?? [],
-      ...(manifest === undefined ? {} : { manifest }),
-    },
-    signatures: resolved.signatures,
-    blob: (digest, limit) => readDocument(files, digest, limit),
-    ...{ source: sourceText(repository), insecureOptions: request.insecureOptions, uid: request.uid },
-    signal: request.signal,
-  });
-}
-
-async function readDocument(files: ImageFiles, digest: string, limit: number): Promise<Buffer> {
-  const { algorithm, hex } = parseDigest(digest);
-  const extent = await files.extent(`blobs/${algorithm}/${hex}`);
-  if (extent === undefined) throw new GantryError("BadImage", `the fetcher has not written blob ${digest}`);
-  return await readExtent(extent, limit, `blob ${digest}`);
-}
-
-function sourceText(repository: Repository): string {
-  return `docker://${repositoryText(repository)}`;
-}
-
-/** The fetcher's own failure is why an unpacker was stopped, or got less than it was promised. */
-function reasonOf({ failed }: Fetcher, error: unknown): unknown {
-  return failed.aborted && failed.reason instanceof GantryError ? failed.reason : error;
+  await fetcher.begun;
+  const { importFetched } = await import("./registry-import.ts");
+  return await importFetched({ manager, request, repository, workers, operation, fetcher });
 }

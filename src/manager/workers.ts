@@ -2,8 +2,6 @@
 import { join } from "node:path";
 import type { Paths } from "../config/paths.ts";
 import type { Tools } from "../store/tool.ts";
-import { unitTools } from "../store/tool-unit.ts";
-import { unitUnpacker } from "../store/unpack-unit.ts";
 import type { Unpacker } from "../store/unpacker.ts";
 import { connectSystemd, type Systemd } from "../systemd/systemd.ts";
 
@@ -30,8 +28,16 @@ export function openWorkers({ paths, unpacker, tools }: WorkersOptions): Workers
   };
   const program = join(paths.libexec, "gantry-unpack");
   return {
-    unpacker: unpacker ?? (async (request) => await unitUnpacker(await systemd(), program)(request)),
-    tools: tools ?? unitTools(systemd, paths.libexec),
+    // Loaded when they are needed: a fetcher is started before.
+    unpacker:
+      unpacker ??
+      (async (request) => {
+        const { unitUnpacker } = await import("../store/unpack-unit.ts");
+        return await unitUnpacker(await systemd(), program)(request);
+      }),
+    tools:
+      tools ??
+      (async (run) => (await import("../store/tool-unit.ts")).unitTools(systemd, paths.libexec)(run)),
     systemd,
     [Symbol.asyncDispose]: async () => {
       // A connection that failed was reported by whoever needed it.

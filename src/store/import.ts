@@ -31,6 +31,8 @@ export type ImportOptions = {
   readonly evidence?: ReadonlyMap<string, Buffer> | undefined;
   /** Has a layer fetched that is not on this machine. */
   readonly fetchLayer?: ((layer: SourceLayer) => Promise<LayerStream>) | undefined;
+  /** Called when no layer is wanted any more. */
+  readonly layersDone?: (() => void) | undefined;
 };
 
 // Decompression is bound by the processor, and most hosts that start services have little of it to spare.
@@ -49,6 +51,7 @@ export async function importImage(
     ...blobs.map(([digest]) => fileNameOf(digest)),
   ]);
   const layers = await importLayers(operation, image.layers, options);
+  options.layersDone?.();
   for (const [digest, bytes] of blobs) await keepBlob(operation, digest, bytes);
   return await finishImport(operation, { ...facts, layers, id: fileNameOf(image.digest) }, options);
 }

@@ -29,7 +29,7 @@ export async function openManager(options: ConnectOptions): Promise<Systemd> {
     },
   };
   const systemd: Systemd = {
-    startTransientUnit: (unit) => startTransientUnit(link, unit),
+    startTransientUnit: (unit, queued) => startTransientUnit(link, unit, queued),
     startTransientUnits: (unit, others) => startTransientUnits(link, unit, others),
     runTransient: (unit, runOptions = {}) => runService(systemd, unit, runOptions),
     stopUnit: (name) => stopUnit(link, name),
@@ -53,8 +53,16 @@ async function manager(link: Link, member: string, args: Arguments): Promise<Rep
   });
 }
 
-async function startTransientUnit(link: Link, unit: TransientUnit): Promise<JobResult> {
-  return await link.jobs().result(() => callStart(link, unit));
+async function startTransientUnit(
+  link: Link,
+  unit: TransientUnit,
+  queued: () => void = () => {},
+): Promise<JobResult> {
+  return await link.jobs().result(async () => {
+    const reply = await callStart(link, unit);
+    queued();
+    return reply;
+  });
 }
 
 async function startTransientUnits(

@@ -17,10 +17,13 @@ export async function runService(
   const interruption = interruptionOf(systemd, unit.name, options);
   try {
     // The start job of a oneshot service ends with its process; only a failed one stays loaded (CollectMode=inactive).
-    const result = await systemd.startTransientUnit({
-      ...unit,
-      properties: [["Type", "s", "oneshot"], ["CollectMode", "s", "inactive"], ...unit.properties],
-    });
+    const result = await systemd.startTransientUnit(
+      {
+        ...unit,
+        properties: [["Type", "s", "oneshot"], ["CollectMode", "s", "inactive"], ...unit.properties],
+      },
+      options.queued,
+    );
     interruption.check();
     if (result === "done") return { result: "success", status: 0, signalled: false, statusText: "" };
     return outcomeOf(await systemd.unitProperties(unit.name));

@@ -28,12 +28,14 @@ export type RunOptions = {
   readonly timeout?: number;
   /** Stops the service; the call then fails with Cancelled. */
   readonly signal?: AbortSignal;
+  /** Called when systemd has taken the start on; never when it does not. */
+  readonly queued?: (() => void) | undefined;
 };
 
 /** Every method throws GantryError: SystemdFailed, TimedOut, AccessDenied; `await using` closes the connection. */
 export type Systemd = AsyncDisposable & {
-  /** Starts a transient unit and waits for its job. */
-  startTransientUnit(unit: TransientUnit): Promise<JobResult>;
+  /** Starts a transient unit and waits for its job; `queued` is called when there is one. */
+  startTransientUnit(unit: TransientUnit, queued?: () => void): Promise<JobResult>;
   /** The same, waiting also for the jobs of `others` that start with it: each unit's result by name. */
   startTransientUnits(
     unit: TransientUnit,

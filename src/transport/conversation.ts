@@ -1,7 +1,7 @@
 /** The manager's side of the conversation with a fetcher (docs/fetcher.md), over two FIFOs. */
 import type { Socket } from "node:net";
 import { GantryError } from "../base/errors.ts";
-import { type Command, Event, LONGEST_LINE, type Request } from "../inbox/protocol.ts";
+import type { Command, Event, Request } from "../inbox/protocol.ts";
 import type { Progress } from "../store/progress.ts";
 import { type Fifo, readFifo, writeFifo } from "./fifo.ts";
 import { readLines } from "./lines.ts";
@@ -37,10 +37,15 @@ type State = {
   done: boolean;
 };
 
+export type ConverseOptions = Pick<State, "progress" | "received"> & {
+  /** Nothing is read before: what reads is loaded only then. */
+  readonly begun: Promise<void>;
+};
+
 /** Begins it; both FIFOs are held open by the caller. */
 export async function converse(
   { input, output }: { readonly input: Fifo; readonly output: Fifo },
-  { progress, received }: Pick<State, "progress" | "received">,
+  { progress, received, begun }: ConverseOptions,
 ): Promise<Conversation> {
   const [reader, writer] = [await readFifo(output), await writeFifo(input)];
   const state: State = {
@@ -50,7 +55,7 @@ export async function converse(
   writer.on("error", (cause) =>
     fail(state, new GantryError("FetchFailed", "the fetcher can't be told", { cause })),
   );
-  const over = listen(state, reader);
+  const over = listen(state, reader, begun);
   return {
     failed: state.failure.signal,
     over,
@@ -67,18 +72,20 @@ export async function converse(
   };
 }
 
-async function listen(state: State, reader: Socket): Promise<void> {
+async function listen(state: State, reader: Socket, begun: Promise<void>): Promise<void> {
   try {
-    await readLines(reader, LONGEST_LINE, (line) => note(state, parseEvent(line)));
+    await begun;
+    const { Event, LONGEST_LINE } = await import("../inbox/protocol.ts");
+    await readLines(reader, LONGEST_LINE, (line) => note(state, parseEvent(Event, line)));
   } catch (error) {
     // Destroyed by ourselves, it was cut off; the failure is another one.
     fail(state, error);
   }
 }
 
-function parseEvent(line: string): Event {
+function parseEvent(schema: { parse(value: unknown): Event }, line: string): Event {
   try {
-    return Event.parse(JSON.parse(line));
+    return schema.parse(JSON.parse(line));
   } catch (cause) {
     throw new GantryError("FetchFailed", "the fetcher wrote what is no event", { cause });
   }

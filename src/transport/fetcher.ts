@@ -52,36 +52,51 @@ export type Fetcher = AsyncDisposable & {
   readonly directory: string;
   /** Aborted when the fetcher fails; the reason is the failure. */
   readonly failed: AbortSignal;
+  /** Resolves when its start is systemd's matter, or has failed: a good time to load what is needed later. */
+  readonly begun: Promise<void>;
   /** Makes the one request and waits for its answer. */
   resolve(errand: Errand<RegistryRequest>): Promise<Resolved>;
   archive(errand: Errand<ArchiveRequest | AppcRequest>): Promise<Archived>;
   keys(errand: Errand<KeysRequest>): Promise<Keys>;
   /** Has a blob written into a FIFO. Throws StoreFull. */
   stream(blob: Blob): Promise<LayerStream>;
-  /** Says that nothing more is wanted, and waits for its end. */
+  /** Says that nothing more is wanted. */
+  end(): void;
+  /** Says so, unless that was said, and waits for its end. */
   finish(): Promise<void>;
 };
 
 /** Starts a fetcher; to be disposed of before its operation. Throws StoreFull. */
 export async function openFetcher(options: FetcherOptions): Promise<Fetcher> {
   const place = await makePlace(options.operation);
-  const talk = await converse(place, options);
+  const { promise: begun, resolve: begin } = awaiting();
+  const talk = await converse(place, { ...options, begun });
   const cancel = () => talk.fail(new GantryError("Cancelled", "the fetch was cancelled"));
   options.signal?.addEventListener("abort", cancel);
   if (options.signal?.aborted) cancel();
   const stop = new AbortController();
-  const ended = runUnit(options, { place, talk, signal: stop.signal });
+  const ended = runUnit(options, { place, talk, begin, signal: stop.signal });
   let streams = 0;
+  let over = false;
+  const done = talk.event("done");
+  // Who waits for it, hears of a failure.
+  done.catch(() => {});
+  const end = () => {
+    if (!over) talk.send({ end: true });
+    over = true;
+  };
   return {
     directory: place.inbox,
     failed: talk.failed,
+    begun,
     resolve: (errand) => ask(talk, errand, "resolved"),
     archive: (errand) => ask(talk, errand, "archive"),
     keys: (errand) => ask(talk, errand, "keys"),
     stream: (blob) => streamBlob({ place, talk }, blob, String(streams++)),
+    end,
     finish: async () => {
-      talk.send({ end: true });
-      await talk.event("done");
+      end();
+      await done;
       await ended;
     },
     [Symbol.asyncDispose]: async () => {
@@ -98,23 +113,37 @@ async function ask<N extends Event["event"]>({ send, event }: Conversation, erra
   return await event(answer);
 }
 
-type Running = { readonly place: Place; readonly talk: Conversation; readonly signal: AbortSignal };
+type Running = {
+  readonly place: Place;
+  readonly talk: Conversation;
+  readonly begin: () => void;
+  readonly signal: AbortSignal;
+};
+
+function awaiting(): { readonly promise: Promise<void>; readonly resolve: () => void } {
+  let resolve = () => {};
+  const promise = new Promise<void>((done) => {
+    resolve = done;
+  });
+  return { promise, resolve };
+}
 
 /** Resolves when the process has ended, whatever it did; a failure is told through the conversation. */
-async function runUnit(options: FetcherOptions, { place, talk, signal }: Running): Promise<void> {
+async function runUnit(options: FetcherOptions, { place, talk, begin, signal }: Running): Promise<void> {
   const { systemd, program, operation } = options;
   const unit = fetchUnit({
     ...{ operation: operation.id, program, root: place.root, inbox: place.inbox, layers: place.layers },
     ...{ input: place.input.path, output: place.output.path },
   });
   try {
-    const outcome = await systemd.runTransient(unit, { signal });
+    const outcome = await systemd.runTransient(unit, { signal, queued: begin });
     await place.output.release();
     await talk.over;
     talk.fail(await unexpectedEnd(outcome, operation));
   } catch (error) {
     talk.fail(error);
   } finally {
+    begin();
     talk.close();
   }
 }

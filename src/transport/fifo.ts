@@ -22,7 +22,12 @@ export type Fifo = AsyncDisposable & {
 
 /** Makes a FIFO of this mode; the disposal removes it. Throws StoreFull. */
 export async function makeFifo(path: string, mode: number): Promise<Fifo> {
-  await createFifo(path, mode);
+  await createFifos([path], mode);
+  return await holdFifo(path);
+}
+
+/** Holds a FIFO that was made; the disposal removes it. */
+export async function holdFifo(path: string): Promise<Fifo> {
   let holding: FileHandle | undefined = await open(path, constants.O_RDWR | constants.O_NONBLOCK);
   const release = async () => {
     const last = holding;
@@ -39,18 +44,19 @@ export async function makeFifo(path: string, mode: number): Promise<Fifo> {
   };
 }
 
-/** Node has no mkfifo(3). */
-async function createFifo(path: string, mode: number): Promise<void> {
+/** Makes FIFOs of this mode, in one process: Node has no mkfifo(3). Throws StoreFull. */
+export async function createFifos(paths: readonly string[], mode: number): Promise<void> {
   try {
     const environment = { PATH: "/usr/bin:/bin", LC_ALL: "C" };
-    await run("mkfifo", [`--mode=${mode.toString(8)}`, "--", path], { env: environment });
+    await run("mkfifo", [`--mode=${mode.toString(8)}`, "--", ...paths], { env: environment });
   } catch (cause) {
+    const [first = ""] = paths;
     const { stderr = "" } = cause as { readonly stderr?: string };
     if (/No space left|Disk quota/.test(stderr)) {
       const hint = "remove an image with gantry image rm, or pods with gantry rm";
-      throw new GantryError("StoreFull", `no space is left in ${quoted(dirname(path))}`, { cause, hint });
+      throw new GantryError("StoreFull", `no space is left in ${quoted(dirname(first))}`, { cause, hint });
     }
-    throw new GantryError("Internal", `the FIFO ${quoted(path)} can't be made: ${stderr.trim()}`, { cause });
+    throw new GantryError("Internal", `the FIFO ${quoted(first)} can't be made: ${stderr.trim()}`, { cause });
   }
 }
 

@@ -8,7 +8,7 @@ import { join } from "node:path";
 import { storeError } from "../base/file.ts";
 import type { Operation } from "../store/operation.ts";
 import { LAYERS } from "./fetch-unit.ts";
-import { type Fifo, makeFifo } from "./fifo.ts";
+import { createFifos, type Fifo, holdFifo } from "./fifo.ts";
 
 export type Place = AsyncDisposable & {
   readonly root: string;
@@ -37,9 +37,11 @@ export async function makePlace({ directory }: Operation): Promise<Place> {
   for (const algorithm of ["sha256", "sha512"])
     await makeDirectory(join(inbox, "blobs", algorithm), WRITABLE);
   await makeDirectory(layers, READABLE);
-  const input = await makeFifo(join(directory, "fetch-in"), 0o600);
+  const [inPath, outPath] = [join(directory, "fetch-in"), join(directory, "fetch-out")];
+  await createFifos([inPath, outPath], 0o600);
+  const input = await holdFifo(inPath);
   try {
-    const output = await makeFifo(join(directory, "fetch-out"), 0o600);
+    const output = await holdFifo(outPath);
     return { ...{ root, inbox, layers, input, output }, [Symbol.asyncDispose]: () => close([input, output]) };
   } catch (error) {
     await close([input]);

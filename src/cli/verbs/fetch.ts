@@ -1,8 +1,8 @@
 /** gantry fetch IMAGE…: takes images into the store. */
 import { resolve } from "node:path";
 import { GantryError } from "../../base/errors.ts";
-import { PULL_POLICIES, parseInsecureOptions, parsePullPolicy } from "../../manager/images.ts";
-import { openImages } from "../../manager/open-images.ts";
+import { openImages, parseInsecureOptions } from "../../manager/open-images.ts";
+import { PULL_POLICIES, parsePullPolicy } from "../../manager/pull-policy.ts";
 import { listenForInterrupt } from "../interrupt.ts";
 import { type ProgressDisplay, showProgress } from "../progress.ts";
 import { jsonLine } from "../render.ts";

@@ -1,0 +1,118 @@
+/** What comes of a fetcher at work: its image resolved, judged, and only then its layers unpacked while they come. */
+import { GantryError } from "../base/errors.ts";
+import { type ImageFiles, readExtent } from "../image/archive.ts";
+import { verifyChain, verifyChoice } from "../image/chain.ts";
+import { parseDigest } from "../image/digest.ts";
+import { openContestedDirectory } from "../image/layout.ts";
+import { hostPlatform } from "../image/platform.ts";
+import type { ImageRecord } from "../image/record.ts";
+import { type Repository, repositoryText } from "../image/repository.ts";
+import { readLayout, type SourceImage } from "../image/source.ts";
+import type { Resolved } from "../inbox/protocol.ts";
+import { importImage } from "../store/import.ts";
+import type { Operation } from "../store/operation.ts";
+import type { Fetcher } from "../transport/fetcher.ts";
+import type { Judge, Judged } from "../trust/subject.ts";
+import type { FetchRequest, ImageManager } from "./images.ts";
+import { hostJudge } from "./judge.ts";
+import { registryErrand } from "./registry-errand.ts";
+import type { Workers } from "./workers.ts";
+
+export type Asked = {
+  readonly manager: ImageManager;
+  readonly request: FetchRequest;
+  readonly repository: Repository;
+  readonly workers: Workers;
+  readonly operation: Operation;
+  readonly fetcher: Fetcher;
+};
+
+/** Throws NotTrusted, FetchFailed, and what reading and importing an image throw. */
+export async function importFetched(asked: Asked): Promise<ImageRecord> {
+  const { manager, request, repository, workers, operation, fetcher } = asked;
+  const { progress } = request;
+  const ask = manager.judge ?? hostJudge({ paths: manager.paths, systemd: workers.systemd });
+  const transfer: Transfer = { manager, judge: ask, request, repository, fetcher };
+  try {
+    const found = await resolve(transfer);
+    const judged = await judge(transfer, found);
+    progress?.({ event: "phase", phase: "importing" });
+    const record = await importImage(operation, found.image, {
+      ...{ unpacker: workers.unpacker, source: sourceText(repository), progress },
+      ...judged,
+      signal: fetcher.failed,
+      // It ends while the record is written.
+      layersDone: () => fetcher.end(),
+      fetchLayer: ({ digest = "", size, urls }) => fetcher.stream({ digest, size, urls }),
+    });
+    await fetcher.finish();
+    return record;
+  } catch (error) {
+    throw reasonOf(fetcher, error);
+  }
+}
+
+type Transfer = {
+  readonly manager: ImageManager;
+  readonly judge: Judge;
+  readonly request: FetchRequest;
+  readonly repository: Repository;
+  readonly fetcher: Fetcher;
+};
+
+type Found = { readonly files: ImageFiles; readonly image: SourceImage; readonly resolved: Resolved };
+
+async function resolve({ manager, request, repository, fetcher }: Transfer): Promise<Found> {
+  request.progress?.({ event: "phase", phase: "resolving" });
+  const host = hostPlatform();
+  const { insecureOptions, credentials } = request;
+  const { environment } = manager;
+  const errand = await registryErrand(repository, { insecureOptions, host, environment, credentials });
+  const resolved = await fetcher.resolve(errand);
+  const reference = repositoryText(repository);
+  const files = openContestedDirectory(fetcher.directory, reference);
+  await verifyChain(files, resolved, repository.digest);
+  await verifyChoice(files, resolved, host);
+  const indexes = resolved.indexes.map(({ digest }) => digest);
+  const ref = `@${resolved.manifest.digest}`;
+  const image = await readLayout(files, { ref, host, layers: "elsewhere" });
+  return { files, image: { ...image, indexes, names: [reference], host: resolved.host }, resolved };
+}
+
+async function judge(
+  { judge: ask, request, repository }: Transfer,
+  { files, image, resolved }: Found,
+): Promise<Judged> {
+  request.progress?.({ event: "phase", phase: "verifying" });
+  const manifest = image.documents.get(image.digest);
+  return await ask({
+    subject: {
+      transport: "registry",
+      name: `${repository.registry}/${repository.repository}`,
+      reference: repositoryText(repository),
+      digest: image.digest,
+      indexes: image.indexes ?? [],
+      ...(manifest === undefined ? {} : { manifest }),
+    },
+    signatures: resolved.signatures,
+    blob: (digest, limit) => readDocument(files, digest, limit),
+    ...{ source: sourceText(repository), insecureOptions: request.insecureOptions, uid: request.uid },
+    signal: request.signal,
+  });
+}
+
+async function readDocument(files: ImageFiles, digest: string, limit: number): Promise<Buffer> {
+  const { algorithm, hex } = parseDigest(digest);
+  const extent = await files.extent(`blobs/${algorithm}/${hex}`);
+  if (extent === undefined) throw new GantryError("BadImage", `the fetcher has not written blob ${digest}`);
+  return await readExtent(extent, limit, `blob ${digest}`);
+}
+
+function sourceText(repository: Repository): string {
+  return `docker://${repositoryText(repository)}`;
+}
+
+/** The fetcher's own failure is why an unpacker was stopped, or got less than it was promised. */
+function reasonOf({ failed }: Fetcher, error: unknown): unknown {
+  return failed.aborted && failed.reason instanceof GantryError ? failed.reason : error;
+}
