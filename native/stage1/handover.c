@@ -23,6 +23,7 @@ enum { BARRIER_TIMEOUT_MS = 30000 };
 
 typedef struct Tracee {
     pid_t pid;
+    bool traced;
     sigset_t waiting; /* the signal mask in which its stops are heard */
     bool ended;       /* it stands at its end, or is gone */
     int status;       /* then */
@@ -45,18 +46,6 @@ int handover_clone(Launch *launch, Failure *failure) {
     return 0;
 }
 
-/* Takes the app process's next report; its failure becomes ours. */
-static int report_await(Launch *launch, ReportKind kind, Report *ret, Failure *failure) {
-    int r = channel_receive(launch->channel, ret);
-    if (r == 1 && ret->kind == kind)
-        return 0;
-    if (r == 1 && ret->kind == REPORT_FAILED) {
-        *failure = ret->failure;
-        return failure->error ? -failure->error : -ECHILD;
-    }
-    return failure_set(failure, 0, r < 0 ? -r : ECHILD, "the app's process ended");
-}
-
 static int systemd_tell(Launch *launch, int *ret_barrier, Failure *failure) {
     char text[64];
     (void)snprintf(text, sizeof text, "MAINPID=%d%s", (int)launch->app, launch->plan->ready == READY_EXEC ? "\nREADY=1" : "");
@@ -71,14 +60,15 @@ static void stop_noticed(int signal) {
 }
 
 /* SIGCHLD tells of the app's stops; it must not slip between a look at them and a wait. */
-static int stops_watch(sigset_t *ret_waiting) {
+static int app_seize(Tracee *app) {
     const struct sigaction notice = { .sa_handler = stop_noticed };
     sigset_t child;
     sigemptyset(&child);
     sigaddset(&child, SIGCHLD);
-    if (sigaction(SIGCHLD, &notice, NULL) < 0 || sigprocmask(SIG_BLOCK, &child, ret_waiting) < 0)
+    if (sigaction(SIGCHLD, &notice, NULL) < 0 || sigprocmask(SIG_BLOCK, &child, &app->waiting) < 0)
         return -errno;
-    sigdelset(ret_waiting, SIGCHLD);
+    sigdelset(&app->waiting, SIGCHLD);
+    app->traced = ptrace(PTRACE_SEIZE, app->pid, 0, PTRACE_O_TRACEEXIT) == 0;
     return 0;
 }
 
@@ -138,21 +128,38 @@ static int ended_early(Launch *launch, int status, Failure *failure) {
     return failure_say(failure, WEXITSTATUS(status), ECHILD, "the app's process ended with %d", WEXITSTATUS(status));
 }
 
-/* The execve closes the channel, from where there is no way back; an end does not before it has been a stop. */
-static int exec_await(Launch *launch, Tracee *app, Failure *failure) {
-    Report report = { .kind = REPORT_READY };
-    int r;
-    do {
-        r = app_accompany(app, launch->channel, NULL);
-        if (r > 0)
-            return ended_early(launch, app->status, failure);
-        if (r == 0)
-            r = channel_receive(launch->channel, &report);
-    } while (r > 0 && report.kind != REPORT_FAILED);
-    if (r <= 0)
-        return r < 0 ? failure_set(failure, 0, -r, "the app's process") : 0;
-    *failure = report.failure;
+/* Takes the app process's next report: 1, or 0 if it has closed the channel. Its failure becomes ours. From the first report on
+ * whoever waits for one must take the app's stops, too: an end that nobody lets go on closes no channel. */
+static int report_take(Launch *launch, Tracee *app, Report *ret, Failure *failure) {
+    int r = app->traced ? app_accompany(app, launch->channel, NULL) : 0;
+    if (r > 0)
+        return ended_early(launch, app->status, failure);
+    if (r == 0)
+        r = channel_receive(launch->channel, ret);
+    if (r < 0)
+        return failure_set(failure, 0, -r, "the app's process");
+    if (r == 0 || ret->kind != REPORT_FAILED)
+        return r;
+    *failure = ret->failure;
     return -ECHILD;
+}
+
+static int report_await(Launch *launch, Tracee *app, ReportKind kind, Report *ret, Failure *failure) {
+    int r = report_take(launch, app, ret, failure);
+    if (r < 0)
+        return r;
+    return r == 1 && ret->kind == kind ? 0 : failure_set(failure, 0, ECHILD, "the app's process ended");
+}
+
+/* The execve closes the channel, from where there is no way back: what the kernel cannot load after that ends by SIGSEGV, as
+ * a program's own end. An end closes nothing before it has been a stop. */
+static int exec_await(Launch *launch, Tracee *app, Failure *failure) {
+    Report report;
+    int r;
+    do
+        r = report_take(launch, app, &report, failure);
+    while (r > 0); /* it is ready for the go that it has */
+    return r;
 }
 
 /* The app runs already. At its end it stays until systemd knows it and we have gone: a tracer that exits lets go without
@@ -176,21 +183,17 @@ static int go_send(Launch *launch, Failure *failure) {
     return r < 0 ? failure_set(failure, 0, -r, "the app's process") : 0;
 }
 
-static int handover_traced(Launch *launch, Failure *failure) {
-    Tracee app = { .pid = launch->app };
-    int r = stops_watch(&app.waiting);
-    if (r < 0)
-        return failure_set(failure, 0, -r, "the app's process");
-    r = go_send(launch, failure);
+static int handover_traced(Launch *launch, Tracee *app, Failure *failure) {
+    int r = go_send(launch, failure);
     if (r >= 0 || r == -EPIPE)
-        r = exec_await(launch, &app, failure);
-    return r < 0 ? r : app_release(launch, &app, failure);
+        r = exec_await(launch, app, failure);
+    return r < 0 ? r : app_release(launch, app, failure);
 }
 
-static int handover_early(Launch *launch, Failure *failure) {
+static int handover_early(Launch *launch, Tracee *app, Failure *failure) {
     Report report;
     int barrier;
-    int r = report_await(launch, REPORT_READY, &report, failure);
+    int r = report_await(launch, app, REPORT_READY, &report, failure);
     if (r >= 0)
         r = systemd_tell(launch, &barrier, failure);
     if (r < 0)
@@ -199,19 +202,17 @@ static int handover_early(Launch *launch, Failure *failure) {
     if (r < 0)
         return failure_set(failure, 0, -r, "systemd's notify socket");
     r = go_send(launch, failure);
-    if (r < 0)
-        return r;
-    /* The end of the channel is the execve; a failure can only be told now, the unit fails by the app's own status. */
-    if (channel_receive(launch->channel, &report) != 1 || report.kind != REPORT_FAILED)
-        return 0;
-    *failure = report.failure;
-    return -ECHILD;
+    /* A failure can only be told now; the unit fails by the app's own status. */
+    return r < 0 ? r : exec_await(launch, app, failure);
 }
 
 int handover_finish(Launch *launch, Failure *failure) {
+    Tracee app = { .pid = launch->app };
     Report report;
-    bool traced = ptrace(PTRACE_SEIZE, launch->app, 0, PTRACE_O_TRACEEXIT) == 0;
-    int r = report_await(launch, REPORT_PID, &report, failure);
+    int r = app_seize(&app);
+    if (r < 0)
+        return failure_set(failure, 0, -r, "the app's process");
+    r = report_await(launch, &app, REPORT_PID, &report, failure);
     if (r >= 0)
         r = relay_register(launch, report.pid, failure);
     if (r >= 0)
@@ -220,5 +221,5 @@ int handover_finish(Launch *launch, Failure *failure) {
         r = status_write_started(launch, failure);
     if (r < 0)
         return r;
-    return traced ? handover_traced(launch, failure) : handover_early(launch, failure);
+    return app.traced ? handover_traced(launch, &app, failure) : handover_early(launch, &app, failure);
 }

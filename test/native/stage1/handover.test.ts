@@ -44,9 +44,27 @@ for (const cgroups of [undefined, "unified"] as const) {
       );
     });
 
-    test("a signal is recorded as one", async () => {
-      const end = await pod.finish("segv", ["sh", "-c", "kill -SEGV $$"]);
+    for (const [signal, number] of [
+      ["SEGV", 11],
+      ["KILL", 9],
+    ] as const)
+      test(`a signal is recorded as one: ${signal}`, async () => {
+        const end = await pod.finish(signal.toLowerCase(), ["sh", "-c", `kill -${signal} $$`]);
+        const result = `${end["Result"]} ${end["ExecMainStatus"]} ${end["Job"]}`;
+        assert.equal(result.replace("core-dump", "signal"), `signal ${number} 0`);
+      });
+
+    test("a program that the kernel gives up in the middle of its execve ends by SIGSEGV", async () => {
+      const end = await pod.finish("torn", ["/bin/torn"]);
       assert.equal(`${end["Result"]} ${end["ExecMainStatus"]}`.replace("core-dump", "signal"), "signal 11");
+    });
+
+    test("an app's process that is killed at its first word fails the start at once", async () => {
+      // Only that process writes; the launcher's own messages are sent.
+      const killed = ["SystemCallFilter=~write", "TimeoutStartSec=20"];
+      const end = await pod.finish("mute", ["true"], undefined, killed);
+      assert.equal(`${end["Job"]} ${end["Result"]} ${end["ExecMainStatus"]}`, "1 exit-code 226");
+      assert.match(end["StatusText"] ?? "", /^hand-over: the app's process was killed by signal 31$/);
     });
 
     test("stopping asks with TERM first", async () => {

@@ -69,7 +69,7 @@ export async function makeLayer(host: TestHost): Promise<void> {
     printf 'root:x:0:0:root:/root:/bin/sh\\nwww:x:33:34::/home/www:/bin/sh\\n1000:x:1234:1235::/home/numeric:/bin/sh\\n' > etc/passwd
     printf 'root:x:0:\\nweb:x:34:\\nlog:x:4:www\\nextra:x:77:other,www\\n' > etc/group
     chown 33:34 home/www; echo not-executable > bin/text; chmod 644 bin/text
-    printf '#!/no/such/interpreter\\n' > bin/script; chmod 755 bin/script; printf 'garbage' > bin/garbage; chmod 755 bin/garbage
+    printf '#!/no/such/interpreter\\n' > bin/script; chmod 755 bin/script; printf 'garbage' > bin/garbage; chmod 755 bin/garbage; head -c 4096 bin/busybox >bin/torn; chmod 755 bin/torn
     chmod 4755 bin/identity`;
   const made = await host.exec(["sh", "-c", script]);
   if (made.status !== 0) throw new Error(`layer: ${made.stderr}`);
