@@ -53,8 +53,12 @@ static int custom_make(const LaunchPlan *plan, SeccompFilter *ret, Failure *fail
     size_t size;
     int status;
     int r = compiler_run(plan->path, &output, &size, &status);
+    if (r == -EFBIG)
+        return failure_say(failure, EXIT_STATUS_SECCOMP, E2BIG, "linux.seccomp: more than %d instructions", BPF_MAXINSNS);
     if (r < 0)
         return failure_set(failure, EXIT_STATUS_SECCOMP, -r, "%s", COMPILER);
+    if (WIFSIGNALED(status))
+        return failure_say(failure, EXIT_STATUS_SECCOMP, ECHILD, "%s: killed by signal %d", COMPILER, WTERMSIG(status));
     if (status != 0)
         return failure_say(failure, EXIT_STATUS_SECCOMP, EINVAL, "%s", size ? output : COMPILER ": it failed");
     if (size == 0 || size % sizeof(struct sock_filter) != 0)
@@ -77,6 +81,7 @@ static int compiler_run(const char *plan, char **ret_output, size_t *ret_size, i
     close(ends[1]);
     if (r >= 0)
         r = io_read_all(reading, BPF_MAXINSNS * sizeof(struct sock_filter), ret_output, ret_size);
+    fd_close(&reading); /* who still writes is not read any more, and would not end */
     while (pid > 0 && waitpid(pid, ret_status, 0) < 0)
         if (errno != EINTR)
             return -errno;
@@ -87,5 +92,6 @@ static _Noreturn void compiler_execute(const char *plan, int output) {
     char *const argv[] = { (char *)(uintptr_t)"gantry-filter", (char *)(uintptr_t)plan, NULL }, *const environment[] = { NULL };
     if (dup2(output, STDOUT_FILENO) >= 0)
         (void)execve(COMPILER, argv, environment);
+    (void)dprintf(output, "%s: %s", COMPILER, strerror(errno));
     _exit(127);
 }

@@ -146,6 +146,25 @@ for (const userns of ["pod", "host"] as const) {
       assert.match(end["StatusText"] ?? "", /defaultAction: unknown action SCMP_ACT_NOTIFY/);
     });
 
+    test("a filter of more instructions than the kernel takes is a failure of the filter", async () => {
+      for (const names of [["read"], ["read", "write", "lseek", "dup", "dup2", "kill"]]) {
+        const end = await pod.finish(`longfilter${names.length}`, ["true"], (plan) => {
+          plan.gantry.seccomp = "custom";
+          plan.linux.seccomp = {
+            defaultAction: "SCMP_ACT_ALLOW",
+            syscalls: Array.from({ length: 1024 }, (_, index) => ({
+              names: [...names],
+              action: "SCMP_ACT_ERRNO",
+              // Neither half is like another's, so that nothing is compared once for two.
+              args: [{ index: 1, op: "SCMP_CMP_EQ", value: (index + 1) * 2 ** 32 + index }],
+            })),
+          };
+        });
+        assert.equal(end["ExecMainStatus"], "228");
+        assert.match(end["StatusText"] ?? "", /^user: linux\.seccomp: more than 4096 instructions/);
+      }
+    });
+
     test("masked paths are empty, read-only ones cannot be written", async () => {
       const text = await pod
         .shell(
