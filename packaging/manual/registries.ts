@@ -17,7 +17,7 @@ export function registriesPage(): Page {
     section("DESCRIPTION", ...DESCRIPTION.map(paragraph)),
     section("REGISTRIES.D", ...keys.map(keyItem)),
     section("MIRRORS", ...MIRRORS.map(paragraph)),
-    section("AUTH.D", ...AUTH.map(paragraph), literal(AUTH_EXAMPLE)),
+    section("AUTH.D", ...AUTH.map(paragraph), literal(AUTH_EXAMPLE), literal(BUCKET_EXAMPLE)),
     section("CREDENTIALS OF THE CALLER", ...CALLER.map(paragraph)),
     section("PROXIES", ...PROXIES.map(paragraph)),
     section("EXAMPLES", literal(EXAMPLE)),
@@ -88,12 +88,20 @@ const MIRRORS = [
 ];
 
 const AUTH = [
-  "Two kinds of files, as rkt had them: `dockerAuth` for registries, `auth` for servers of App Container images with the types `basic` (user and password) and `oauth` (token). A host may be named once in each directory; what `/etc/gantry` says of a host goes before what the others say.",
+  "Two kinds of files, as rkt had them: `dockerAuth` for registries, `auth` for servers of App Container images with the types `basic` (user and password), `oauth` (token) and `aws` (`accessKeyID`, `secretAccessKey`, `awsRegion`). A host may be named once in each directory; what `/etc/gantry` says of a host goes before what the others say.",
+  "With `aws` each request for an image, its signature or a key is signed as S3 and servers like it want it (AWS Signature Version 4); a discovery page is asked for without. Where `awsRegion` is absent or empty, the region is the one in a name of Amazon's (`s3.eu-west-1.amazonaws.com`), else us-east-1. A redirect to another server gets no signature, so name a bucket by the host that serves it. A signature is good for some minutes: the clock has to be right.",
+  "Who is not let in (`AccessDenied`, exit 6) is told the server's code, the host, and the file that the credentials are from.",
 ];
 
 const AUTH_EXAMPLE = [
   '{ "rktKind": "dockerAuth", "rktVersion": "v1",',
   '  "registries": [ "quay.io" ], "credentials": { "user": "web", "password": "secret" } }',
+];
+
+const BUCKET_EXAMPLE = [
+  '{ "rktKind": "auth", "rktVersion": "v1", "type": "aws",',
+  '  "domains": [ "images.s3.eu-west-1.amazonaws.com" ],',
+  '  "credentials": { "accessKeyID": "AKIDEXAMPLE", "secretAccessKey": "secret" } }',
 ];
 
 const CALLER = [

@@ -1,9 +1,8 @@
 /** auth.d: credentials of the machine, in the two kinds of files that rkt had (gantry-registries(5)). */
 import { dirname } from "node:path";
 import * as z from "zod";
-import { GantryError } from "../base/errors.ts";
 import { quoted } from "../base/text.ts";
-import type { Credentials } from "../inbox/protocol.ts";
+import type { Credentials, ServerCredentials } from "../inbox/protocol.ts";
 import { badConfig, findFiles, type Roots, readConfiguration } from "./files.ts";
 import { isJson, parseConfiguration } from "./registry-files.ts";
 
@@ -13,6 +12,8 @@ const FILE_LIMIT = 1024 * 1024;
 
 const Text = z.string().min(1);
 const Pair = z.strictObject({ user: Text, password: Text });
+/** What may stand in a header. */
+const Visible = Text.regex(/^[!-~]+$/, "has characters other than visible ones of ASCII");
 const Hosts = z.array(Text).min(1);
 const VERSION = { rktVersion: z.literal("v1") };
 
@@ -32,6 +33,18 @@ const AuthFile = z.union([
     type: z.literal("oauth"),
     credentials: z.strictObject({ token: Text }),
   }),
+  z.strictObject({
+    rktKind: z.literal("auth"),
+    ...VERSION,
+    domains: Hosts,
+    type: z.literal("aws"),
+    credentials: z.strictObject({
+      accessKeyID: Visible,
+      secretAccessKey: Text,
+      /** rkt took an empty one for none. */
+      awsRegion: z.union([z.literal(""), Visible]).optional(),
+    }),
+  }),
 ]);
 type AuthFile = z.infer<typeof AuthFile>;
 
@@ -42,20 +55,18 @@ const Kind = z.looseObject({
   type: z.string().optional(),
 });
 
-export type AuthKind = AuthFile["rktKind"];
-
-type Placed = {
-  readonly kind: AuthKind;
-  readonly host: string;
-  readonly credentials: Credentials;
-  readonly file: string;
-};
+type At = { readonly host: string; readonly file: string };
+type OfRegistry = At & { readonly kind: "dockerAuth"; readonly credentials: Credentials };
+type OfServer = At & { readonly kind: "auth"; readonly credentials: ServerCredentials };
+type Placed = OfRegistry | OfServer;
 
 export type AuthFiles = {
-  /** What is configured for a host; of a registry, docker.io has many names. */
-  find(kind: AuthKind, host: string): Credentials | undefined;
-  /** Every host that something is configured for. */
-  hosts(kind: AuthKind): readonly string[];
+  /** What is configured for a registry; docker.io has many names. */
+  registry(host: string): Credentials | undefined;
+  /** What is configured for a web server, and where. */
+  server(host: string): Pick<OfServer, "credentials" | "file"> | undefined;
+  /** Every web server that something is configured for. */
+  servers(): readonly string[];
 };
 
 /** All credentials of the machine; a host of a directory that goes first hides it in the others. Throws BadConfig. */
@@ -70,24 +81,23 @@ export async function readAuthFiles(roots: Roots): Promise<AuthFiles> {
   }
   const order = ({ file }: Placed) => roots.indexOf(dirname(dirname(file)));
   placed.sort((a, b) => order(a) - order(b));
+  const registries = placed.filter((one) => one.kind === "dockerAuth");
+  const servers = placed.filter((one) => one.kind === "auth");
   return {
-    find: (kind, host) =>
-      placed.find((one) => one.kind === kind && one.host === registryName(host))?.credentials,
-    hosts: (kind) => placed.filter((one) => one.kind === kind).map(({ host }) => host),
+    registry: (host) => registries.find((one) => one.host === registryName(host))?.credentials,
+    server: (host) => servers.find((one) => one.host === registryName(host)),
+    servers: () => servers.map(({ host }) => host),
   };
 }
 
 function parseAuthFile(bytes: Buffer, path: string): AuthFile {
   const { rktKind, type } = parseConfiguration(Kind, bytes, path);
-  if (rktKind === "auth" && type === "aws") {
-    throw new GantryError("Unsupported", `${quoted(path)}: credentials of the type "aws" are not supported`);
-  }
   const wanted = AuthFile.options.find(
     ({ shape }) =>
       shape.rktKind.value === rktKind &&
       (!("type" in shape) || type === undefined || shape.type.value === type),
   );
-  if (wanted === undefined) throw badConfig(path, `is wrong at "type": it is none of basic, oauth`);
+  if (wanted === undefined) throw badConfig(path, `is wrong at "type": it is none of basic, oauth, aws`);
   return parseConfiguration<AuthFile>(wanted, bytes, path);
 }
 
@@ -101,14 +111,27 @@ function entriesOf(file: AuthFile, path: string): Placed[] {
       file: path,
     }));
   }
-  const credentials: Credentials =
-    file.type === "basic" ? { kind: "basic", ...file.credentials } : { kind: "bearer", ...file.credentials };
+  const credentials = serverCredentials(file);
   return file.domains.map((host) => ({
     kind: file.rktKind,
     host: registryName(host),
     credentials,
     file: path,
   }));
+}
+
+function serverCredentials(file: Extract<AuthFile, { rktKind: "auth" }>): ServerCredentials {
+  switch (file.type) {
+    case "basic":
+      return { kind: "basic", ...file.credentials };
+    case "oauth":
+      return { kind: "bearer", ...file.credentials };
+    case "aws": {
+      const { accessKeyID, secretAccessKey, awsRegion = "" } = file.credentials;
+      const region = awsRegion === "" ? {} : { region: awsRegion };
+      return { kind: "aws", accessKeyId: accessKeyID, secretAccessKey, ...region };
+    }
+  }
 }
 
 function refuseDouble(placed: readonly Placed[], { kind, host, file }: Placed): void {

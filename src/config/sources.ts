@@ -50,7 +50,7 @@ export async function registrySources(
   const find: Find = async (server) =>
     (options.caller && (await callerCredentials(options.caller, server))) ??
     options.given?.(server) ??
-    auth.find("dockerAuth", server.split("/")[0] ?? "");
+    auth.registry(server.split("/")[0] ?? "");
   const sources: Source[] = [];
   for (const mirror of found?.entry.mirrors ?? []) {
     sources.push(await mirrorSource(mirror, { rest: found?.rest ?? "", find, options }));

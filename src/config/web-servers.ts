@@ -1,5 +1,5 @@
 /** How the web servers of ACIs and of discovery pages are spoken to: their credentials, authorities and proxies. */
-import type { Access, ProxySettings, Servers, TimeLimits } from "../inbox/protocol.ts";
+import type { Access, ProxySettings, Server, Servers, TimeLimits } from "../inbox/protocol.ts";
 import { type AuthFiles, readAuthFiles } from "./auth-files.ts";
 import { proxySettings } from "./proxy.ts";
 import { type PlacedEntry, readCertificates, readRegistries } from "./registry-files.ts";
@@ -22,7 +22,7 @@ export async function webServers({
 }: Options): Promise<WebSettings> {
   const { entries, limits } = await readRegistries(roots);
   const auth = await readAuthFiles(roots);
-  const hosts = new Set([...hostsOf(entries), ...auth.hosts("auth")]);
+  const hosts = new Set([...hostsOf(entries), ...auth.servers()]);
   const others = accessOf([], insecureOptions);
   const servers: Servers["servers"] = [];
   for (const host of hosts)
@@ -41,13 +41,13 @@ async function serverAccess(
     readonly auth: AuthFiles;
     readonly insecureOptions: readonly string[];
   },
-): Promise<Access> {
+): Promise<Omit<Server, "host">> {
   const entry = found.entries.find(({ prefix }) => prefix === host);
-  const credentials = found.auth.find("auth", host);
+  const placed = found.auth.server(host);
   return {
     ...accessOf(entry?.insecure ?? [], found.insecureOptions),
     ...(entry?.ca === undefined ? {} : { ca: await readCertificates(entry.ca) }),
-    ...(credentials === undefined ? {} : { credentials }),
+    ...(placed === undefined ? {} : { credentials: placed.credentials, file: placed.file }),
   };
 }
 

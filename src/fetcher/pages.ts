@@ -9,7 +9,7 @@ const PAGE_LIMIT = 1024 * 1024;
 /** A server's "no" and "not now" leave the parents to be asked; that it is not there at all ends the search. */
 export function pagesOf(web: Web): GetPage {
   return async (url) => {
-    const { status, bytes, url: last } = await web.read(url, PAGE_LIMIT);
+    const { status, bytes, url: last } = await web.readPage(url, PAGE_LIMIT);
     if (status >= 200 && status < 300) return bytes.toString("utf8");
     web.client.log(`${shownUrl(last)} answers ${status}`);
     if (status >= 400 && status < 500) return undefined;

@@ -16,14 +16,31 @@ export const LONGEST_LINE = 8 * 1024 * 1024;
 const MOST_BLOBS = 500;
 const MOST_SOURCES = 64;
 
+const Basic = z.strictObject({ kind: z.literal("basic"), user: z.string(), password: z.string() });
+/** Sent as it is, `Authorization: Bearer`: rkt's `oauth`, docker's `registrytoken`. */
+const Bearer = z.strictObject({ kind: z.literal("bearer"), token: z.string() });
+
+/** Of a registry. */
 export const Credentials = z.discriminatedUnion("kind", [
-  z.strictObject({ kind: z.literal("basic"), user: z.string(), password: z.string() }),
-  /** Sent as it is, `Authorization: Bearer`: rkt's `oauth`, docker's `registrytoken`. */
-  z.strictObject({ kind: z.literal("bearer"), token: z.string() }),
+  Basic,
+  Bearer,
   /** An OAuth refresh token, exchanged at the realm: docker's `identitytoken`. */
   z.strictObject({ kind: z.literal("identity-token"), token: z.string() }),
 ]);
 export type Credentials = z.infer<typeof Credentials>;
+
+/** Signs each request (AWS Signature Version 4); without a region it is the one that the host's name tells. */
+export const SigningKey = z.strictObject({
+  kind: z.literal("aws"),
+  accessKeyId: z.string(),
+  secretAccessKey: z.string(),
+  region: z.string().optional(),
+});
+export type SigningKey = z.infer<typeof SigningKey>;
+
+/** Of a web server. */
+export const ServerCredentials = z.discriminatedUnion("kind", [Basic, Bearer, SigningKey]);
+export type ServerCredentials = z.infer<typeof ServerCredentials>;
 
 /** How one server is spoken to. */
 export const Access = z.strictObject({
@@ -119,9 +136,19 @@ export type Known = z.infer<typeof Known>;
 
 const HttpUrl = z.url({ protocol: /^https?$/ });
 
-/** How web servers are spoken to: those that something is configured for, by `host` or `host:port`, and all others. */
+/** A web server that something is configured for, by `host` or `host:port`. */
+const Server = z.strictObject({
+  host: z.string(),
+  ...Access.shape,
+  credentials: ServerCredentials.optional(),
+  /** The file that has the credentials: who may not in has to look there. */
+  file: z.string().optional(),
+});
+export type Server = z.infer<typeof Server>;
+
+/** How web servers are spoken to: those that something is configured for, and all others. */
 const Servers = z.strictObject({
-  servers: z.array(z.strictObject({ host: z.string(), ...Access.shape })).max(1024),
+  servers: z.array(Server).max(1024),
   others: Access.omit({ credentials: true }),
 });
 export type Servers = z.infer<typeof Servers>;

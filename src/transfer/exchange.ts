@@ -8,11 +8,12 @@ import {
 import type { Socket } from "node:net";
 import type { TLSSocket } from "node:tls";
 import { GantryError } from "../base/errors.ts";
-import type { Access } from "../inbox/protocol.ts";
+import type { Access, SigningKey } from "../inbox/protocol.ts";
 import { watchedBody } from "./body.ts";
 import { type Client, loadHttps, type Route } from "./client.ts";
 import { exchangeFailure, shownUrl } from "./failure.ts";
 import { bareHost } from "./proxy.ts";
+import { signed } from "./signing.ts";
 
 export type HttpRequest = {
   readonly url: URL;
@@ -20,6 +21,8 @@ export type HttpRequest = {
   readonly headers?: Readonly<Record<string, string>>;
   readonly body?: string;
   readonly access: Access;
+  /** Each exchange is signed with it anew: a signature is for one URL and some minutes. */
+  readonly signingKey?: SigningKey | undefined;
   readonly signal?: AbortSignal | undefined;
 };
 
@@ -35,7 +38,9 @@ export type Answer = {
 
 /** Sends one request, without following redirects. Throws FetchFailed, TimedOut. */
 export async function exchange(client: Client, request: HttpRequest): Promise<Answer> {
-  const message = await answerTo(client, request, await client.routeTo(request.url, request.access));
+  const { signingKey } = request;
+  const sent = signingKey === undefined ? request : await signed(request, signingKey);
+  const message = await answerTo(client, sent, await client.routeTo(request.url, request.access));
   // A connection that breaks after the body has been left alone must not end the process.
   message.on("error", () => undefined);
   return {

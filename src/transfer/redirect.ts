@@ -40,5 +40,6 @@ export function redirected(request: HttpRequest, location: string): HttpRequest 
   if (url.origin === request.url.origin) return { ...request, url };
   // The credentials of `access` stay with the caller; what the client itself sends is the header.
   const open = Object.entries(request.headers ?? {}).filter(([name]) => !SECRETS.has(name.toLowerCase()));
-  return { ...request, url, headers: Object.fromEntries(open) };
+  const { signingKey, ...rest } = request;
+  return { ...rest, url, headers: Object.fromEntries(open) };
 }

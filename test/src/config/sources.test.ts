@@ -257,7 +257,6 @@ for (const [what, kind, content, text] of [
   ["no registry", "BadConfig", { ...auth("a", "b"), registries: [] }, '"registries"'],
   ["an empty user", "BadConfig", auth("a", ""), '"credentials.user"'],
   ["an unknown type", "BadConfig", { rktKind: "auth", rktVersion: "v1", type: "magic" }, '"type"'],
-  ["a type that is not here", "Unsupported", { rktKind: "auth", rktVersion: "v1", type: "aws" }, '"aws"'],
 ] as const) {
   test(`auth.d: a file with ${what}`, async (t) => {
     const directory = await place(t, { "etc/auth.d/x.json": content });

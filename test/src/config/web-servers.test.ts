@@ -35,6 +35,14 @@ const basic = (domains: readonly string[], user: string) => ({
   credentials: { user, password: "secret" },
 });
 
+const s3 = (change: object, domains: readonly string[] = ["a.test"]) => ({
+  rktKind: "auth",
+  rktVersion: "v1",
+  domains,
+  type: "aws",
+  credentials: { accessKeyID: "AKID", secretAccessKey: "deep secret", ...change },
+});
+
 test("without configuration every server is asked over TLS that is checked, by nobody in particular", async (t) => {
   assert.deepEqual(await servers(place(t, {})), { servers: [], others: {}, proxy: {} });
   const said = await servers(place(t, {}), ["tls", "http", "image"], { https_proxy: "proxy:3128" });
@@ -56,6 +64,8 @@ test("credentials are those of auth.d of the kind auth, by whole hosts; the regi
       type: "oauth",
       credentials: { token: "t" },
     },
+    "usr/auth.d/s3.json": s3({ awsRegion: "eu-west-1" }, ["a.s3.amazonaws.com"]),
+    "usr/auth.d/s4.json": s3({ awsRegion: "" }, ["b.s3.amazonaws.com"]),
     "usr/auth.d/docker.json": {
       rktKind: "dockerAuth",
       rktVersion: "v1",
@@ -63,13 +73,40 @@ test("credentials are those of auth.d of the kind auth, by whole hosts; the regi
       credentials: { user: "docker", password: "secret" },
     },
   });
-  const one = { kind: "basic", user: "one", password: "secret" };
+  const at = (file: string) => ({ file: join(directory, file) });
+  const one = { credentials: { kind: "basic", user: "one", password: "secret" }, ...at("etc/auth.d/a.json") };
+  const key = { kind: "aws", accessKeyId: "AKID", secretAccessKey: "deep secret" };
   assert.deepEqual((await servers(directory)).servers, [
-    { host: "example.com", credentials: one },
-    { host: "other.example:8443", credentials: one },
-    { host: "token.example", credentials: { kind: "bearer", token: "t" } },
+    { host: "example.com", ...one },
+    { host: "other.example:8443", ...one },
+    { host: "token.example", credentials: { kind: "bearer", token: "t" }, ...at("usr/auth.d/b.json") },
+    {
+      host: "a.s3.amazonaws.com",
+      credentials: { ...key, region: "eu-west-1" },
+      ...at("usr/auth.d/s3.json"),
+    },
+    { host: "b.s3.amazonaws.com", credentials: key, ...at("usr/auth.d/s4.json") },
   ]);
 });
+
+for (const [what, change, key] of [
+  ["no access key", { accessKeyID: undefined }, "credentials.accessKeyID"],
+  ["an access key that no header takes", { accessKeyID: "AK ID" }, "credentials.accessKeyID"],
+  ["no secret", { secretAccessKey: undefined }, "credentials.secretAccessKey"],
+  ["an empty secret", { secretAccessKey: "" }, "credentials.secretAccessKey"],
+  ["a secret that is no text", { secretAccessKey: 7 }, "credentials.secretAccessKey"],
+  ["a region that no header takes", { awsRegion: "eu\nwest" }, "credentials.awsRegion"],
+  ["a key too many", { sessionToken: "deep secret" }, "credentials"],
+] as const) {
+  test(`aws credentials with ${what} are refused by file and key, and not repeated`, async (t) => {
+    const directory = place(t, { "etc/auth.d/s3.json": s3(change) });
+    const said = refusal("BadConfig", 1, join(directory, "etc/auth.d/s3.json"), `is wrong at "${key}"`);
+    await assert.rejects(
+      servers(directory),
+      (error: Error) => said(error) && !/deep secret/.test(error.message),
+    );
+  });
+}
 
 test("an entry of registries.d for a whole host tells its authority and what is insecure about it", async (t) => {
   const { ca } = await makeAuthority();
