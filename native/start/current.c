@@ -74,8 +74,8 @@ static int definition_stat(const char *name, char **ret_path, char **ret_stamp) 
             return r;
         if (stat(path, &facts) < 0)
             continue;
-        r = text_format(ret_stamp, "%ju:%jd:%jd%09ld", (uintmax_t)facts.st_ino, (intmax_t)facts.st_size,
-                        (intmax_t)facts.st_mtim.tv_sec, facts.st_mtim.tv_nsec);
+        int64_t nanoseconds = facts.st_mtim.tv_sec * INT64_C(1000000000) + facts.st_mtim.tv_nsec;
+        r = text_format(ret_stamp, "%ju:%jd:%" PRId64, (uintmax_t)facts.st_ino, (intmax_t)facts.st_size, nanoseconds);
         if (r >= 0)
             *ret_path = take_pointer(path);
         return r;

@@ -107,6 +107,18 @@ test("enabled, it is there after a reboot; drop-ins and order apply", async (t) 
   });
 });
 
+test("a definition without a time, as images of hosts have their files, is one as any", async (t) => {
+  await withPods(t, { name: "timeless" }, async (pods) => {
+    const { shell } = pods;
+    await install(pods, WEB);
+    for (const time of ["@0", "@0.5", "@-1.5"]) {
+      await shell(`touch -d ${time} /etc/gantry/pods/web.json`);
+      await shell("systemctl start gantry@web && systemctl stop gantry@web");
+      await shell(`${WITHOUT_NODE}; systemctl start gantry@web && systemctl stop gantry@web && { ${WITH_NODE}; }`);
+    }
+  });
+});
+
 test("a changed definition takes effect with the next start; a running pod stays as it is", async (t) => {
   await withPods(t, { name: "change" }, async (pods) => {
     const { host, shell, output } = pods;
