@@ -64,6 +64,22 @@ for (const userns of ["pod", "host"] as const) {
       assert.match(unknown.stderr, /nosuchuser/);
     });
 
+    test("an app's own filter holds for a command, and without its compiler there is none", async () => {
+      const app = ["--name=app", "--seccomp=mode=remove,errno=ENOTSUP,mkdir,mkdirat", "--exec=/bin/sleep"];
+      const flags = ["--insecure-options=image", "--net=none", "--detach", "--name=own", `--userns=${userns}`];
+      const started = await place.host.exec(["gantry", "run", ...flags, place.image, ...app, "--", "600"]);
+      assert.equal(started.status, 0, started.stderr);
+      const refused = await place.exec(["own", "mkdir", "/tmp/x"]);
+      assert.match(refused.stderr, /\/tmp\/x': Operation not supported/);
+      assert.equal((await place.exec(["own", "true"])).status, 0);
+      const filter = "/usr/lib/gantry/gantry-filter";
+      const without = await place.shell(
+        `mv ${filter} ${filter}.away; gantry exec own true; s=$?; mv ${filter}.away ${filter}; exit $s`,
+      );
+      assert.equal(without.status, 125);
+      assert.match(without.stderr, /pod "own", app "app": \/usr\/lib\/gantry\/gantry-filter: No such file/);
+    });
+
     test("the app's end takes the command with it", async () => {
       await place.sleeper("short", [`--userns=${userns}`]);
       const command = await place.host.spawn(["gantry", "exec", "short", "sleep", "300"]);
