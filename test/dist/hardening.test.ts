@@ -10,7 +10,14 @@ test("every program is at any address, its tables are read-only before it runs, 
   const paths = (await programs(TREE)).filter((path) => !path.endsWith(".node"));
   assert.ok(paths.length >= 10, paths.join("\n"));
   for (const path of paths) {
-    const facts = await output(["readelf", "--wide", "--file-header", "--program-headers", "--dynamic", path]);
+    const facts = await output([
+      "readelf",
+      "--wide",
+      "--file-header",
+      "--program-headers",
+      "--dynamic",
+      path,
+    ]);
     assert.match(facts, /Type: +DYN /, `${path}: no PIE`);
     assert.match(facts, /^ +GNU_RELRO /m, `${path}: no RELRO`);
     assert.match(facts, /\(FLAGS_1\) .*NOW/, `${path}: symbols bound late`);

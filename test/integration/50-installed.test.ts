@@ -114,7 +114,9 @@ test("a definition without a time, as images of hosts have their files, is one a
     for (const time of ["@0", "@0.5", "@-1.5"]) {
       await shell(`touch -d ${time} /etc/gantry/pods/web.json`);
       await shell("systemctl start gantry@web && systemctl stop gantry@web");
-      await shell(`${WITHOUT_NODE}; systemctl start gantry@web && systemctl stop gantry@web && { ${WITH_NODE}; }`);
+      await shell(
+        `${WITHOUT_NODE}; systemctl start gantry@web && systemctl stop gantry@web && { ${WITH_NODE}; }`,
+      );
     }
   });
 });

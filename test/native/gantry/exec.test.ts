@@ -66,7 +66,13 @@ for (const userns of ["pod", "host"] as const) {
 
     test("an app's own filter holds for a command, and without its compiler there is none", async () => {
       const app = ["--name=app", "--seccomp=mode=remove,errno=ENOTSUP,mkdir,mkdirat", "--exec=/bin/sleep"];
-      const flags = ["--insecure-options=image", "--net=none", "--detach", "--name=own", `--userns=${userns}`];
+      const flags = [
+        "--insecure-options=image",
+        "--net=none",
+        "--detach",
+        "--name=own",
+        `--userns=${userns}`,
+      ];
       const started = await place.host.exec(["gantry", "run", ...flags, place.image, ...app, "--", "600"]);
       assert.equal(started.status, 0, started.stderr);
       const refused = await place.exec(["own", "mkdir", "/tmp/x"]);
