@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "basic/cleanup.h"
+#include "plan/signature.h"
 
 #define DEPTH_MAX 16U
 #define SIGNATURE_MAX 64U
@@ -14,10 +15,9 @@ static int bytes_append(sd_bus_message *message, const Json *value);
 static int struct_append(sd_bus_message *message, const char *type, size_t length, const Json *value, unsigned depth);
 static int basic_append(sd_bus_message *message, char type, const Json *value);
 static int integer_append(sd_bus_message *message, char type, int64_t value);
-static size_t type_length(const char *signature);
 
 int marshal_append(sd_bus_message *message, const char *signature, const Json *value) {
-    size_t length = type_length(signature);
+    size_t length = signature_first(signature);
     if (length == 0 || signature[length] != '\0' || length >= SIGNATURE_MAX)
         return -EINVAL;
     return value_append(message, signature, length, value, 0);
@@ -70,7 +70,7 @@ static int struct_append(sd_bus_message *message, const char *type, size_t lengt
     int r = sd_bus_message_open_container(message, SD_BUS_TYPE_STRUCT, contents);
     size_t at = 0, i = 0;
     for (; r >= 0 && at < length && i < json_count(value); i++) {
-        size_t step = type_length(contents + at);
+        size_t step = signature_first(contents + at);
         r = value_append(message, contents + at, step, json_element(value, i), depth + 1);
         at += step;
     }
@@ -112,24 +112,4 @@ static int integer_append(sd_bus_message *message, char type, int64_t value) {
         return sd_bus_message_append_basic(message, type, &value);
     }
     return -EINVAL;
-}
-
-/* The length of the complete type a signature starts with; 0 if it starts with none. */
-static size_t type_length(const char *signature) {
-    if (signature[0] == '\0' || signature[0] == ')')
-        return 0;
-    if (signature[0] == 'a') {
-        size_t element = type_length(signature + 1);
-        return element == 0 ? 0 : element + 1;
-    }
-    if (signature[0] != '(')
-        return strchr("sogbynqiuxt", signature[0]) ? 1 : 0;
-    size_t length = 1;
-    while (signature[length] != ')') {
-        size_t member = type_length(signature + length);
-        if (member == 0)
-            return 0;
-        length += member;
-    }
-    return length > 1 ? length + 1 : 0;
 }

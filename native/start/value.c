@@ -3,6 +3,8 @@
 #include <errno.h>
 #include <string.h>
 
+#include "plan/signature.h"
+
 #define DEPTH_MAX 16U
 
 static int complete_put(Message *message, const char *type, const Json *value, unsigned depth);
@@ -12,10 +14,9 @@ static int text_put(Message *message, const Json *value);
 static int bool_put(Message *message, const Json *value);
 static int integer_put(Message *message, char type, const Json *value);
 static size_t alignment_of(char type);
-static size_t type_length(const char *signature);
 
 int value_put(Message *message, const char *signature, const Json *value) {
-    size_t length = type_length(signature);
+    size_t length = signature_first(signature);
     return length == 0 || signature[length] != '\0' ? -EINVAL : complete_put(message, signature, value, 0);
 }
 
@@ -57,7 +58,7 @@ static int struct_put(Message *message, const char *type, const Json *value, uns
     size_t i = 0;
     int r = json_is(value, JSON_ARRAY) ? 0 : -EBADMSG;
     message_align(message, 8);
-    for (; r >= 0 && *type != ')' && i < json_count(value); type += type_length(type))
+    for (; r >= 0 && *type != ')' && i < json_count(value); type += signature_first(type))
         r = complete_put(message, type, json_element(value, i++), depth + 1);
     return r < 0 ? r : *type != ')' || i != json_count(value) ? -EBADMSG : 0;
 }
@@ -108,24 +109,4 @@ static int integer_put(Message *message, char type, const Json *value) {
 
 static size_t alignment_of(char type) {
     return type == 'y' ? 1 : type == 'n' || type == 'q' ? 2 : type == 'x' || type == 't' || type == '(' ? 8 : 4;
-}
-
-/* The length of the complete type a signature begins with; 0 if it begins with none. */
-static size_t type_length(const char *signature) {
-    if (signature[0] == '\0' || signature[0] == ')')
-        return 0;
-    if (signature[0] == 'a') {
-        size_t element = type_length(signature + 1);
-        return element == 0 ? 0 : element + 1;
-    }
-    if (signature[0] != '(')
-        return strchr("sobynqiuxt", signature[0]) ? 1 : 0;
-    size_t length = 1;
-    while (signature[length] != ')') {
-        size_t member = type_length(signature + length);
-        if (member == 0)
-            return 0;
-        length += member;
-    }
-    return length > 1 ? length + 1 : 0;
 }

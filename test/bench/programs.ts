@@ -19,6 +19,7 @@ export function compilePrograms(): Programs {
     startProbe: compile("start-probe", [
       `-I${CHECKOUT}/native`,
       `${CHECKOUT}/native/gantry/marshal.c`,
+      `${CHECKOUT}/native/plan/signature.c`,
       ...sources("json"),
       ...sources("basic"),
       ...libraries.trim().split(" "),
