@@ -31,6 +31,20 @@ describe("the sandbox", () => {
     assert.doesNotMatch(stdout, /^\//m);
   });
 
+  test("what its start has relocated is read-only", async () => {
+    await place.sleeper("relocated");
+    const pid = await pidOf("relocated");
+    const maps = (await place.shell(`grep gantry-init /proc/${pid}/maps`)).stdout.split("\n");
+    const spans = maps.map((line) => /^(\w+)-(\w+) (....)/.exec(line) ?? []);
+    const { stdout } = await place.shell("readelf --wide --program-headers /usr/lib/gantry/gantry-init");
+    const [, offset = "", size = ""] = /GNU_RELRO +\w+ (\w+) \w+ \w+ (\w+)/.exec(stdout) ?? [];
+    const last = Number.parseInt(spans[0]?.[1] ?? "", 16) + Number(offset) + Number(size) - 1;
+    const span = spans.find(
+      ([, begin = "", end = ""]) => last >= Number(`0x${begin}`) && last < Number(`0x${end}`),
+    );
+    assert.equal(span?.[3], "r--p", `${stdout}\n${maps.join("\n")}`);
+  });
+
   test("an app finds nothing behind /proc/1", async () => {
     const ended = await place.run(
       "ls /proc/1/root/; cat /proc/1/environ; readlink /proc/1/fd/0; readlink /proc/1/exe; true",
