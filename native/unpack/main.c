@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/capability.h>
+#include <poll.h>
 #include <seccomp.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -46,6 +47,9 @@ static const struct Confinement confinement = {
     .calls = calls,
     .call_count = sizeof(calls) / sizeof(*calls),
 };
+
+/* Bytes that describe an archive: some options and digests. */
+#define DESCRIPTION_MAX 4096
 
 struct Unpacker {
     struct Options options;
@@ -133,6 +137,25 @@ static int archive_sync(struct Unpacker *unpacker) {
     return 0;
 }
 
+/* --wait: what the archive is stands in the directory, which its sender cannot write, by the time it sends anything.
+ * Returns 0 when there is no archive: whoever might have sent one has gone. */
+static int archive_await(struct Unpacker *unpacker) {
+    struct pollfd input = { .fd = STDIN_FILENO, .events = POLLIN };
+    while (poll(&input, 1, -1) < 0)
+        if (errno != EINTR)
+            return fault_system(&unpacker->fault, errno, "cannot wait for the archive");
+    if (!(input.revents & POLLIN))
+        return 0;
+    _cleanup_free_ char *text = NULL;
+    int r = file_read(unpacker->into, "options", DESCRIPTION_MAX, &text, NULL);
+    if (r < 0)
+        return fault_system(&unpacker->fault, -r, "cannot read what describes the archive");
+    if (unlinkat(unpacker->into, "options", 0) < 0)
+        return fault_system(&unpacker->fault, errno, "cannot remove what describes the archive");
+    r = options_complete(text, stderr, &unpacker->options);
+    return r < 0 ? fault_system(&unpacker->fault, -r, "cannot understand what describes the archive") : 1;
+}
+
 static int unpacker_run(struct Unpacker *unpacker) {
     int r = source_open(&unpacker->source, STDIN_FILENO, &unpacker->options, &unpacker->fault);
     if (r == 0)
@@ -176,7 +199,10 @@ int main(int argc, char **argv) {
         fprintf(stderr, "gantry-unpack: cannot open %s: %s\n", QUOTED(unpacker.options.into), strerror(errno));
         return EXIT_FAILURE;
     }
-    int status = unpacker_report(&unpacker, unpacker_run(&unpacker));
+    int r = unpacker.options.wait ? archive_await(&unpacker) : 1;
+    if (r == 0)
+        return EXIT_SUCCESS;
+    int status = unpacker_report(&unpacker, r < 0 ? r : unpacker_run(&unpacker));
     layer_close(&unpacker.layer);
     digest_close(&unpacker.pipeline.digest);
     source_close(&unpacker.source);

@@ -16,6 +16,7 @@ enum {
     OPTION_EXPECT_DIFF,
     OPTION_MAX_BYTES,
     OPTION_MAX_ENTRIES,
+    OPTION_WAIT,
 };
 
 static const struct option known_options[] = {
@@ -27,8 +28,12 @@ static const struct option known_options[] = {
     { "expect-diff", required_argument, NULL, OPTION_EXPECT_DIFF },     /* of the uncompressed tar */
     { "max-bytes", required_argument, NULL, OPTION_MAX_BYTES },         /* of the tar, and of all files together */
     { "max-entries", required_argument, NULL, OPTION_MAX_ENTRIES },     /* of the tar, implied parents included */
+    { "wait", no_argument, NULL, OPTION_WAIT },                         /* the archive is described later */
     { NULL, 0, NULL, 0 },
 };
+
+/* The most words that describe an archive. */
+#define WORDS_MAX 16
 
 /* File offsets are signed. */
 static int number_parse(const char *text, uint64_t *ret_number) {
@@ -84,6 +89,9 @@ static int option_apply(int option, const char *value, struct Options *options) 
         return number_parse(value, &options->max_bytes);
     case OPTION_MAX_ENTRIES:
         return number_parse(value, &options->max_entries);
+    case OPTION_WAIT:
+        options->wait = true;
+        return 0;
     default:
         return -EINVAL;
     }
@@ -95,6 +103,18 @@ static int usage(FILE *errors, const char *mistake, const char *object) {
     return -EINVAL;
 }
 
+static int words_parse(int argc, char **argv, FILE *errors, struct Options *options) {
+    opterr = 0;
+    optind = 0; /* glibc: start over, words are parsed more than once */
+    for (int option, index = 0; (option = getopt_long(argc, argv, "", known_options, &index)) != -1;) {
+        if (option == '?')
+            return usage(errors, "unknown or incomplete option ", argv[optind - 1]);
+        if (option_apply(option, optarg, options) < 0)
+            return usage(errors, "bad value for --", known_options[index].name);
+    }
+    return 0;
+}
+
 int options_parse(int argc, char **argv, FILE *errors, struct Options *ret_options) {
     struct Options options = {
         .length = OPTION_UNSET,
@@ -102,18 +122,33 @@ int options_parse(int argc, char **argv, FILE *errors, struct Options *ret_optio
         .max_bytes = UINT64_C(64) << 30,
         .max_entries = 2000000,
     };
-    opterr = 0;
-    optind = 0; /* glibc: start over, a test parses more than once */
-    for (int option, index = 0; (option = getopt_long(argc, argv, "", known_options, &index)) != -1;) {
-        if (option == '?')
-            return usage(errors, "unknown or incomplete option ", argv[optind - 1]);
-        if (option_apply(option, optarg, &options) < 0)
-            return usage(errors, "bad value for --", known_options[index].name);
-    }
+    int r = words_parse(argc, argv, errors, &options);
+    if (r < 0)
+        return r;
     if (argc - optind != 1 || verb_parse(argv[optind], &options.verb) < 0)
         return usage(errors, "exactly one verb is needed", "");
     if (!options.into)
         return usage(errors, "--into is missing", "");
     *ret_options = options;
+    return 0;
+}
+
+int options_complete(char *text, FILE *errors, struct Options *options) {
+    char *words[WORDS_MAX] = { "gantry-unpack" };
+    int count = 1;
+    for (char *rest = text, *word; (word = strsep(&rest, "\n"));) {
+        if (!*word)
+            continue;
+        if (count == WORDS_MAX - 1)
+            return usage(errors, "too many options describe the archive", "");
+        words[count++] = word;
+    }
+    struct Options complete = *options;
+    int r = words_parse(count, words, errors, &complete);
+    if (r < 0)
+        return r;
+    if (optind < count || complete.into != options->into)
+        return usage(errors, "this does not describe an archive: ", words[count - 1]);
+    *options = complete;
     return 0;
 }

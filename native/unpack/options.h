@@ -1,6 +1,7 @@
 /* The command line of gantry-unpack (docs/unpacker.md). */
 #pragma once
 
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 
@@ -23,6 +24,7 @@ struct Expectation {
 struct Options {
     enum Verb verb;
     const char *into;
+    bool wait;              /* the options that describe the archive come later */
     uint64_t offset;
     uint64_t length;        /* OPTION_UNSET: to the end */
     uint64_t expected_size; /* OPTION_UNSET: any */
@@ -34,3 +36,7 @@ struct Options {
 
 /* Returns 0, or -EINVAL after writing one line about the mistake to `errors`. */
 int options_parse(int argc, char **argv, FILE *errors, struct Options *ret_options);
+
+/* Adds the options that describe the archive, one in each line of `text`, which is cut up. Returns 0, or -EINVAL after
+ * writing one line about the mistake to `errors`. */
+int options_complete(char *text, FILE *errors, struct Options *options);

@@ -16,6 +16,7 @@ import type { Judge, Judged } from "../trust/subject.ts";
 import type { FetchRequest, ImageManager } from "./images.ts";
 import { hostJudge } from "./judge.ts";
 import { registryErrand } from "./registry-errand.ts";
+import type { Layers } from "./unpack-ahead.ts";
 import type { Workers } from "./workers.ts";
 
 export type Asked = {
@@ -25,11 +26,12 @@ export type Asked = {
   readonly workers: Workers;
   readonly operation: Operation;
   readonly fetcher: Fetcher;
+  readonly layers: Layers;
 };
 
 /** Throws NotTrusted, FetchFailed, and what reading and importing an image throw. */
 export async function importFetched(asked: Asked): Promise<ImageRecord> {
-  const { manager, request, repository, workers, operation, fetcher } = asked;
+  const { manager, request, repository, workers, operation, fetcher, layers } = asked;
   const { progress } = request;
   const ask = manager.judge ?? hostJudge({ paths: manager.paths, systemd: workers.systemd });
   const transfer: Transfer = { manager, judge: ask, request, repository, fetcher };
@@ -43,7 +45,7 @@ export async function importFetched(asked: Asked): Promise<ImageRecord> {
       signal: fetcher.failed,
       // It ends while the record is written.
       layersDone: () => fetcher.end(),
-      fetchLayer: ({ digest = "", size, urls }) => fetcher.stream({ digest, size, urls }),
+      fetchLayer: (layer) => layers.stream(layer),
     });
     await fetcher.finish();
     return record;

@@ -82,6 +82,11 @@ export async function writeRecord(operation: Operation, record: ImageRecord): Pr
   return whole;
 }
 
+/** Whether an image that is here has this name. */
+export async function isNameTaken(store: Store, name: string): Promise<boolean> {
+  return (await taggedId(store, name)) !== undefined;
+}
+
 /** The file name of a name. */
 function tagOf(name: string): string {
   return encodeURIComponent(name);

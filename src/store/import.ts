@@ -18,7 +18,11 @@ import { layerPath } from "./store.ts";
 import { type Pipe, type Unpacker, unpack } from "./unpacker.ts";
 
 /** A layer's archive on its way: a FIFO to be read to its length. Disposed of when the layer is done or failed. */
-export type LayerStream = AsyncDisposable & Pick<Pipe, "pipe">;
+export type LayerStream = AsyncDisposable &
+  Pick<Pipe, "pipe"> & {
+    /** Who reads it already, and into which directory; otherwise an unpacker is started. */
+    readonly reader?: { readonly unpacker: Unpacker; readonly into: string } | undefined;
+  };
 
 export type ImportOptions = {
   readonly unpacker: Unpacker;
@@ -179,18 +183,20 @@ async function fetchLayer(
   if (options.fetchLayer === undefined)
     throw new GantryError("Internal", `nobody can fetch layer ${layer.digest}`);
   await using stream = await options.fetchLayer(layer);
-  return await unpackLayer(operation, { layer, at }, { pipe: stream.pipe, size: layer.size }, options);
+  const archive = { pipe: stream.pipe, size: layer.size };
+  return await unpackLayer(operation, { layer, at }, archive, { ...options, ...stream.reader });
 }
 
 async function unpackLayer(
   operation: Operation,
   { layer, at }: Position,
   archive: Extent | Pipe,
-  { unpacker, signal }: ImportOptions,
+  options: ImportOptions & { readonly into?: string },
 ): Promise<ImageLayer> {
+  const { unpacker, signal } = options;
   const { diffId, digest, size, mediaType } = layer;
   const part = `layer-${at}`;
-  const into = await operation.makeDirectory(part);
+  const into = options.into ?? (await operation.makeDirectory(part));
   const request = {
     verb: "layer",
     operation: operation.id,

@@ -5,7 +5,13 @@
 import { join } from "node:path";
 import type { Systemd, UnitProperty } from "../systemd/systemd.ts";
 import { CONFINED, capabilitySet, escapeWord } from "./confined.ts";
-import { archivePath, type Unpacker, type UnpackRequest, unpackArguments } from "./unpacker.ts";
+import {
+  archivePath,
+  type UnpackEnd,
+  type Unpacker,
+  type UnpackRequest,
+  unpackArguments,
+} from "./unpacker.ts";
 
 /**
  * Owners, modes, devices, file capabilities, entries below directories it may not read, and chroot(2). Setting its
@@ -40,18 +46,27 @@ const CONFINEMENT: readonly UnitProperty[] = [
 /** Runs `program` (gantry-unpack) under systemd. */
 export function unitUnpacker(systemd: Systemd, program: string): Unpacker {
   return async (request) => {
-    const { signal } = request;
-    const unit = {
-      name: unitName(request),
-      properties: [...(await runProperties(request, program)), ...CONFINEMENT],
-    };
-    const { result, status, signalled } = await systemd.runTransient(
-      unit,
-      signal === undefined ? {} : { signal },
-    );
-    if (result === "success" || (result === "exit-code" && !signalled)) return { status };
-    return { killed: result };
+    const words = [program, ...(await unpackArguments(request))];
+    return await runUnit(systemd, { ...request, words, input: archivePath(request) });
   };
+}
+
+export type UnpackerUnit = Pick<UnpackRequest, "operation" | "part" | "into" | "signal"> & {
+  readonly words: readonly string[];
+  /** The file that is its standard input. */
+  readonly input: string;
+};
+
+/** Runs gantry-unpack, the first of `words`, to its end. */
+export async function runUnit(systemd: Systemd, unpacker: UnpackerUnit): Promise<UnpackEnd> {
+  const { signal } = unpacker;
+  const unit = { name: unitName(unpacker), properties: [...runProperties(unpacker), ...CONFINEMENT] };
+  const { result, status, signalled } = await systemd.runTransient(
+    unit,
+    signal === undefined ? {} : { signal },
+  );
+  if (result === "success" || (result === "exit-code" && !signalled)) return { status };
+  return { killed: result };
 }
 
 /** Stops the programs that an operation has left running on layers, so that its directory can go. */
@@ -66,19 +81,18 @@ export async function stopUnpackers(systemd: Systemd, operation: string): Promis
   }
 }
 
-function unitName({ operation, part }: UnpackRequest): string {
+function unitName({ operation, part }: UnpackerUnit): string {
   return `gantry-unpack-${operation}-${part}.service`;
 }
 
-async function runProperties(request: UnpackRequest, program: string): Promise<UnitProperty[]> {
+function runProperties({ operation, part, into, words, input }: UnpackerUnit): UnitProperty[] {
+  const [program = ""] = words;
   // systemd would expand variables and specifiers: neither the paths of the store nor our options hold any, and a
   // data directory that does is doubled here. The archive's path goes through a property that expands nothing.
-  const words = [program, ...(await unpackArguments(request))];
-  const { into } = request;
   return [
-    ["Description", "s", `Unpack ${request.part} of ${request.operation}`],
+    ["Description", "s", `Unpack ${part} of ${operation}`],
     ["ExecStart", "a(sasb)", [[program, words.map(escapeWord), false]]],
-    ["StandardInputFile", "s", archivePath(request)],
+    ["StandardInputFile", "s", input],
     // Bound onto itself, the directory is reachable wherever it is: PrivateTmp and ProtectHome hide what is below them.
     ["BindPaths", "a(ssbt)", [[into, into, false, 0]]],
     ["ReadWritePaths", "as", [into]],

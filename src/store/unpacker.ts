@@ -24,6 +24,9 @@ export type UnpackRequest = {
   readonly signal?: AbortSignal | undefined;
 };
 
+/** What an archive must be. */
+export type Description = Pick<UnpackRequest, "digest" | "diffId"> & { readonly archive: Extent | Pipe };
+
 /** How a run of gantry-unpack ended: its exit status, or what systemd or the kernel did to it. */
 export type UnpackEnd = { readonly status: number } | { readonly killed: string };
 
@@ -99,12 +102,15 @@ export function archivePath({ archive }: UnpackRequest): string {
 
 /** The arguments that mean `request`. */
 export async function unpackArguments(request: UnpackRequest): Promise<string[]> {
+  return [request.verb, `--into=${request.into}`, ...(await describingArguments(request))];
+}
+
+/** Those of them that describe the archive. */
+export async function describingArguments({ archive, digest, diffId }: Description): Promise<string[]> {
   return [
-    request.verb,
-    `--into=${request.into}`,
-    ...(await partArguments(request.archive)),
-    ...(request.digest === undefined ? [] : [`--expect-digest=${request.digest}`]),
-    ...(request.diffId === undefined ? [] : [`--expect-diff=${request.diffId}`]),
+    ...(await partArguments(archive)),
+    ...(digest === undefined ? [] : [`--expect-digest=${digest}`]),
+    ...(diffId === undefined ? [] : [`--expect-diff=${diffId}`]),
   ];
 }
 

@@ -3,7 +3,7 @@
  * Its process ends with this object, and with the manager's process, too, since its input then ends.
  */
 import { statfs } from "node:fs/promises";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { GantryError } from "../base/errors.ts";
 import type {
   AppcRequest,
@@ -22,8 +22,8 @@ import type { Progress } from "../store/progress.ts";
 import type { ServiceOutcome, Systemd } from "../systemd/systemd.ts";
 import { type Conversation, converse } from "./conversation.ts";
 import { fetchUnit, INBOX, LAYERS, unitName } from "./fetch-unit.ts";
-import { makeFifo } from "./fifo.ts";
-import { makePlace, type Place } from "./place.ts";
+import { type Fifo, makeFifo } from "./fifo.ts";
+import { LAYER_MODE, makePlace, type Place } from "./place.ts";
 
 export type FetcherOptions = {
   readonly systemd: Systemd;
@@ -60,6 +60,10 @@ export type Fetcher = AsyncDisposable & {
   keys(errand: Errand<KeysRequest>): Promise<Keys>;
   /** Has a blob written into a FIFO. Throws StoreFull. */
   stream(blob: Blob): Promise<LayerStream>;
+  /** A FIFO that is there from the beginning, to have a reader before it is known what will be written into it. */
+  readonly first: string;
+  /** Has a blob written into that one, once. */
+  streamFirst(blob: Blob): Promise<LayerStream>;
   /** Says that nothing more is wanted. */
   end(): void;
   /** Says so, unless that was said, and waits for its end. */
@@ -92,7 +96,10 @@ export async function openFetcher(options: FetcherOptions): Promise<Fetcher> {
     resolve: (errand) => ask(talk, errand, "resolved"),
     archive: (errand) => ask(talk, errand, "archive"),
     keys: (errand) => ask(talk, errand, "keys"),
-    stream: (blob) => streamBlob({ place, talk }, blob, String(streams++)),
+    stream: async (blob) =>
+      streamBlob(talk, blob, await makeFifo(join(place.layers, String(streams++)), LAYER_MODE)),
+    first: place.first.path,
+    streamFirst: async (blob) => streamBlob(talk, blob, place.first),
     end,
     finish: async () => {
       end();
@@ -158,14 +165,8 @@ async function unexpectedEnd(outcome: ServiceOutcome, { id, directory }: Operati
   });
 }
 
-type Working = { readonly place: Place; readonly talk: Conversation };
-
-async function streamBlob({ place, talk }: Working, blob: Blob, name: string): Promise<LayerStream> {
-  // Written by the fetcher's user, which is not known here; read by systemd for the unpacker.
-  const fifo = await makeFifo(join(place.layers, name), 0o622);
-  const { digest, size, urls } = blob;
-  talk.send({
-    get: [{ digest, size, ...(urls === undefined ? {} : { urls: [...urls] }), into: `${LAYERS}/${name}` }],
-  });
+function streamBlob(talk: Conversation, { digest, size, urls }: Blob, fifo: Fifo): LayerStream {
+  const into = `${LAYERS}/${basename(fifo.path)}`;
+  talk.send({ get: [{ digest, size, ...(urls === undefined ? {} : { urls: [...urls] }), into }] });
   return { pipe: fifo.path, [Symbol.asyncDispose]: () => fifo[Symbol.asyncDispose]() };
 }

@@ -17,9 +17,14 @@ export type Place = AsyncDisposable & {
   readonly layers: string;
   readonly input: Fifo;
   readonly output: Fifo;
+  /** For the layer that is asked for first. */
+  readonly first: Fifo;
 };
 
 const READABLE = 0o755;
+/** A layer's FIFO: written by the fetcher's user, which is not known here; read by systemd for the unpacker. */
+export const LAYER_MODE = 0o622;
+const FIRST = "first";
 /** Everybody: only root and the fetcher get there, and its user is not known before it runs. */
 const WRITABLE = 0o1777;
 
@@ -37,14 +42,20 @@ export async function makePlace({ directory }: Operation): Promise<Place> {
   for (const algorithm of ["sha256", "sha512"])
     await makeDirectory(join(inbox, "blobs", algorithm), WRITABLE);
   await makeDirectory(layers, READABLE);
-  const [inPath, outPath] = [join(directory, "fetch-in"), join(directory, "fetch-out")];
-  await createFifos([inPath, outPath], 0o600);
-  const input = await holdFifo(inPath);
+  const paths = [join(directory, "fetch-in"), join(directory, "fetch-out"), join(layers, FIRST)] as const;
+  const held: Fifo[] = [];
+  const hold = async (path: string) => {
+    const fifo = await holdFifo(path);
+    held.push(fifo);
+    return fifo;
+  };
   try {
-    const output = await holdFifo(outPath);
-    return { ...{ root, inbox, layers, input, output }, [Symbol.asyncDispose]: () => close([input, output]) };
+    await createFifos(paths, 0o600);
+    const [input, output, first] = [await hold(paths[0]), await hold(paths[1]), await hold(paths[2])];
+    await chmod(first.path, LAYER_MODE);
+    return { ...{ root, inbox, layers, input, output, first }, [Symbol.asyncDispose]: () => close(held) };
   } catch (error) {
-    await close([input]);
+    await close(held);
     throw error;
   }
 }

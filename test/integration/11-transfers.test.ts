@@ -10,6 +10,8 @@ const LS = ["--", "/bin/ls", "/layers"];
 
 /** How many times a fetcher has run on this host. */
 const RUNS = "journalctl -o cat | grep -c 'Finished gantry-fetch-' || true";
+/** How many times an unpacker was started before its image was known. */
+const AHEAD = "journalctl -o cat | grep -c 'Finished gantry-unpack-.*-ahead' || true";
 
 test("an image is fetched, listed with who served it, and run; the pull policy says when the registry is asked", async (t) => {
   await withFetchHost(t, { name: "policy" }, async (fetches) => {
@@ -29,6 +31,7 @@ test("an image is fetched, listed with who served it, and run; the pull policy s
     assert.match(update.stderr, /is in the store already/);
     assert.doesNotMatch(update.stderr, /is unpacked/);
     assert.equal(await shell(RUNS), "2");
+    assert.equal(await shell(AHEAD), "1", "an image that is here has no unpacker started for it");
     const record = JSON.parse(await shell("gantry image inspect registry.test/app:1"));
     assert.deepEqual(
       [record.id, record.names, record.source, record.host, record.verdict.kind],

@@ -57,6 +57,8 @@ test("a fetcher that fails, dies or lies: one sentence, nothing left, and the ne
 
 const PHASES: readonly (readonly [Behaviour, "fetch" | "unpack"])[] = [
   [{ resolve: "stall" }, "fetch"],
+  // It waits for a layer by then.
+  [{ resolve: "stall" }, "unpack"],
   [{ layer: "stall" }, "unpack"],
 ];
 
@@ -87,7 +89,7 @@ test("a manager that is killed at any phase takes its fetcher along, and gc remo
       await untilUnit(fetches, unit);
       await fetches.host.exec(["pkill", "-KILL", "-f", "cli.*fetch"]);
       assert.notEqual((await fetching.ended).status, 0);
-      if (behaviour.resolve === undefined) {
+      if (unit === "unpack") {
         // Nobody writes to the unpacker any more.
         await fetches.until("! systemctl is-active --quiet 'gantry-unpack-*'");
       }
