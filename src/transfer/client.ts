@@ -3,12 +3,13 @@
  * Node's own client rather than undici: that needs WebAssembly, which a process without writable executable memory does
  * not have, and takes 80 ms longer to load.
  */
-import { Agent as HttpAgent } from "node:http";
+import type { Agent as HttpAgent } from "node:http";
 import type { AgentOptions } from "node:https";
 import { createRequire } from "node:module";
 import type { SecureContext } from "node:tls";
 import type { Access, ProxySettings, TimeLimits } from "../inbox/protocol.ts";
 import { type Limits, limitsOf } from "./limits.ts";
+import { PlainAgent } from "./plain-agent.ts";
 import { proxyFor } from "./proxy.ts";
 
 export type ClientSettings = {
@@ -83,7 +84,7 @@ async function makeAgent({
   const options = { keepAlive: true, maxSockets: MOST_CONNECTIONS, highWaterMark: HELD };
   // A request that a proxy gets as a whole is no secret from it; for https it only passes bytes on.
   if (url.protocol === "http:") {
-    return proxy?.protocol === "https:" ? httpsAgent({ ...options, ...tls }) : new HttpAgent(options);
+    return proxy?.protocol === "https:" ? httpsAgent({ ...options, ...tls }) : new PlainAgent(options);
   }
   if (proxy === undefined) return httpsAgent({ ...options, ...tls });
   const { HttpsProxyAgent } = await import("https-proxy-agent");
