@@ -6,8 +6,8 @@ import { Agent } from "node:http";
 import { createConnection, type NetConnectOpts, type Socket, type TcpNetConnectOpts } from "node:net";
 
 /** Bytes that are allocated at once, and the fewest that are worth asking for. */
-const SLAB = 1024 * 1024;
-const LEAST = 256 * 1024;
+const SLAB = 512 * 1024;
+const LEAST = 128 * 1024;
 
 export class PlainAgent extends Agent {
   /** Called by Agent for each connection it opens. */
