@@ -148,7 +148,7 @@ static int report_await(Launch *launch, Tracee *app, ReportKind kind, Report *re
     int r = report_take(launch, app, ret, failure);
     if (r < 0)
         return r;
-    return r == 1 && ret->kind == kind ? 0 : failure_set(failure, 0, ECHILD, "the app's process ended");
+    return r == 1 && ret->kind == kind ? 0 : failure_say(failure, 0, ECHILD, "the app's process ended");
 }
 
 /* The execve closes the channel, from where there is no way back: what the kernel cannot load after that ends by SIGSEGV, as
