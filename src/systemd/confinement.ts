@@ -1,6 +1,6 @@
 /**
  * A service for a process that reads what nobody trusts: a user of its own, no capabilities, and for its root a
- * directory that holds nothing but what is bound into it. Measured on systemd 252: TemporaryFileSystem=/ does not hide
+ * directory that holds nothing but what it needs to start and what is bound into it. Measured on systemd 252: TemporaryFileSystem=/ does not hide
  * the host there, RootDirectory= does.
  */
 import type { UnitProperty } from "./unit.ts";
@@ -9,7 +9,7 @@ import type { UnitProperty } from "./unit.ts";
 export type Bind = { readonly from: string; readonly to: string; readonly optional?: true };
 
 export type Sealing = {
-  /** An empty directory, in which systemd makes what it mounts upon. */
+  /** A directory of sealed-root.ts, in which systemd makes what it mounts upon. */
   readonly root: string;
   readonly readable: readonly Bind[];
   readonly writable: readonly Bind[];
@@ -18,15 +18,6 @@ export type Sealing = {
   /** Bytes of memory. */
   readonly memory: number;
 };
-
-/** What a program of the distribution needs to start. */
-export const PROGRAM_FILES: readonly Bind[] = [
-  { from: "/usr", to: "/usr" },
-  { from: "/bin", to: "/bin", optional: true },
-  { from: "/lib", to: "/lib", optional: true },
-  { from: "/lib64", to: "/lib64", optional: true },
-  { from: "/etc/ld.so.cache", to: "/etc/ld.so.cache", optional: true },
-];
 
 /** MS_REC: with what is mounted below. */
 const RECURSIVE = 16384;

@@ -1,13 +1,15 @@
 /** gantry-fetcher's transient unit (docs/fetcher.md): it reaches the network, and of the host its inbox and nothing else. */
-import { type Bind, PROGRAM_FILES, sealedService } from "../systemd/confinement.ts";
+import { type Bind, sealedService } from "../systemd/confinement.ts";
 import type { Systemd, TransientUnit } from "../systemd/systemd.ts";
 
 export type FetchUnit = {
   /** The operation it works for, which names the unit: `gantry-fetch-<operation>.service`. */
   readonly operation: string;
   readonly program: string;
-  /** Directories of the host: an empty one to be its root, its inbox, and the FIFOs of layers. */
+  /** Directories of the host: its root, its inbox, and the FIFOs of layers. */
   readonly root: string;
+  /** What of the host its root does without (sealed-root.ts). */
+  readonly bound: readonly Bind[];
   readonly inbox: string;
   readonly layers: string;
   /** FIFOs that are its standard input and output. */
@@ -21,16 +23,14 @@ export const LAYERS = "layers";
 
 const MEMORY = 256 * 1024 ** 2;
 
-/** How names become addresses, and which certificates this machine trusts. */
-const NETWORK_FILES: readonly Bind[] = [
-  "/etc/resolv.conf",
-  "/etc/hosts",
-  "/etc/host.conf",
-  "/etc/nsswitch.conf",
-  "/etc/gai.conf",
-  "/etc/ssl",
-  "/etc/pki",
-].map((path) => ({ from: path, to: path, optional: true }));
+/** How names become addresses: files of /etc, for its root. */
+export const NETWORK_FILES = ["resolv.conf", "hosts", "host.conf", "nsswitch.conf", "gai.conf"];
+
+/** Which certificates this machine trusts. */
+const CERTIFICATES: readonly Bind[] = ["/etc/ssl", "/etc/pki"].map((path) => ({
+  ...{ from: path, to: path },
+  optional: true,
+}));
 
 /** The unit, to be run to its end. */
 export function fetchUnit(fetch: FetchUnit): TransientUnit {
@@ -51,7 +51,7 @@ export function fetchUnit(fetch: FetchUnit): TransientUnit {
       ["MemoryDenyWriteExecute", "b", true],
       ...sealedService({
         root: fetch.root,
-        readable: [...PROGRAM_FILES, ...NETWORK_FILES, { from: fetch.layers, to: `${INBOX}/${LAYERS}` }],
+        readable: [...fetch.bound, ...CERTIFICATES, { from: fetch.layers, to: `${INBOX}/${LAYERS}` }],
         writable: [{ from: fetch.inbox, to: INBOX }],
         families: ["AF_INET", "AF_INET6"],
         memory: MEMORY,

@@ -139,8 +139,8 @@ function awaiting(): { readonly promise: Promise<void>; readonly resolve: () => 
 async function runUnit(options: FetcherOptions, { place, talk, begin, signal }: Running): Promise<void> {
   const { systemd, program, operation } = options;
   const unit = fetchUnit({
-    ...{ operation: operation.id, program, root: place.root, inbox: place.inbox, layers: place.layers },
-    ...{ input: place.input.path, output: place.output.path },
+    ...{ operation: operation.id, program, root: place.root, bound: place.bound, inbox: place.inbox },
+    ...{ layers: place.layers, input: place.input.path, output: place.output.path },
   });
   try {
     const outcome = await systemd.runTransient(unit, { signal, queued: begin });

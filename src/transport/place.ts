@@ -1,5 +1,5 @@
 /**
- * What a fetcher finds of its operation's directory: a root with nothing in it, the inbox it writes, FIFOs for the
+ * What a fetcher finds of its operation's directory: a root with what it takes to start, the inbox it writes, FIFOs for the
  * conversation and for layers. The directories in the inbox are root's and sticky: the fetcher makes files in them,
  * and can't put links in their place (openContestedDirectory() relies on it).
  */
@@ -7,11 +7,15 @@ import { chmod, mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { storeError } from "../base/file.ts";
 import type { Operation } from "../store/operation.ts";
-import { LAYERS } from "./fetch-unit.ts";
+import type { Bind } from "../systemd/confinement.ts";
+import { furnishRoot } from "../systemd/sealed-root.ts";
+import { LAYERS, NETWORK_FILES } from "./fetch-unit.ts";
 import { createFifos, type Fifo, holdFifo } from "./fifo.ts";
 
 export type Place = AsyncDisposable & {
   readonly root: string;
+  /** What of the host is to be bound into it. */
+  readonly bound: readonly Bind[];
   readonly inbox: string;
   /** Where the FIFOs of layers are; the fetcher can open them and nothing else. */
   readonly layers: string;
@@ -36,6 +40,7 @@ export async function makePlace({ directory }: Operation): Promise<Place> {
     join(directory, "fetch-layers"),
   ];
   await makeDirectory(root, READABLE);
+  const bound = await furnish(root);
   await makeDirectory(inbox, WRITABLE);
   await makeDirectory(join(inbox, LAYERS), READABLE);
   await makeDirectory(join(inbox, "blobs"), READABLE);
@@ -53,10 +58,21 @@ export async function makePlace({ directory }: Operation): Promise<Place> {
     await createFifos(paths, 0o600);
     const [input, output, first] = [await hold(paths[0]), await hold(paths[1]), await hold(paths[2])];
     await chmod(first.path, LAYER_MODE);
-    return { ...{ root, inbox, layers, input, output, first }, [Symbol.asyncDispose]: () => close(held) };
+    return {
+      ...{ root, bound, inbox, layers, input, output, first },
+      [Symbol.asyncDispose]: () => close(held),
+    };
   } catch (error) {
     await close(held);
     throw error;
+  }
+}
+
+async function furnish(root: string): Promise<readonly Bind[]> {
+  try {
+    return await furnishRoot(root, NETWORK_FILES);
+  } catch (error) {
+    throw storeError(error, root);
   }
 }
 

@@ -8,7 +8,8 @@ import { GantryError } from "../base/errors.ts";
 import { readBounded, storeError } from "../base/file.ts";
 import { randomHex } from "../base/random.ts";
 import { quoted } from "../base/text.ts";
-import { PROGRAM_FILES, sealedService } from "../systemd/confinement.ts";
+import { type Bind, sealedService } from "../systemd/confinement.ts";
+import { furnishRoot } from "../systemd/sealed-root.ts";
 import type { ServiceOutcome, Systemd, TransientUnit } from "../systemd/systemd.ts";
 import { ANSWER_LIMIT, type Verifier, type VerifierRun } from "./verifier.ts";
 
@@ -51,7 +52,13 @@ export async function stopVerifiers(systemd: Systemd, operation: string): Promis
   }
 }
 
-type Files = { readonly root: string; readonly request: string; readonly answer: string };
+type Files = {
+  readonly root: string;
+  /** What of the host its root does without. */
+  readonly bound: readonly Bind[];
+  readonly request: string;
+  readonly answer: string;
+};
 
 async function makePlace(place: string, { request }: VerifierRun): Promise<Files> {
   const files = { root: join(place, "root"), request: join(place, "request"), answer: join(place, "answer") };
@@ -61,7 +68,7 @@ async function makePlace(place: string, { request }: VerifierRun): Promise<Files
   await writeFile(files.answer, "", { mode: 0o600 });
   await mkdir(files.root, { mode: 0o755 });
   await chmod(files.root, 0o755);
-  return files;
+  return { ...files, bound: await furnishRoot(files.root) };
 }
 
 type Described = Files & {
@@ -71,7 +78,15 @@ type Described = Files & {
 };
 
 /** The unit, to be run to its end. */
-export function verifierUnit({ name, program, root, request, answer, archive }: Described): TransientUnit {
+export function verifierUnit({
+  name,
+  program,
+  root,
+  bound,
+  request,
+  answer,
+  archive,
+}: Described): TransientUnit {
   return {
     name,
     properties: [
@@ -90,7 +105,7 @@ export function verifierUnit({ name, program, root, request, answer, archive }: 
       ["MemoryDenyWriteExecute", "b", true],
       ...sealedService({
         root,
-        readable: [...PROGRAM_FILES, { from: request, to: REQUEST }],
+        readable: [...bound, { from: request, to: REQUEST }],
         writable: [],
         families: [],
         memory: MEMORY,
