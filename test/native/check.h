@@ -14,3 +14,11 @@ static int checks_failed;
             checks_failed++;                                                                                   \
         }                                                                                                      \
     } while (0)
+
+/* In a child that a filter confines: its exit status tells the line of a call that was decided otherwise. */
+#define EXPECT(call, wanted_errno)                                                                             \
+    do {                                                                                                       \
+        errno = 0;                                                                                             \
+        if ((call) >= 0 || errno != (wanted_errno))                                                            \
+            return __LINE__ % 99 + 1;                                                                          \
+    } while (0)

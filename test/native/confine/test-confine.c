@@ -143,12 +143,6 @@ static void check_filtered(const char *name, LaunchPlan *plan, int (*body)(void)
     seccomp_filter_done(&filter);
 }
 
-#define EXPECT(call, wanted_errno)                                                                             \
-    do {                                                                                                       \
-        errno = 0;                                                                                             \
-        if ((call) >= 0 || errno != (wanted_errno))                                                            \
-            return __LINE__ % 99 + 1;                                                                          \
-    } while (0)
 #define WORKS(call)                                                                                            \
     do {                                                                                                       \
         if ((call) < 0)                                                                                        \

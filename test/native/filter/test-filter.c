@@ -9,13 +9,6 @@
 #include "../check.h"
 #include "filter/custom.h"
 
-#define EXPECT(call, wanted_errno)                                                                             \
-    do {                                                                                                       \
-        errno = 0;                                                                                             \
-        if ((call) >= 0 || errno != (wanted_errno))                                                            \
-            return __LINE__ % 99 + 1;                                                                          \
-    } while (0)
-
 static int filtered(void) {
     EXPECT(mkdir("/tmp", 0), 95);
     EXPECT(dup3(0, 5, 0), EPERM);
