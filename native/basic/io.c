@@ -1,10 +1,12 @@
 #include "basic/io.h"
 
 #include <fcntl.h>
+#include <limits.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "basic/cleanup.h"
 #include "basic/text.h"
@@ -116,4 +118,13 @@ int directory_make(const char *path) {
         *slash = '/';
     }
     return mkdir(path, 0755) < 0 && errno != EEXIST ? -errno : 0;
+}
+
+int link_read(const char *path, char **ret) {
+    char target[PATH_MAX];
+    ssize_t length = readlink(path, target, sizeof target);
+    if (length < 0)
+        return -errno;
+    *ret = strndup(target, (size_t)length);
+    return *ret ? 0 : -ENOMEM;
 }

@@ -18,6 +18,9 @@ ssize_t io_read(int fd, void *buffer, size_t size);
 #define IO_CURRENT ((off_t)-1)
 ssize_t io_read_at(int fd, void *buffer, size_t size, off_t offset);
 
+/* Where a symbolic link leads. */
+int link_read(const char *path, char **ret);
+
 int io_write_all(int fd, const void *buffer, size_t size);
 
 /* Replaces `name` in a directory by temporary file and rename; with `durable` both are fsynced. */

@@ -1,4 +1,4 @@
-/* A binary search over runs of system call numbers that are decided alike: a third of the instructions that one comparison
+/* A binary search over runs of system call numbers that are decided alike: a quarter of the instructions that one comparison
  * per call takes, and the kernel translates every filter twice and then runs it once for each number there is
  * (seccomp_cache_prepare() in kernel/seccomp.c), all of that before the app's first instruction. */
 #include "confine/default.h"
@@ -63,8 +63,8 @@ static const struct sock_filter clone_plain[] = {
 };
 /* PER_LINUX, PER_LINUX32, both with UNAME26, and the query; the others weaken memory protection. */
 static const struct sock_filter personality_harmless[] = {
-    LOAD(ARGUMENT),          EQUAL(0x0, 5, 0),     EQUAL(0x8, 4, 0),          EQUAL(0x20000, 3, 0),
-    EQUAL(0x20008, 2, 0),    EQUAL(0xffffffff, 1, 0), REFUSE(ENOSYS),         RETURN(SECCOMP_RET_ALLOW),
+    LOAD(ARGUMENT),       EQUAL(0x0, 5, 0),        EQUAL(0x8, 4, 0), EQUAL(0x20000, 3, 0),
+    EQUAL(0x20008, 2, 0), EQUAL(0xffffffff, 1, 0), REFUSE(ENOSYS),   RETURN(SECCOMP_RET_ALLOW),
 };
 /* From AF_ALG on families are not bound to the network namespace (vsock) or rarely used and large in the kernel. */
 static const struct sock_filter socket_usual[] = {

@@ -2,7 +2,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <limits.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -10,6 +9,7 @@
 #include <unistd.h>
 
 #include "basic/cleanup.h"
+#include "basic/io.h"
 #include "basic/text.h"
 #include "manager.h"
 #include "node.h"
@@ -94,16 +94,9 @@ static int pod_end(sd_bus *bus, const UnitSet *set) {
 }
 
 static int pod_linked(const char *name, char **ret_directory) {
-    char target[PATH_MAX];
     _cleanup_free_ char *link = NULL;
     int r = text_format(&link, "/run/gantry/pods/%s/pod", name);
-    if (r < 0)
-        return r;
-    ssize_t length = readlink(link, target, sizeof target - 1);
-    if (length < 0)
-        return -errno;
-    target[length] = '\0';
-    return (*ret_directory = strdup(target)) ? 0 : -ENOMEM;
+    return r < 0 ? r : link_read(link, ret_directory);
 }
 
 /* For gantry-start, which knows no Node. */

@@ -3,7 +3,6 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <limits.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,10 +10,10 @@
 
 #include "basic/cleanup.h"
 #include "basic/text.h"
+#include "plan/claim.h"
 
 #define UUID_DIGITS 32U
 
-static int name_resolve(const char *state, const char *name, char **ret_directory);
 static int uuid_resolve(const char *state, const char *prefix, char **ret_directory);
 static bool is_uuid(const char *text, size_t length);
 static int names_compare(const void *left, const void *right);
@@ -22,7 +21,7 @@ static int names_compare(const void *left, const void *right);
 int pod_find(const char *state, const char *what, char **ret_directory) {
     if (what[0] == '\0' || what[0] == '.' || strchr(what, '/'))
         return -ENOENT;
-    int r = name_resolve(state, what, ret_directory);
+    int r = claim_read(state, what, ret_directory);
     return r == -ENOENT && is_uuid(what, strlen(what)) ? uuid_resolve(state, what, ret_directory) : r;
 }
 
@@ -59,23 +58,6 @@ void pod_apps_free(char **names, size_t count) {
     for (size_t i = 0; i < count; i++)
         free(names[i]);
     free(names);
-}
-
-/* names/<name> → ../pods/<uuid>: anything else in its place is no claim. */
-static int name_resolve(const char *state, const char *name, char **ret_directory) {
-    char target[PATH_MAX];
-    _cleanup_free_ char *link = NULL;
-    int r = text_format(&link, "%s/names/%s", state, name);
-    if (r < 0)
-        return r;
-    ssize_t length = readlink(link, target, sizeof target - 1);
-    if (length < 0)
-        return errno == EINVAL || errno == ENAMETOOLONG || errno == ENOTDIR ? -ENOENT : -errno;
-    target[length] = '\0';
-    const char *uuid = target + strlen("../pods/");
-    if (!text_starts_with(target, "../pods/") || strlen(uuid) != UUID_DIGITS || !is_uuid(uuid, UUID_DIGITS))
-        return -ENOENT;
-    return text_format(ret_directory, "%s/pods/%s", state, uuid);
 }
 
 static int uuid_resolve(const char *state, const char *prefix, char **ret_directory) {

@@ -2,7 +2,6 @@
 
 #include <errno.h>
 #include <inttypes.h>
-#include <limits.h>
 #include <stdbool.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -11,6 +10,7 @@
 #include "basic/cleanup.h"
 #include "basic/text.h"
 #include "json/json.h"
+#include "plan/claim.h"
 #include "plan/document.h"
 #include "trust/stamp.h"
 
@@ -18,37 +18,18 @@
 
 static const char *const definition_directories[] = { "/etc/gantry/pods", "/usr/lib/gantry/pods" };
 
-static int pod_named(const char *name, char **ret_directory);
 static bool pod_is_fresh(const char *name, const char *directory);
 static int definition_stat(const char *name, char **ret_path, char **ret_stamp);
 
 int pod_current(const char *name, char **ret_directory) {
     _cleanup_free_ char *directory = NULL;
-    int r = pod_named(name, &directory);
+    int r = claim_read(STATE_DIRECTORY, name, &directory);
     if (r == -ENOMEM)
         return r;
     if (r < 0 || access(directory, F_OK) < 0 || !pod_is_fresh(name, directory))
         return -ESTALE;
     *ret_directory = take_pointer(directory);
     return 0;
-}
-
-/* names/<name> → ../pods/<uuid>; anything else in its place is no claim. */
-static int pod_named(const char *name, char **ret_directory) {
-    static const char beside[] = "../pods/";
-    char target[PATH_MAX];
-    _cleanup_free_ char *link = NULL;
-    int r = text_format(&link, STATE_DIRECTORY "/names/%s", name);
-    if (r < 0)
-        return r;
-    ssize_t length = readlink(link, target, sizeof target - 1);
-    if (length < 0)
-        return -errno;
-    target[length] = '\0';
-    const char *uuid = target + strlen(beside);
-    if (!text_starts_with(target, beside) || strlen(uuid) != 32 || strspn(uuid, "0123456789abcdef") != 32)
-        return -ENOENT;
-    return text_format(ret_directory, STATE_DIRECTORY "/pods/%s", uuid);
 }
 
 /* The definition's stamp is <inode>:<size>:<mtime in ns> (src/pod/definition.ts). */
