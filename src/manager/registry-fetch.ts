@@ -28,8 +28,6 @@ export async function fetchFromRegistry(
     ...{ operation, signal, progress },
   });
   await fetcher.begun;
-  const { openLayers } = await import("./unpack-ahead.ts");
-  await using layers = await openLayers({ manager, repository, workers, operation, fetcher });
   const { importFetched } = await import("./registry-import.ts");
-  return await importFetched({ manager, request, repository, workers, operation, fetcher, layers });
+  return await importFetched({ manager, request, repository, workers, operation, fetcher });
 }

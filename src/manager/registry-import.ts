@@ -16,7 +16,7 @@ import type { Judge, Judged } from "../trust/subject.ts";
 import type { FetchRequest, ImageManager } from "./images.ts";
 import { hostJudge } from "./judge.ts";
 import { registryErrand } from "./registry-errand.ts";
-import type { Layers } from "./unpack-ahead.ts";
+import { openLayers } from "./unpack-ahead.ts";
 import type { Workers } from "./workers.ts";
 
 export type Asked = {
@@ -26,17 +26,21 @@ export type Asked = {
   readonly workers: Workers;
   readonly operation: Operation;
   readonly fetcher: Fetcher;
-  readonly layers: Layers;
 };
 
 /** Throws NotTrusted, FetchFailed, and what reading and importing an image throw. */
 export async function importFetched(asked: Asked): Promise<ImageRecord> {
-  const { manager, request, repository, workers, operation, fetcher, layers } = asked;
+  const { manager, request, repository, workers, operation, fetcher } = asked;
   const { progress } = request;
   const ask = manager.judge ?? hostJudge({ paths: manager.paths, systemd: workers.systemd });
   const transfer: Transfer = { manager, judge: ask, request, repository, fetcher };
   try {
-    const found = await resolve(transfer);
+    const answer = fetcher.resolve(await errandOf(transfer));
+    // Who waits for it hears of a failure.
+    answer.catch(() => {});
+    // Not before: it would take the processor from the fetcher, whose start is the longer.
+    await using layers = await openLayers(asked);
+    const found = await verify(transfer, await answer);
     const judged = await judge(transfer, found);
     progress?.({ event: "phase", phase: "importing" });
     const record = await importImage(operation, found.image, {
@@ -64,13 +68,20 @@ type Transfer = {
 
 type Found = { readonly files: ImageFiles; readonly image: SourceImage; readonly resolved: Resolved };
 
-async function resolve({ manager, request, repository, fetcher }: Transfer): Promise<Found> {
+async function errandOf({ manager, request, repository }: Transfer) {
   request.progress?.({ event: "phase", phase: "resolving" });
-  const host = hostPlatform();
   const { insecureOptions, credentials } = request;
   const { environment } = manager;
-  const errand = await registryErrand(repository, { insecureOptions, host, environment, credentials });
-  const resolved = await fetcher.resolve(errand);
+  return await registryErrand(repository, {
+    insecureOptions,
+    host: hostPlatform(),
+    environment,
+    credentials,
+  });
+}
+
+async function verify({ repository, fetcher }: Transfer, resolved: Resolved): Promise<Found> {
+  const host = hostPlatform();
   const reference = repositoryText(repository);
   const files = openContestedDirectory(fetcher.directory, reference);
   await verifyChain(files, resolved, repository.digest);

@@ -1,5 +1,5 @@
 /** What the units of gantry-unpack, gantry-pack and gantry-audit have in common: no network, no home, a read-only system. */
-import { GUARDED, OFFLINE } from "../systemd/confinement.ts";
+import { GUARDED, OFFLINE, UNHURRIED } from "../systemd/confinement.ts";
 import type { UnitProperty } from "../systemd/systemd.ts";
 
 /** linux/capability.h */
@@ -27,6 +27,7 @@ const MEMORY = 2 * 1024 ** 3;
 /** Devices and capabilities are each program's own matter. */
 export const CONFINED: readonly UnitProperty[] = [
   ...GUARDED,
+  UNHURRIED,
   ...OFFLINE,
   // No address family at all: an allow-list with nothing in it.
   ["RestrictAddressFamilies", "(bas)", [true, []]],

@@ -48,6 +48,12 @@ export const GUARDED: readonly UnitProperty[] = [
   ["UMask", "u", 0o077],
 ];
 
+/**
+ * SCHED_BATCH (sched(7)): what wakes up waits for its turn. Of an image's bytes each is handed through several threads, of which one
+ * is the slowest, and the others would interrupt it each time; and nobody's app is interrupted either.
+ */
+export const UNHURRIED: UnitProperty = ["CPUSchedulingPolicy", "i", 3];
+
 /** No network, and nothing to be sent over one that somebody might lend. */
 export const OFFLINE: readonly UnitProperty[] = [
   ["PrivateNetwork", "b", true],
@@ -63,6 +69,7 @@ export const OFFLINE: readonly UnitProperty[] = [
 
 const SEALED: readonly UnitProperty[] = [
   ...GUARDED,
+  UNHURRIED,
   ["CapabilityBoundingSet", "t", 0],
   // Not strict: systemd itself opens /dev/null for the service.
   ["DevicePolicy", "s", "closed"],
