@@ -84,7 +84,7 @@ function limitMeanings(prefix: string, meaning: string): Record<string, string> 
 
 const MIRRORS = [
   "A mirror that cannot be reached, answers 401, 403, 404, 429 or a server's error, or sends what does not have the right digest, is passed over, and the next server is asked; the progress output tells so. Once a layer's first byte has been handed on, its server has to deliver the rest, resumed as often as it takes.",
-  "Credentials of a registry are never sent to a mirror, nor those of a mirror to the registry: each server's are found by its own name. Redirects to another server drop them.",
+  "Credentials of a registry are never sent to a mirror, nor those of a mirror to the registry: each server's are found by its own name. Redirects to another server drop them, and no token is fetched that it asks for.",
 ];
 
 const AUTH = [

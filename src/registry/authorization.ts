@@ -7,13 +7,14 @@ import { basicHeader, fetchToken, type Token } from "./token.ts";
 
 export type Authorization = {
   /**
-   * Sends by `send`, which is given the header to add; once more, with a new token, when the answer is 401. Throws what
-   * `send` throws, and AccessDenied, FetchFailed, TimedOut when no token is to be had.
+   * Sends to `asked` by `send`, which is given the header to add; once more, with a new token, when the registry itself
+   * answers 401. Throws what `send` throws, and AccessDenied, FetchFailed, TimedOut when no token is to be had.
    */
-  apply<T extends Challenged>(send: (headers: Record<string, string>) => Promise<T>): Promise<T>;
+  apply<T extends Challenged>(asked: URL, send: (headers: Record<string, string>) => Promise<T>): Promise<T>;
 };
 
 type Challenged = {
+  readonly url: URL;
   readonly status: number;
   readonly headers: IncomingHttpHeaders;
   readonly close?: () => void;
@@ -38,11 +39,12 @@ export function openAuthorization(client: Client, options: AuthorizationOptions)
     return pending;
   };
   return {
-    apply: async (send) => {
+    apply: async (asked, send) => {
       if (current !== undefined && current.until <= performance.now()) current = undefined;
       const used = current;
       const first = await send(headersOf(used));
-      if (first.status !== 401) return first;
+      // Where a redirect leads, somebody else names the realm, who would then be told the credentials.
+      if (first.status !== 401 || first.url.origin !== asked.origin) return first;
       // Somebody else may have got a new one meanwhile.
       if (current === used || current === undefined) {
         const renewed = await renew(first.headers["www-authenticate"] ?? "");

@@ -92,7 +92,7 @@ async function documentOf(
     throw new GantryError("FetchFailed", `${quoted(base.host)} refers to ${shownUrl(url)}, another server`);
   }
   const asked = accept === undefined ? {} : { accept };
-  return await authorization.apply((headers) =>
+  return await authorization.apply(url, (headers) =>
     fetchDocument(client, {
       url,
       access,
@@ -109,7 +109,7 @@ async function streamOf(
   asked: Readonly<Record<string, string>>,
 ): Promise<Answer> {
   const url = new URL(`blobs/${digest}`, await base());
-  return await authorization.apply((headers) =>
+  return await authorization.apply(url, (headers) =>
     follow(client, { url, access, headers: { ...asked, ...headers } }),
   );
 }

@@ -62,6 +62,28 @@ test("authorization: the realm may be another host's", async () => {
   assert.ok(registry.seen.every(({ headers }) => headers.authorization?.startsWith("Basic") !== true));
 });
 
+for (const place of ["blobs", "manifests"]) {
+  test(`authorization: who answers where ${place} are redirected to names no realm`, async () => {
+    await using realm = await startRegistry({ token: { user: "me:secret" } });
+    await using storage = await startRegistry({ token: { realm: `${realm.url}/token` } });
+    await using registry = await imaged({
+      intercept: (_, response, url) => {
+        if (!url.pathname.includes(`/${place}/`)) return false;
+        response.writeHead(307, { location: `${storage.url}${url.pathname}` }).end();
+        return true;
+      },
+    });
+    for (const credentials of [basic("me", "secret"), { kind: "identity-token", token: "secret" } as const]) {
+      await assert.rejects(
+        resolve(registry, undefined, { sources: [{ credentials }] }),
+        refusal("AccessDenied", 6, `${storage.url}/v2/team/app/${place}/`, "answers 401"),
+      );
+    }
+    assert.deepEqual(realm.seen, []);
+    assert.ok(storage.seen.every(({ headers }) => headers.authorization === undefined));
+  });
+}
+
 test("authorization: a realm without encryption gets nothing unless that is allowed", async () => {
   const authority = await makeAuthority();
   await using realm = await startRegistry({ token: {} });
