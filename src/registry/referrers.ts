@@ -30,7 +30,12 @@ export async function* referrerSignatures(
   endpoint: Endpoint,
   subject: string,
 ): AsyncGenerator<Signature> {
-  for (const descriptor of await signatureReferrers(endpoint, subject, search)) {
+  const referrers = await signatureReferrers(endpoint, subject, search);
+  if (referrers.length > SIGNATURES_LIMIT) {
+    search.log(`more than ${SIGNATURES_LIMIT} signatures refer to ${subject}: the rest is not looked at`);
+  }
+  // Each costs a request, whether or not it turns out to be about the subject.
+  for (const descriptor of referrers.slice(0, SIGNATURES_LIMIT)) {
     yield* signaturesOf(search, { endpoint, descriptor, subject });
   }
 }

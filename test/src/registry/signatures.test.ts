@@ -157,6 +157,22 @@ test("signatures: pages without end are bounded", async () => {
   assert.match(log.join(), /more than 16 pages/);
 });
 
+for (const referrers of [1000, 0]) {
+  test(`signatures: a long list of what are none is not asked for whole, by ${referrers > 0 ? "API" : "tag"}`, async () => {
+    await using registry = await startRegistry({ referrers });
+    const image = registry.image(REPOSITORY, "1", [Buffer.from("x")]);
+    const other = registry.image(REPOSITORY, "2", [Buffer.from("y")]);
+    const manifests = Array.from({ length: 200 }, (_, n) => bundle(registry, other, `bundle ${n}`));
+    for (const one of manifests) registry.refer(REPOSITORY, image.digest, one);
+    const tag = image.digest.replace(":", "-");
+    registry.manifest(REPOSITORY, tag, { schemaVersion: 2, manifests }, TYPES.index);
+    const { signatures, log } = await gather(registry, [image.digest], { cosign: false });
+    const asked = registry.seen.filter(({ url }) => url.includes("/manifests/sha256:"));
+    assert.deepEqual([signatures, asked.length], [[], 32]);
+    assert.match(log.join(), new RegExp(`more than 32 signatures refer to ${image.digest}`));
+  });
+}
+
 test("signatures: a page on another server is not asked for", async () => {
   await using other = await startRegistry({ referrers: 10 });
   await using registry = await startRegistry({
