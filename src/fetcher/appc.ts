@@ -11,6 +11,7 @@ import {
 } from "../discovery/discovery.ts";
 import type { AppcRequest, Archived, ArchiveRequest, KeysRequest } from "../inbox/protocol.ts";
 import type { Client } from "../transfer/client.ts";
+import type { Document } from "../transfer/document.ts";
 import { shownUrl } from "../transfer/failure.ts";
 import { type AciOptions, fetchAci } from "./aci.ts";
 import type { Conversation } from "./conversation.ts";
@@ -22,6 +23,7 @@ const PROGRESS = 100;
 const KEYS_LIMIT = 1024 * 1024;
 /** All keys of a name together: they travel in one line. */
 const ALL_KEYS_LIMIT = 4 * 1024 * 1024;
+const UNANSWERED: ReadonlySet<string> = new Set(["FetchFailed", "TimedOut"]);
 
 /** Carries out one request for an ACI. Throws what src/discovery and fetchAci() throw. */
 export async function fetchArchive(
@@ -84,7 +86,7 @@ function progressTeller(conversation: Conversation): (bytes: number, size: numbe
   };
 }
 
-/** Carries out one request for keys; a source that fails leaves the others. Throws FetchFailed when all do. */
+/** Carries out one request for keys; a source that fails leaves the others. Throws FetchFailed, TimedOut when all do. */
 export async function fetchKeys(
   client: Client,
   conversation: Conversation,
@@ -93,24 +95,23 @@ export async function fetchKeys(
   const web = openWeb(client, request);
   const sources = await keySources(web, request);
   const keys: { scope: string; url: string; armour: string }[] = [];
-  const failures: string[] = [];
+  const failures: GantryError[] = [];
   let total = 0;
   for (const { prefix, url } of sources) {
-    const { status, bytes, url: last } = await web.read(url, KEYS_LIMIT);
-    total += status === 200 ? bytes.length : 0;
+    const read = await readKeys(web, url);
+    if (read instanceof GantryError) {
+      failures.push(read);
+      continue;
+    }
+    total += read.bytes.length;
     if (total > ALL_KEYS_LIMIT) {
       const message = `the keys of ${quoted(request.name)} have more than ${ALL_KEYS_LIMIT} bytes`;
       throw new GantryError("BadImage", message);
     }
-    if (status === 200) keys.push({ scope: prefix, url: last.href, armour: bytes.toString("latin1") });
-    else failures.push(`${shownUrl(last)} answers ${status}`);
+    keys.push({ scope: prefix, url: read.url.href, armour: read.bytes.toString("latin1") });
   }
-  if (keys.length === 0) {
-    throw new GantryError(
-      "FetchFailed",
-      `no key of ${quoted(request.name)} can be had: ${failures.join(", ")}`,
-    );
-  }
+  if (keys.length === 0) throw noKeys(request.name, failures);
+  for (const { message } of failures) client.log(`keys are left out: ${message}`);
   conversation.say({ event: "keys", keys });
   await untilEnd(conversation);
 }
@@ -118,6 +119,28 @@ export async function fetchKeys(
 async function keySources(web: Web, { name, urls }: KeysRequest): Promise<KeySource[]> {
   if (urls !== undefined) return urls.map((url) => ({ prefix: name, url }));
   return await discoverKeys(name, searchAt(web, name));
+}
+
+/** What a source has, or why it can't be had. Throws BadImage for what is too long. */
+async function readKeys(web: Web, url: string): Promise<Document | GantryError> {
+  try {
+    const document = await web.read(url, KEYS_LIMIT);
+    if (document.status === 200) return document;
+    return new GantryError("FetchFailed", `${shownUrl(document.url)} answers ${document.status}`);
+  } catch (error) {
+    if (!(error instanceof GantryError) || !UNANSWERED.has(error.kind)) throw error;
+    return error;
+  }
+}
+
+function noKeys(name: string, failures: readonly GantryError[]): GantryError {
+  const [first] = failures;
+  const reasons = failures.map(({ message }) => message).join(", ");
+  return new GantryError(
+    first?.kind ?? "FetchFailed",
+    `no key of ${quoted(name)} can be had: ${reasons}`,
+    first?.hint === undefined ? {} : { hint: first.hint },
+  );
 }
 
 /** There are no layers to want: the manager only says that it has seen the answer. */

@@ -318,6 +318,20 @@ test("keys come with their scopes and where they are from, and are never more th
   );
 });
 
+test("a place of keys that nobody answers at leaves the others", async () => {
+  const sources = ["https://unknown.example/x.asc", "https://example.com/keys.asc"];
+  const keys = discoveryPage(...sources.map((url) => ["ac-discovery-pubkeys", "example.com", url] as const));
+  await using at = await world({ "/app": keys, "/keys.asc": { body: "-----BEGIN PGP" } });
+  assert.deepEqual(
+    (await at.keys()).keys.map(({ url }) => url),
+    ["https://example.com/keys.asc"],
+  );
+  assert.match(at.log.join("\n"), /"https:\/\/unknown\.example\/x\.asc": .*502/);
+  at.site.delete("/keys.asc");
+  const texts = ['no key of "example.com/app"', "unknown.example/x.asc", 'keys.asc" answers 404'];
+  await assert.rejects(at.keys(), refusal("FetchFailed", 1, ...texts));
+});
+
 test("Cache-Control says for how long a server need not be asked", () => {
   const cases: readonly (readonly [headers: Record<string, string>, seconds: number | undefined])[] = [
     [{}, undefined],
