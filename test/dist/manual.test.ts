@@ -1,7 +1,9 @@
 /** The manual and the completions as they are installed, against what the programs themselves say. */
 import assert from "node:assert/strict";
 import { execFile, execFileSync } from "node:child_process";
-import { readdirSync, readFileSync } from "node:fs";
+import { chmodSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { test } from "node:test";
 import { promisify } from "node:util";
 import { gunzipSync } from "node:zlib";
@@ -132,43 +134,44 @@ async function appOptions(): Promise<string[]> {
   return optionsOf(block);
 }
 
+type Surroundings = { readonly cwd?: string; readonly env?: NodeJS.ProcessEnv };
+
 /** What bash would offer at the end of a line. */
-async function bashOffers(line: string): Promise<string[]> {
-  const script = `source ${SHARE}/bash-completion/completions/gantry
+async function bashOffers(line: string, surroundings: Surroundings = {}): Promise<string[]> {
+  const script = `source ${process.cwd()}/${SHARE}/bash-completion/completions/gantry
     compopt() { :; }
     COMP_LINE=$1 COMP_POINT=\${#1}
     _gantry; printf '%s\\n' "\${COMPREPLY[@]}"`;
-  const { stdout } = await promisify(execFile)("bash", ["--norc", "-c", script, "bash", line]);
+  const { stdout } = await promisify(execFile)("bash", ["--norc", "-c", script, "bash", line], surroundings);
   return stdout.trim().split("\n");
 }
 
 test("completions: fish offers verbs, options and values", async () => {
-  const offers = async (line: string) => {
-    const script = "source $argv[1]; complete -C$argv[2]";
-    const path = `${SHARE}/fish/vendor_completions.d/gantry.fish`;
-    const { stdout } = await promisify(execFile)("fish", ["--no-config", "-c", script, path, line]);
-    return stdout
-      .trim()
-      .split("\n")
-      .map((row) => row.replace(/\t.*/, ""));
-  };
-  assert.deepEqual(await offers("gantry image l"), ["list"]);
-  assert.deepEqual(await offers("gantry list --format="), ["--format=json", "--format=table"]);
+  assert.deepEqual(await fishOffers("gantry image l"), ["list"]);
+  assert.deepEqual(await fishOffers("gantry list --format="), ["--format=json", "--format=table"]);
   const help = optionsOf(await gantry("run", "--help"));
-  assert.deepEqual((await offers("gantry run --")).sort(), [...help, "--dir", "--help"].sort());
+  assert.deepEqual((await fishOffers("gantry run --")).sort(), [...help, "--dir", "--help"].sort());
 });
 
+async function fishOffers(line: string, surroundings: Surroundings = {}): Promise<string[]> {
+  const script = "source $argv[1]; complete -C$argv[2]";
+  const path = `${process.cwd()}/${SHARE}/fish/vendor_completions.d/gantry.fish`;
+  const words = ["--no-config", "-c", script, path, line];
+  const { stdout } = await promisify(execFile)("fish", words, surroundings);
+  const rows = stdout.trim().split("\n");
+  return rows.map((row) => row.replace(/\t.*/, ""));
+}
+
 test("completions: zsh, at a terminal, completes verbs, options and values", () => {
-  const screen = execFileSync(
-    "zsh",
-    ["-f", "-c", ZSH, "zsh", `${process.cwd()}/${SHARE}/zsh/vendor-completions`],
-    {
-      timeout: 30_000,
-    },
-  ).toString();
+  const screen = zshScreen(["gantry run --usern\tp\t", "gantry image li\t--no\t"]);
   for (const line of ["<gantry run --userns=pod >", "<gantry image list --no-legend >"])
     assert.ok(screen.includes(line), `${line} is not in:\n${screen}`);
 });
+
+function zshScreen(lines: readonly string[], surroundings: Surroundings = {}): string {
+  const words = ["-f", "-c", ZSH, "zsh", `${process.cwd()}/${SHARE}/zsh/vendor-completions`, ...lines];
+  return execFileSync("zsh", words, { timeout: 30_000, ...surroundings }).toString();
+}
 
 /** Types into an interactive zsh; what the line has become is shown by a key of its own. */
 const ZSH = String.raw`
@@ -183,7 +186,69 @@ ask() {
   until [[ $all == *'<'*'>'* ]]; do zpty -r z chunk; all+=$chunk; done
   print -r -- "$all"
 }
-ask "gantry run --usern"$'\t'"p"$'\t'
-ask "gantry image li"$'\t'"--no"$'\t'
+shift; for line; do ask "$line"; done
 zpty -d z
 `;
+
+/** Names that a shell which takes them for words of its own would run: of a pod, of an image, of a file. */
+const COMMANDS = ["x-$(touch pwned)", "x:`touch pwned`", "x\\`touch pwned`; touch pwned"];
+
+/** Has `body` complete in a directory with such a file, where `gantry` tells such names; then nothing was run. */
+async function amongCommands(body: (surroundings: Surroundings) => Promise<void>): Promise<void> {
+  const directory = mkdtempSync(join(tmpdir(), "gantry-completion-"));
+  try {
+    const [pod = "", image = "", file = ""] = COMMANDS;
+    writeFileSync(join(directory, file), "");
+    const stub = `#!/bin/sh\ncase $2 in pods) echo '${pod}' ;; images) echo '${image}' ;; esac\n`;
+    writeFileSync(join(directory, "gantry"), stub);
+    chmodSync(join(directory, "gantry"), 0o755);
+    const env = { ...process.env, PATH: `${directory}:${process.env["PATH"]}` };
+    await body({ cwd: directory, env });
+    assert.deepEqual(readdirSync(directory).sort(), ["gantry", file]);
+  } finally {
+    rmSync(directory, { recursive: true });
+  }
+}
+
+test("completions: bash offers names and files that look like commands quoted, and runs none", async () => {
+  const [pod, image, file] = COMMANDS;
+  await amongCommands(async (surroundings) => {
+    for (const [line, meant] of [
+      ["gantry stop x", [pod]],
+      ["gantry image rm x:", [image]],
+      ["gantry run x", [image, file]],
+      ["gantry run x\\", [""]],
+      ["gantry run --set-env-file=x", [file]],
+    ] as const) {
+      const offered = await bashOffers(line, surroundings);
+      // Readline itself quotes what was said to be a file name.
+      const isQuoted = line.includes("=");
+      const words = isQuoted
+        ? offered
+        : await Promise.all(offered.map((word) => bashWord(line, word, surroundings)));
+      assert.deepEqual(words, meant, line);
+    }
+  });
+});
+
+/** The word that the line ends with once an offer is in it. */
+async function bashWord(line: string, offer: string, surroundings: Surroundings): Promise<string> {
+  const typed = offer === "" ? "''" : line.replace(/^.* /, "").replace(/[^:]*$/, "");
+  const script = `set -- ${typed}${offer}; printf '%s' "$*"`;
+  return (await promisify(execFile)("bash", ["--norc", "-c", script], surroundings)).stdout;
+}
+
+test("completions: fish and zsh run no name or file that looks like a command", async () => {
+  const [pod, image, file] = COMMANDS;
+  await amongCommands(async (surroundings) => {
+    assert.deepEqual(await fishOffers("gantry stop x", surroundings), [pod]);
+    const offered = await fishOffers("gantry run x", surroundings);
+    assert.deepEqual(offered.sort(), [image, file].sort());
+    const screen = zshScreen(["gantry stop x\t", "gantry image rm x:\t"], surroundings);
+    for (const line of [
+      "<gantry stop x-\\$\\(touch\\ pwned\\) >",
+      "<gantry image rm x:\\`touch\\ pwned\\` >",
+    ])
+      assert.ok(screen.includes(line), `${line} is not in:\n${screen}`);
+  });
+});

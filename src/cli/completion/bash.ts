@@ -7,7 +7,7 @@ export function bashCompletion(verbs: readonly CompletedVerb[]): string {
   const families = familiesOf(verbs);
   return `# bash completion of gantry(1)
 _gantry() {
-    local line=\${COMP_LINE:0:COMP_POINT} words word verb= options= operand= choices= i
+    local line=\${COMP_LINE:0:COMP_POINT} words word verb= options= operand= choices= names= name i
     # Not COMP_WORDS: readline splits them at "=" and ":".
     read -ra words <<<"$line"
     [[ $line == *[[:space:]] ]] && words+=("")
@@ -31,8 +31,8 @@ ${verbs.flatMap((verb) => verb.options.flatMap((option) => valueCase(verb, optio
     else
         case $operand in
             verb) choices="${nextWords(verbs).join(" ")}" ;;
-            pod) choices=$(gantry completion pods 2>/dev/null) ;;
-            image) choices="$(gantry completion images 2>/dev/null) $(compgen -f -- "$word")" ;;
+            pod) names=$(gantry completion pods 2>/dev/null) ;;
+            image) names=$(gantry completion images 2>/dev/null; compgen -f -- "$word") ;;
         esac
     fi
     if [[ $choices == /FILES ]]; then
@@ -41,6 +41,13 @@ ${verbs.flatMap((verb) => verb.options.flatMap((option) => valueCase(verb, optio
     else
         mapfile -t COMPREPLY < <(compgen -W "$choices" -- "$word")
     fi
+    # -W expands its words as a command line does, so names don't go there; and on the command line they are quoted,
+    # which a backslash at the end of what was typed would undo.
+    while IFS= read -r name; do
+        [[ -n $name && $name == "$word"* && $word != *\\\\ ]] || continue
+        name=\${name#"$word"}
+        COMPREPLY+=("$word\${name:+$(printf %q "$name")}")
+    done <<<"$names"
     [[ \${COMPREPLY[0]-} == *= ]] && compopt -o nospace
     # readline replaces only what follows the last of its word breaks.
     local head=\${word%"\${word##*[:=]}"}
