@@ -41,10 +41,10 @@ export function ruleFor(policy: Policy, named: Named): PlacedRule | undefined {
   let best: { readonly rule: PlacedRule; readonly fit: number } | undefined;
   for (const rule of policy.rules) {
     if (rule.transport !== undefined && rule.transport !== named.transport) continue;
-    const covered = scopeFit(rule.scope, named);
-    if (covered === undefined) continue;
-    const fit = covered + (rule.transport === undefined ? 0 : 0.5);
-    if (best === undefined || fit > best.fit) best = { rule, fit };
+    const fit = scopeFit(rule.scope, named);
+    if (fit === undefined) continue;
+    const tells = rule.transport !== undefined && best?.rule.transport === undefined;
+    if (best === undefined || fit > best.fit || (fit === best.fit && tells)) best = { rule, fit };
   }
   return best?.rule;
 }

@@ -58,6 +58,31 @@ test("the most specific rule decides, then one for the transport, then the admin
   assert.deepEqual(decide("s.example/a"), ["50-vendor.json", "*", undefined]);
 });
 
+test("a rule for a transport goes before the others of its own scope, and before none of a more specific one", async () => {
+  using trust = newTrust();
+  trust.put(
+    "etc",
+    "trust.d/a.json",
+    rules(
+      { scope: "*", transport: "registry", requirements: UNSIGNED },
+      { scope: "*.evil.example", requirements: REJECT },
+      { scope: "*.com", transport: "registry", requirements: UNSIGNED },
+      { scope: "*.corp.com", requirements: REJECT },
+      { scope: "*.corp.com", transport: "file", requirements: UNSIGNED },
+    ),
+  );
+  const policy = await readPolicy(trust.roots);
+  const decide = (name: string, transport: "registry" | "file" = "registry") => {
+    const rule = ruleFor(policy, image(name, transport));
+    return [rule?.scope, rule?.transport];
+  };
+  assert.deepEqual(decide("a.evil.example/x"), ["*.evil.example", undefined]);
+  assert.deepEqual(decide("a.corp.com/x"), ["*.corp.com", undefined]);
+  assert.deepEqual(decide("a.corp.com/x", "file"), ["*.corp.com", "file"]);
+  assert.deepEqual(decide("a.com/x"), ["*.com", "registry"]);
+  assert.deepEqual(decide("b.example/x"), ["*", "registry"]);
+});
+
 test("what is wrong is told by file and key", async () => {
   const scope = "r.example";
   const wrong: readonly [content: object | string, ...texts: string[]][] = [
