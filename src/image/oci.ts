@@ -40,6 +40,9 @@ const MOST_ENTRIES = 1000;
 // The kernel takes 500 lower directories in one overlay (fs/overlayfs, OVL_MAX_STACK).
 const MOST_LAYERS = 500;
 
+const TOO_MANY = `more than ${MOST_ENTRIES} entries`;
+const isFew = (entries: object) => Object.keys(entries).length <= MOST_ENTRIES;
+
 const Annotations = z.record(z.string(), z.string()).nullish();
 
 const Platform = z.object({
@@ -79,17 +82,17 @@ const Manifest = z.object({
 export type Manifest = z.infer<typeof Manifest>;
 
 const Strings = z.array(z.string()).nullish();
-const Keys = z.record(z.string(), z.unknown()).nullish();
+const Keys = z.record(z.string(), z.unknown()).refine(isFew, TOO_MANY).nullish();
 
 const Execution = z.object({
   User: z.string().nullish(),
   ExposedPorts: Keys,
-  Env: Strings,
+  Env: z.array(z.string()).max(MOST_ENTRIES, TOO_MANY).nullish(),
   Entrypoint: Strings,
   Cmd: Strings,
   Volumes: Keys,
   WorkingDir: z.string().nullish(),
-  Labels: Annotations,
+  Labels: z.record(z.string(), z.string()).refine(isFew, TOO_MANY).nullish(),
   StopSignal: z.string().nullish(),
 });
 export type Execution = z.infer<typeof Execution>;

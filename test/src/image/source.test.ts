@@ -247,7 +247,29 @@ const REFUSED: readonly Refusal[] = [
     "BadImage",
     "config.Labels.a",
   ],
+  ...["Volumes", "ExposedPorts", "Labels"].map(
+    (key): Refusal => [
+      `a hundred thousand ${key}`,
+      { configuration: { config: { [key]: Object.fromEntries(manyNames().map((name) => [name, ""])) } } },
+      "BadImage",
+      `"config.${key}": more than 1000 entries`,
+    ],
+  ),
+  [
+    "a hundred thousand variables",
+    { configuration: { config: { Env: manyNames() } } },
+    "BadImage",
+    '"config.Env": more than 1000 entries',
+  ],
 ];
+
+/** Of which a mount point would get the same name from each. */
+function manyNames(): string[] {
+  return Array.from(
+    { length: 100_000 },
+    (_, at) => `/${at.toString(2).replaceAll("0", "!").replaceAll("1", "?")}`,
+  );
+}
 
 for (const [name, change, kind, ...texts] of REFUSED) {
   test(`refuses ${name}`, async () => {
