@@ -187,7 +187,11 @@ async function findByName(
   argument: string,
 ): Promise<ImageRecord | undefined> {
   const name = argument.replace(/^(docker:(\/\/)?|oci:\/\/)/, "");
-  const forms = [name, canonicalName(name), canonicalName(`localhost/${name}`)];
+  // Bare names are those of files; a registry's image has one name.
+  const forms =
+    reference.kind === "registry"
+      ? [canonicalName(name)]
+      : [name, canonicalName(name), canonicalName(`localhost/${name}`)];
   for (const form of forms) {
     const id = form === undefined ? undefined : await taggedId(store, form);
     const record = id === undefined ? undefined : await readRecord(store, id);

@@ -76,6 +76,16 @@ test("a user, group or directory that is missing fails the start and names itsel
   });
 });
 
+test("a file's image is not run for a registry's of the same name", async (t) => {
+  await withPods(t, { name: "registry-name" }, async (pods) => {
+    assert.equal(await pods.output("run", "busybox", "--", "echo", "the file's"), "the file's");
+    const result = await pods.gantry(["run", "--pull-policy=never", "docker://busybox", "--", "true"]);
+    assertRefusal(result, 4, 'there is no image "docker://busybox" in the store');
+    await cleanUp(pods);
+    assert.equal(await remainsAtLast(pods), "");
+  });
+});
+
 const MANIFEST = { acKind: "PodManifest", acVersion: "0.8.11" };
 const APP = { name: "a", image: { id: "busybox" } };
 

@@ -252,6 +252,25 @@ test("with the pull policies new and never the store's image is the answer, and 
   );
 });
 
+test("a file's image is found by its bare name, and never when a registry's is asked for", async () => {
+  using store = newStore();
+  const layout = join(store.directory, "layout");
+  writeOciLayout(layout, small);
+  const { id } = await fetch(store, `oci:${layout}`);
+  for (const name of ["layout", "layout:latest", "localhost/layout", "docker://localhost/layout"]) {
+    assert.equal((await inspectImage(store.manager, name)).id, id, name);
+  }
+  const aci = join(store.directory, "a.aci");
+  await writeAci(aci, [], { name: "bare" });
+  assert.equal((await fetch(store, aci)).id, (await inspectImage(store.manager, "bare:1.35.0")).id);
+  const sources = ["docker://layout", "docker:layout", "oci://layout:latest", "docker://bare:1.35.0"];
+  for (const source of sources) {
+    const request = { source, pullPolicy: "never", uid: 0, insecureOptions: ["image"] } as const;
+    await assert.rejects(fetchImage(store.manager, request), refusal("NoSuchImage", 4, `"${source}"`));
+    await assert.rejects(inspectImage(store.manager, source), refusal("NoSuchImage", 4, `"${source}"`));
+  }
+});
+
 test("without --insecure-options=image an image nobody vouches for is looked at, and nothing of it stays", async () => {
   using store = newStore();
   const layout = join(store.directory, "it's here");
