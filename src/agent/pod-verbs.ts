@@ -56,6 +56,8 @@ export function stopPod(agent: Agent, call: Call, { pod, force }: Ending): Erran
 
 export function restartPod(agent: Agent, call: Call, pod: PodStatus): Errand<string> {
   const run = async (progress: Progress) => {
+    // It is not stopped before it is known that it can start again.
+    await agent.pods.launchablePod(pod.uuid, { again: true, running: true });
     if (pod.state !== "prepared") await stop(agent, { pod, force: false }, progress);
     await launch(agent, pod.uuid, progress);
   };

@@ -115,7 +115,7 @@ function managerOn(local: Local, dispose: () => Promise<void>): PodManager {
     preparePod: async (request, prepare) => (await preparing()).prepareRequest(local, request, prepare),
     prepareManifest: async (text, origin, prepare) =>
       (await preparing()).prepareManifest(local, { text, origin }, prepare),
-    launchablePod: async (word, { again }) => (await pods()).launchablePod(local, word, again),
+    launchablePod: async (word, launchable) => (await pods()).launchablePod(local, word, launchable),
     listPods: async () => (await pods()).listPods(local),
     podStatus: async (word) => (await pods()).podStatus(local, word),
     waitPod: async (word, what, timeout) => (await pods()).waitPod(local, { word, what, timeout }),

@@ -45,6 +45,13 @@ export type LaunchablePod = {
   readonly warnings: readonly string[];
 };
 
+export type LaunchableOptions = {
+  /** Also one that has exited (start), not only one that was never started (run-prepared). */
+  readonly again: boolean;
+  /** Also one that runs (restart): it can be launched once it has been stopped. */
+  readonly running?: boolean;
+};
+
 export type WaitFor = "exited" | "ready";
 
 export type PodManager = AsyncDisposable & {
@@ -52,8 +59,8 @@ export type PodManager = AsyncDisposable & {
   preparePod(request: PodRequest, options: PrepareOptions): Promise<LaunchablePod>;
   /** The same for a manifest that a user wrote; `origin` names it in errors. */
   prepareManifest(text: string, origin: string, options: PrepareOptions): Promise<LaunchablePod>;
-  /** A pod that was never started (run-prepared), or with `again` one that has exited (start). PodBusy, NoSuchPod. */
-  launchablePod(word: string, options: { readonly again: boolean }): Promise<LaunchablePod>;
+  /** Throws PodBusy, NoSuchPod, NotTrusted. */
+  launchablePod(word: string, options: LaunchableOptions): Promise<LaunchablePod>;
   listPods(): Promise<PodStatus[]>;
   /** NoSuchPod, AmbiguousName. */
   podStatus(word: string): Promise<PodStatus>;

@@ -18,7 +18,7 @@ import { stopUnpackers } from "../store/unpack-unit.ts";
 import { stopFetchers } from "../transport/fetch-unit.ts";
 import { stopVerifiers } from "../trust/verifier-unit.ts";
 import type { Local } from "./local.ts";
-import type { Collection, GcOptions, LaunchablePod, WaitFor } from "./manager.ts";
+import type { Collection, GcOptions, LaunchableOptions, LaunchablePod, WaitFor } from "./manager.ts";
 import { launchable } from "./prepare.ts";
 import { requireTrust } from "./recheck.ts";
 import { waitForPod } from "./wait.ts";
@@ -58,18 +58,23 @@ async function logCollection({ removed, layers = 0, blobs = 0, operations = 0 }:
 }
 
 /** See PodManager.launchablePod. */
-export async function launchablePod(local: Local, word: string, again: boolean): Promise<LaunchablePod> {
+export async function launchablePod(
+  local: Local,
+  word: string,
+  { again, running = false }: LaunchableOptions,
+): Promise<LaunchablePod> {
   const { pod, status } = await lookUp(local, word);
-  if (isAlive(status.state)) {
+  const alive = isAlive(status.state);
+  if (alive && !running) {
     throw new GantryError("PodBusy", `pod ${quoted(podName(pod))} is ${status.state}`);
   }
-  if (!again && status.state !== "prepared") {
+  if (!alive && !again && status.state !== "prepared") {
     throw new GantryError("PodBusy", `pod ${quoted(podName(pod))} is not prepared, it has ${status.state}`, {
       hint: `gantry start ${podName(pod)} runs it again`,
     });
   }
   await requireTrust(local, pod);
-  if (pod.facts.started !== undefined) await resetUnits(local, pod);
+  if (!alive && pod.facts.started !== undefined) await resetUnits(local, pod);
   const { uuid, directory } = pod.entry;
   return launchable({ uuid, directory, record: pod.record }, []);
 }

@@ -64,7 +64,10 @@ test("a pod of two apps: systemd's own services, found by name and UUID, stopped
     const second = await status(pods, "my-web");
     assert.equal(second.state, "running");
     assert.ok((second.started ?? 0) > (first.started ?? Number.POSITIVE_INFINITY));
-    await refused(["restart", "nobody"], { status: 4, texts: ['"nobody"'] });
+    for (const words of [["nobody"], ["my-web", "nobody"]])
+      await refused(["restart", ...words], { status: 4, texts: ['"nobody"'] });
+    const third = await status(pods, "my-web");
+    assert.deepEqual([third.state, third.started], ["running", second.started], "it was not stopped");
     assert.equal(await output("rm", "--force", "my-web"), uuid);
     await refused(["status", "my-web"], { status: 4, texts: ['"my-web"'] });
     assert.equal(await leftovers(pods), "");

@@ -1,6 +1,7 @@
 /** Trust at every start: what signed images are judged by, and what a change of keys and rules does to pods. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { connectClient } from "../fixtures/agent.ts";
 import { ACI, expiredKey, installWeb, KEY, NAME, type SignedHost, withSigned } from "../fixtures/signed.ts";
 
 const WITHOUT_NODE = "for f in cli agent; do mv /usr/lib/gantry/$f.cjs /usr/lib/gantry/$f.away; done";
@@ -77,6 +78,7 @@ test("trust: gantry start, run-prepared, run and systemctl restart of a pod's ow
       ["start", "ended"],
       ["start", "prepared"],
       ["run-prepared", "prepared"],
+      ["restart", "alive"],
       ["run", "--name=new", id],
       ["prepare", id],
     ]) {
@@ -86,6 +88,9 @@ test("trust: gantry start, run-prepared, run and systemctl restart of a pod's ow
       assert.ok(stderr.includes(alice), stderr);
     }
     assert.equal((await image()).status, 5);
+    await using client = await connectClient(host);
+    const restart = await client.ended(await client.call("RestartPod", { pod: "alive", options: {} }));
+    assert.equal(restart.Error[0], "org.gantry1.Error.NotTrusted", restart.Error[1]);
 
     assert.equal(await shell("systemctl is-active gantry-alive.web"), "active", "what runs runs on");
     // The unit is active while its process looks at the stamp.
@@ -347,9 +352,10 @@ test("trust: busctl alone can trust a key, explain, and distrust", async (t) => 
     assert.equal(await shell("systemctl is-active gantry-web.app"), "active");
     const restart = await outcomeOf(signed, call("RestartPod", "sa{sv}", "web", "0"));
     assert.equal(restart, "org.gantry1.Error.NotTrusted");
+    assert.equal(await shell("systemctl is-active gantry-web.app"), "active");
     const rule = JSON.stringify({ scope: NAME, requirements: [{ kind: "unsigned" }], transport: "file" });
     assert.match((await bus("TrustRule", "sa{sv}", rule, "0")).path, /example\.com%2Fweb\.file\.json$/);
-    assert.equal(await outcomeOf(signed, call("StartPod", "sa{sv}", "web", "0")), "");
+    assert.equal(await outcomeOf(signed, call("RestartPod", "sa{sv}", "web", "0")), "");
     const wrong = await host.exec(call("TrustRule", "sa{sv}", '{"scope":"x","requirements":[]}', "0"));
     assert.match(wrong.stderr, /the rule is wrong at "requirements"/);
     assert.match((await host.exec(call("TrustRule", "sa{sv}", "{", "0"))).stderr, /the rule is not JSON/);

@@ -1,4 +1,5 @@
 /** `gantry restart POD…`: stops what runs, and launches all of them in the background. */
+import type { LaunchablePod, PodManager } from "../../manager/manager.ts";
 import { checkFront, orderLaunch } from "../launch.ts";
 import { restartThroughAgent } from "../through-agent.ts";
 import type { Verb } from "../verb.ts";
@@ -14,13 +15,19 @@ export const verb: Verb = {
     checkFront("restart");
     const { localManager } = await import("../../manager/local.ts");
     await using manager = localManager(context);
+    const uuids = [];
+    // None is stopped before it is known that all can start again.
+    for (const word of operands)
+      uuids.push((await manager.launchablePod(word, { again: true, running: true })).uuid);
     const pods = [];
-    for (const word of operands) {
-      const { uuid, state } = await manager.podStatus(word);
-      if (state !== "prepared") await manager.stopPod(uuid, { force: false });
-      pods.push(await manager.launchablePod(uuid, { again: true }));
-    }
+    for (const uuid of uuids) pods.push(await stopped(manager, uuid));
     orderLaunch(pods, { detach: true });
     return 0;
   },
 };
+
+async function stopped(manager: PodManager, uuid: string): Promise<LaunchablePod> {
+  const { state } = await manager.podStatus(uuid);
+  if (state !== "prepared") await manager.stopPod(uuid, { force: false });
+  return await manager.launchablePod(uuid, { again: true });
+}
