@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/pidfd.h>
+#include <sys/stat.h>
 #include <sys/vfs.h>
 #include <unistd.h>
 
@@ -24,6 +25,7 @@
 
 static int started_read(const LaunchPlan *plan, pid_t *ret_pid);
 static int process_pin(pid_t pid, const char *unit, int *ret_pidfd);
+static int root_open(pid_t pid);
 static int process_open(pid_t pid, const char *what, int flags);
 static int cgroups_open(Target *target);
 static int hierarchy_open(Target *target, char *line, const char *own);
@@ -36,7 +38,7 @@ int target_find(const LaunchPlan *plan, const char *unit, Target *ret, Failure *
         r = process_pin(target.pid, unit, &target.pidfd);
     if (r < 0)
         return failure_say(failure, 0, ESRCH, "does not run");
-    r = target.root = process_open(target.pid, "root", O_PATH | O_DIRECTORY);
+    r = target.root = root_open(target.pid);
     if (r >= 0 && plan->userns.mode == USERNS_POD)
         r = target.userns = process_open(target.pid, "ns/user", O_RDONLY);
     if (r >= 0)
@@ -108,6 +110,17 @@ static int process_pin(pid_t pid, const char *unit, int *ret_pidfd) {
         return -ESRCH;
     *ret_pidfd = fd_take(&fd);
     return 0;
+}
+
+/* What a command would run in, and the host's own until the process has left it. */
+static int root_open(pid_t pid) {
+    struct stat theirs, own;
+    _cleanup_fd_ int root = process_open(pid, "root", O_PATH | O_DIRECTORY);
+    if (root < 0)
+        return root;
+    if (fstat(root, &theirs) < 0 || stat("/", &own) < 0)
+        return -errno;
+    return theirs.st_dev == own.st_dev && theirs.st_ino == own.st_ino ? -ESRCH : fd_take(&root);
 }
 
 static int process_open(pid_t pid, const char *what, int flags) {

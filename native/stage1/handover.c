@@ -151,15 +151,19 @@ static int report_await(Launch *launch, Tracee *app, ReportKind kind, Report *re
     return r == 1 && ret->kind == kind ? 0 : failure_say(failure, 0, ECHILD, "the app's process ended");
 }
 
+/* The process is confined by then: whoever takes it from `started` finds the app's root and no other. */
+static int ready_await(Launch *launch, Tracee *app, Failure *failure) {
+    Report report;
+    int r = report_await(launch, app, REPORT_READY, &report, failure);
+    return r < 0 ? r : status_write_started(launch, failure);
+}
+
 /* The execve closes the channel, from where there is no way back: what the kernel cannot load after that ends by SIGSEGV, as
  * a program's own end. An end closes nothing before it has been a stop. */
 static int exec_await(Launch *launch, Tracee *app, Failure *failure) {
     Report report;
-    int r;
-    do
-        r = report_take(launch, app, &report, failure);
-    while (r > 0); /* it is ready for the go that it has */
-    return r;
+    int r = report_take(launch, app, &report, failure);
+    return r > 0 ? failure_set(failure, 0, EBADMSG, "the app's process") : r;
 }
 
 /* The app runs already. At its end it stays until systemd knows it and we have gone: a tracer that exits lets go without
@@ -184,16 +188,17 @@ static int go_send(Launch *launch, Failure *failure) {
 }
 
 static int handover_traced(Launch *launch, Tracee *app, Failure *failure) {
-    int r = go_send(launch, failure);
+    int r = go_send(launch, failure); /* it need not wait once it is ready */
     if (r >= 0 || r == -EPIPE)
+        r = ready_await(launch, app, failure);
+    if (r >= 0)
         r = exec_await(launch, app, failure);
     return r < 0 ? r : app_release(launch, app, failure);
 }
 
 static int handover_early(Launch *launch, Tracee *app, Failure *failure) {
-    Report report;
     int barrier;
-    int r = report_await(launch, app, REPORT_READY, &report, failure);
+    int r = ready_await(launch, app, failure);
     if (r >= 0)
         r = systemd_tell(launch, &barrier, failure);
     if (r < 0)
@@ -217,8 +222,6 @@ int handover_finish(Launch *launch, Failure *failure) {
         r = relay_register(launch, report.pid, failure);
     if (r >= 0)
         r = relay_notify(launch, report.pid, failure);
-    if (r >= 0)
-        r = status_write_started(launch, failure);
     if (r < 0)
         return r;
     return app.traced ? handover_traced(launch, &app, failure) : handover_early(launch, &app, failure);

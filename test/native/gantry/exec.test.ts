@@ -86,6 +86,27 @@ for (const userns of ["pod", "host"] as const) {
       assert.match(without.stderr, /pod "own", app "app": \/usr\/lib\/gantry\/gantry-filter: No such file/);
     });
 
+    test("a process of the app that has no root of its own yet is none to run a command in", async () => {
+      const path = "/usr/lib/gantry/gantry-stage1";
+      const delayed =
+        "strace -D -f -o /dev/null -e trace=pivot_root -e inject=pivot_root:delay_enter=5000000";
+      await place.shell(`mv ${path} ${path}.real`);
+      await place.host.put(path, `#!/bin/sh\nexec ${delayed} ${path}.real "$@"\n`, 0o755);
+      const starting = place.sleeper("rootless", [`--userns=${userns}`]);
+      const pod = "systemctl show -P MainPID gantry-rootless.service";
+      const early =
+        await place.shell(`until app=$(pgrep --ns $(${pod}) --nslist pid | grep -vx $(${pod})); do sleep 0.02; done
+        sleep 0.2; gantry exec rootless cat /etc/machine-id; echo $?
+        boot=$(tr -d - </proc/sys/kernel/random/boot_id); cd /var/lib/gantry/names/rootless/apps/app/status
+        echo "{\\"version\\":1,\\"time\\":1,\\"boot\\":\\"$boot\\",\\"pid\\":$app}" >started
+        gantry exec rootless cat /etc/machine-id; echo $?; readlink -e /proc/$app/root/etc/machine-id | wc -l`);
+      await starting;
+      await place.shell(`mv ${path}.real ${path}`);
+      const refusal = 'gantry: pod "rootless", app "app": not running\n';
+      assert.deepEqual([early.stdout, early.stderr], ["3\n3\n1\n", refusal + refusal]);
+      assert.equal((await place.exec(["rootless", "cat", "/etc/machine-id"])).status, 1);
+    });
+
     test("the app's end takes the command with it", async () => {
       await place.sleeper("short", [`--userns=${userns}`]);
       const command = await place.host.spawn(["gantry", "exec", "short", "sleep", "300"]);
