@@ -5,7 +5,15 @@ import { type GivenCredentials, parseCredentials } from "../config/given-credent
 import { MANAGER } from "../interface/manager.ts";
 import { ROOT_PATH } from "../interface/tables.ts";
 import { collectImages } from "../manager/image-gc.ts";
-import { findImage, type ImageRecord, imageManifest, inspectImage, listImages } from "../manager/images.ts";
+import {
+  describeImages,
+  findImage,
+  findRemovableImage,
+  type ImageRecord,
+  imageManifest,
+  inspectImage,
+  listImages,
+} from "../manager/images.ts";
 import type { Installed } from "../manager/installer.ts";
 import type { PodStatus } from "../manager/manager.ts";
 import { type Agent, beginOperation } from "./agent.ts";
@@ -46,12 +54,13 @@ const managerFace = implement<typeof MANAGER, Agent>(MANAGER, {
     UninstallPod: (agent, { name }, call) => uninstallPod(agent, call, name),
     ListImages: async ({ images }) => (await listImages(images)).map(imageRow),
     GetImage: async ({ images }, { image }) => imagePath((await findImage(images, image)).id),
-    DescribeImages: async ({ images }) => JSON.stringify(await listImages(images)),
+    DescribeImages: async ({ images }) => JSON.stringify(await describeImages(images)),
     InspectImage: async ({ images }, { image }) => JSON.stringify(await inspectImage(images, image)),
     GetImageManifest: async ({ images }, { image }) => JSON.stringify(await imageManifest(images, image)),
     FetchImage: (agent, { source, options }, call) =>
       fetch(agent, call, { source, ...fetching(options), signature: options.signature }),
-    RemoveImage: async (agent, { image }, call) => remove(agent, call, await findImage(agent.images, image)),
+    RemoveImage: async (agent, { image }, call) =>
+      remove(agent, call, await findRemovableImage(agent.images, image)),
     ListTrust: async ({ trust }) => JSON.stringify(await trust.list()),
     ExplainTrust: async ({ trust }, { image }) => JSON.stringify(await trust.explain(image)),
     FetchKeys: (agent, place) => fetchKeys(agent, place),

@@ -120,7 +120,7 @@ export const MANAGER = defineInterface({
       "The object of an image that is given by name, id, or an unambiguous beginning of its id.",
       { in: IMAGE, out: OBJECT },
     ),
-    DescribeImages: query("All images, in the JSON of `gantry image list`.", {
+    DescribeImages: query("All images, the damaged ones too, in the JSON of `gantry image list`.", {
       in: [],
       out: DOCUMENT,
     }),

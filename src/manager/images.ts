@@ -16,7 +16,14 @@ import {
 } from "../image/reference.ts";
 import { logEvent } from "../journal/journal.ts";
 import { readStoredBlob } from "../store/blobs.ts";
-import { findRecord, listRecords } from "../store/images.ts";
+import {
+  findRecord,
+  findRemovable,
+  listRecords,
+  type NamedImage,
+  type StoredReference,
+  surveyRecords,
+} from "../store/images.ts";
 import { readImageFile } from "../store/layer-file.ts";
 import { beginOperation, type Operation } from "../store/operation.ts";
 import type { Progress } from "../store/progress.ts";
@@ -104,18 +111,40 @@ export async function fetchImage(manager: ImageManager, request: FetchRequest): 
   return record;
 }
 
-/** Every image, the newest first. Throws StoreCorrupt, AccessDenied. */
+/** Every image whose record can be read, the newest first. Throws AccessDenied. */
 export async function listImages(manager: ImageManager): Promise<ImageRecord[]> {
   return await listRecords(storeOf(manager));
 }
 
-/** The image in the store that an id, the beginning of one or a name means. Throws NoSuchImage, AmbiguousName, BadReference. */
+/** An image whose record can't be read. */
+export type DamagedImage = { readonly id: string; readonly damaged: true };
+export type ListedImage = ImageRecord | DamagedImage;
+
+/** The same, the damaged ones behind them. */
+export async function describeImages(manager: ImageManager): Promise<ListedImage[]> {
+  const { records, damaged } = await surveyRecords(storeOf(manager));
+  return [...records, ...damaged.map((id): DamagedImage => ({ id, damaged: true }))];
+}
+
+/**
+ * The image in the store that an id, the beginning of one or a name means. Throws NoSuchImage, AmbiguousName, BadReference,
+ * StoreCorrupt.
+ */
 export async function findImage(manager: ImageManager, argument: string): Promise<ImageRecord> {
+  return await findRecord(storeOf(manager), storedReference(argument), argument);
+}
+
+/** The same for who removes it: one whose record is damaged is found by its id. */
+export async function findRemovableImage(manager: ImageManager, argument: string): Promise<NamedImage> {
+  return await findRemovable(storeOf(manager), storedReference(argument), argument);
+}
+
+function storedReference(argument: string): StoredReference {
   const reference = parseImageReference(argument);
   if (isFile(reference) || reference.kind === "url") {
     throw new GantryError("BadReference", `${quoted(argument)} is not a name or id of an image in the store`);
   }
-  return await findRecord(storeOf(manager), reference, argument);
+  return reference;
 }
 
 /** Everything that is known of an image. Throws as findImage(). */
@@ -125,12 +154,12 @@ export async function inspectImage(manager: ImageManager, argument: string): Pro
   return { ...record, unpackedSize, pods: await podsUsing(storeOf(manager), record.id) };
 }
 
-/** Removes an image and the layers only it used. Throws as findImage(), ImageBusy. */
-export async function removeImage(manager: ImageManager, argument: string): Promise<ImageRecord> {
-  const record = await findImage(manager, argument);
-  await removeImageRecord(storeOf(manager), record);
-  await logEvent("image-removed", `Removed image ${record.names[0] ?? record.id}`, imageFields(record));
-  return record;
+/** Removes an image and the layers only it used. Throws as findRemovableImage(), ImageBusy. */
+export async function removeImage(manager: ImageManager, argument: string): Promise<NamedImage> {
+  const image = await findRemovableImage(manager, argument);
+  await removeImageRecord(storeOf(manager), image);
+  await logEvent("image-removed", `Removed image ${image.names[0] ?? image.id}`, imageFields(image));
+  return image;
 }
 
 /** The appc image manifest: an ACI's own, or what an OCI or Docker configuration means in appc's words. */

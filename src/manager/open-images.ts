@@ -1,6 +1,6 @@
 /** Images, for whoever asks: in this process for root, through the agent for everybody else. */
 import { parseImageReference, repositoryOf } from "../image/reference.ts";
-import type { FetchRequest, ImageDescription, ImageRecord } from "./images.ts";
+import type { FetchRequest, ImageDescription, ImageRecord, ListedImage } from "./images.ts";
 import { type Caller, refuseForeignDirectory } from "./open.ts";
 import { fetchRepository } from "./repository-fetch.ts";
 import type { LayerCheck, VerifiedImage } from "./verify.ts";
@@ -12,7 +12,8 @@ export type VerifyWishes = { readonly repair: boolean; readonly signal?: AbortSi
 export type ImageVerbs = AsyncDisposable & {
   /** See fetchImage(); gives the image's id. */
   fetch(request: FetchRequest): Promise<string>;
-  list(): Promise<ImageRecord[]>;
+  /** See describeImages(). */
+  list(): Promise<ListedImage[]>;
   inspect(image: string): Promise<ImageDescription>;
   manifest(image: string): Promise<unknown>;
   /** See verifyImage(). */
@@ -32,7 +33,7 @@ export async function openImages(caller: Caller): Promise<ImageVerbs> {
   const known = new Map<string, LayerCheck>();
   return {
     fetch: async (request) => (await fetchFor(caller, request)).id,
-    list: async () => await (await images()).listImages(caller),
+    list: async () => await (await images()).describeImages(caller),
     inspect: async (image) => await (await images()).inspectImage(caller, image),
     manifest: async (image) => await (await images()).imageManifest(caller, image),
     verify: async (image, { repair, signal }) => {

@@ -44,6 +44,6 @@ export async function logImport(record: ImageRecord): Promise<void> {
   await logEvent("image-insecure", `Accepted image ${name} without a signature`, fields);
 }
 
-export function imageFields(record: ImageRecord) {
-  return { GANTRY_IMAGE: record.names[0] ?? record.id, GANTRY_IMAGE_DIGEST: record.digest };
+export function imageFields({ id, names }: Pick<ImageRecord, "id" | "names">) {
+  return { GANTRY_IMAGE: names[0] ?? id, GANTRY_IMAGE_DIGEST: id.replace("-", ":") };
 }

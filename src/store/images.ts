@@ -2,7 +2,7 @@
 
 import { readlink, utimes } from "node:fs/promises";
 import { basename, join } from "node:path";
-import { GantryError } from "../base/errors.ts";
+import { errnoOf, GantryError } from "../base/errors.ts";
 import {
   namesIn,
   readBounded,
@@ -25,12 +25,35 @@ const RECORD_LIMIT = 16 * 1024 * 1024;
 /** A name must fit one file name with its slashes escaped. */
 const LONGEST_TAG = 240;
 
-/** Every image, the newest first; of its names only those that still mean it. Throws StoreCorrupt, AccessDenied. */
+/** Every image whose record can be read, the newest first; of its names only those that still mean it. Throws AccessDenied. */
 export async function listRecords(store: Store): Promise<ImageRecord[]> {
+  return (await surveyRecords(store)).records;
+}
+
+export type Survey = {
+  readonly records: ImageRecord[];
+  /** The ids of those whose records can't be read. */
+  readonly damaged: readonly string[];
+};
+
+/** The same, and what can't be read: one image's damage is not the others'. */
+export async function surveyRecords(store: Store): Promise<Survey> {
   const ids = await imageIds(store);
-  const records = await Promise.all(ids.map((id) => readRecord(store, id)));
-  const found = records.filter((record) => record !== undefined);
-  return found.sort((a, b) => b.imported - a.imported || (a.id < b.id ? -1 : 1));
+  const read = await Promise.all(ids.map((id) => unlessDamaged(readRecord(store, id))));
+  const records = read.filter((record) => record !== "damaged").filter((record) => record !== undefined);
+  return {
+    records: records.sort((a, b) => b.imported - a.imported || (a.id < b.id ? -1 : 1)),
+    damaged: ids.filter((_, at) => read[at] === "damaged"),
+  };
+}
+
+async function unlessDamaged<T>(reading: Promise<T>): Promise<T | "damaged"> {
+  try {
+    return await reading;
+  } catch (error) {
+    if (error instanceof GantryError && error.kind === "StoreCorrupt") return "damaged";
+    throw error;
+  }
 }
 
 /** The ids of all images, sorted. Throws AccessDenied. */
@@ -53,33 +76,43 @@ export async function readRecord(store: Store, id: string): Promise<ImageRecord 
 
 async function readWholeRecord(store: Store, id: string): Promise<ImageRecord | undefined> {
   const path = imagePath(store, id);
-  const bytes = await unlessMissing(readBounded(path, RECORD_LIMIT));
-  if (bytes === undefined) return undefined;
   try {
-    return ImageRecord.parse(JSON.parse(bytes.toString()));
+    const bytes = await unlessMissing(readBounded(path, RECORD_LIMIT));
+    return bytes === undefined ? undefined : ImageRecord.parse(JSON.parse(bytes.toString()));
   } catch (cause) {
-    throw new GantryError("StoreCorrupt", `image record ${quoted(path)} can't be read`, { cause });
+    if (errnoOf(cause) !== undefined) throw cause;
+    const hint = `gantry image rm ${id} removes it; it can be fetched again`;
+    throw new GantryError("StoreCorrupt", `image record ${quoted(path)} can't be read`, { cause, hint });
   }
 }
 
 /**
  * Writes a record, with the names it had before, and points its names to it: a name means the image that was imported
- * last. A verdict that was checked stays when this one was not, whose word is for this fetch alone. Throws StoreFull.
+ * last. A verdict that was checked stays when this one was not, whose word is for this fetch alone. Throws StoreFull,
+ * BadImage for a record that nobody would read.
  */
 export async function writeRecord(operation: Operation, record: ImageRecord): Promise<ImageRecord> {
   const { store, directory } = operation;
   const names = record.names.filter((name) => tagOf(name).length <= LONGEST_TAG);
-  const before = await readRecord(store, record.id);
+  const found = await unlessDamaged(readRecord(store, record.id));
+  const before = found === "damaged" ? undefined : found;
   const whole = { ...record, names: [...new Set([...names, ...(before?.names ?? [])])] };
   const isWorse = record.verdict.kind === "insecure" && before !== undefined;
   const kept = ImageRecord.parse({ ...whole, verdict: isWorse ? before.verdict : record.verdict });
   const text = `${JSON.stringify(kept, null, 2)}\n`;
+  requireReadable(record, Buffer.byteLength(text));
   await writeFileDurably(imagePath(store, record.id), text, { scratch: directory });
   for (const name of names) {
     const target = join("..", "images", `${record.id}.json`);
     await writeSymlinkDurably(join(tagsDirectory(store), tagOf(name)), target, { scratch: directory });
   }
   return whole;
+}
+
+function requireReadable({ names, id }: ImageRecord, size: number): void {
+  if (size <= RECORD_LIMIT) return;
+  const what = `the record of image ${quoted(names[0] ?? id)}`;
+  throw new GantryError("BadImage", `${what} would have ${size} bytes, the limit is ${RECORD_LIMIT}`);
 }
 
 /** Whether an image that is here has this name. */
@@ -97,8 +130,11 @@ async function taggedId(store: Store, name: string): Promise<string | undefined>
   return target === undefined ? undefined : basename(target, ".json");
 }
 
+/** What there is to remove, its record readable or not. */
+export type NamedImage = Pick<ImageRecord, "id" | "names">;
+
 /** Removes a record and its names; true when it was there. Nothing is written, so it works on a full disk. */
-export async function unlinkRecord(store: Store, record: ImageRecord): Promise<boolean> {
+export async function unlinkRecord(store: Store, record: NamedImage): Promise<boolean> {
   const removed = await unlinkIfPresent(imagePath(store, record.id));
   await unlinkIfPresent(judgementPath(store, record.id));
   await unlinkNames(store, record.id, record.names);
@@ -157,17 +193,48 @@ export async function lookUpRecord(
   return found ?? (await findByName(store, reference, argument));
 }
 
+/** The same for who removes it: an image whose record can't be read is found by its id. */
+export async function findRemovable(
+  store: Store,
+  reference: StoredReference,
+  argument: string,
+): Promise<NamedImage> {
+  const record = await unlessDamaged(findRecord(store, reference, argument));
+  if (record !== "damaged") return record;
+  const id = reference.kind === "id" ? await matchingId(store, reference, argument) : undefined;
+  if (id === undefined) return await findRecord(store, reference, argument);
+  return { id, names: await namesOf(store, id) };
+}
+
+/** The names that lead to an image. */
+async function namesOf(store: Store, id: string): Promise<string[]> {
+  const names = (await namesIn(tagsDirectory(store))).map(decodeURIComponent);
+  const ids = await Promise.all(names.map((name) => taggedId(store, name)));
+  return names.filter((_, at) => ids[at] === id);
+}
+
 export function noSuchRecord(argument: string): GantryError {
   return new GantryError("NoSuchImage", `there is no image ${quoted(argument)} in the store`, {
     hint: "gantry image list tells which there are",
   });
 }
 
+type IdReference = Extract<StoredReference, { kind: "id" }>;
+
 async function findById(
   store: Store,
-  { algorithm, hex }: Extract<StoredReference, { kind: "id" }>,
+  reference: IdReference,
   argument: string,
 ): Promise<ImageRecord | undefined> {
+  const id = await matchingId(store, reference, argument);
+  return id === undefined ? undefined : await readRecord(store, id);
+}
+
+async function matchingId(
+  store: Store,
+  { algorithm, hex }: IdReference,
+  argument: string,
+): Promise<string | undefined> {
   const ids = await imageIds(store);
   const matches = ids.filter((id) => {
     const [ownAlgorithm, ownHex = ""] = id.split("-");
@@ -178,7 +245,7 @@ async function findById(
     const message = `${quoted(argument)} is the beginning of ${matches.length} image ids`;
     throw new GantryError("AmbiguousName", message, { hint: `give more digits of ${matches.join(" or ")}` });
   }
-  return id === undefined ? undefined : await readRecord(store, id);
+  return id;
 }
 
 async function findByName(

@@ -1,9 +1,8 @@
 /** Removal of an image: its record at once, then the layers and blobs that only it used. */
 import { GantryError } from "../base/errors.ts";
 import { quoted } from "../base/text.ts";
-import type { ImageRecord } from "../image/record.ts";
 import { collectUnused } from "./gc.ts";
-import { listRecords, unlinkRecord } from "./images.ts";
+import { listRecords, type NamedImage, unlinkRecord } from "./images.ts";
 import type { Store } from "./store.ts";
 import { podsUsing } from "./uses.ts";
 
@@ -11,7 +10,7 @@ import { podsUsing } from "./uses.ts";
  * Removes an image. Needs no free space. A pod that is prepared at the same moment either is seen here or finds
  * the image gone. Throws ImageBusy when a pod uses it or another image needs it, NoSuchImage when somebody else was faster.
  */
-export async function removeImageRecord(store: Store, record: ImageRecord): Promise<void> {
+export async function removeImageRecord(store: Store, record: NamedImage): Promise<void> {
   const [pod, ...others] = await podsUsing(store, record.id);
   if (pod !== undefined) {
     const more = others.length === 0 ? "" : ` and ${others.length} more`;

@@ -1,8 +1,9 @@
-/** Documents of a pod that cannot be read: one pod's damage is not the others'. */
+/** Documents of a pod or an image that cannot be read: the damage of one is not the others'. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { PodStatus } from "../../src/manager/manager.ts";
-import { leftovers, withPods } from "../fixtures/pod-host.ts";
+import { importImage, leftovers, withPods } from "../fixtures/pod-host.ts";
+import { tarOf } from "../fixtures/tar.ts";
 
 test("a damaged pod is told as one, leaves the others alone, and goes by force", async (t) => {
   await withPods(t, { name: "damaged" }, async (pods) => {
@@ -24,6 +25,47 @@ test("a damaged pod is told as one, leaves the others alone, and goes by force",
     await output("rm", "--force", "good");
     await output("gc", "--grace-period=0s");
     await shell("systemctl reset-failed");
+    assert.equal(await leftovers(pods), "");
+  });
+});
+
+test("a damaged image record is told as one, leaves images, pods and trust alone, and goes by its id", async (t) => {
+  await withPods(t, { name: "damaged-image" }, async (pods) => {
+    const { host, output, shell, refused } = pods;
+    await importImage(host, "bad", {
+      layers: [await tarOf([{ name: "bad", body: "bad" }])],
+      config: { Cmd: ["/bad"] },
+    });
+    const id = JSON.parse(await output("image", "inspect", "bad")).id as string;
+    await output("run", "--name=good", "--detach", "busybox", "--", "sleep", "1000");
+    await shell(`truncate -s 100 /var/lib/gantry/images/${id}.json`);
+    const row = new RegExp(`^${id.slice(0, 19)} +- .* damaged$`, "m");
+    assert.match(await output("image", "list"), row);
+    const listed = await host.user(["gantry", "image", "list"]);
+    assert.match(listed.stdout, row, listed.stderr);
+    const list = JSON.parse(await output("image", "list", "--format=json"));
+    assert.deepEqual(list.at(-1), { id, damaged: true });
+    assert.match(await output("completion", "images"), new RegExp(`^${id}$`, "m"));
+    const rows = await shell("busctl call org.gantry1 /org/gantry1 org.gantry1.Manager ListImages");
+    assert.match(rows, /busybox/);
+    await shell("busctl call org.gantry1 /org/gantry1 org.freedesktop.DBus.ObjectManager GetManagedObjects");
+    const texts = [id, "can't be read", `gantry image rm ${id}`];
+    await refused(["image", "inspect", "bad"], { status: 1, texts });
+    await refused(["run", "bad"], { status: 125, texts });
+    await output("trust", "add", "--prefix=example.com", "--reject");
+    await output("image", "gc", "--grace-period=0s");
+    await refused(["image", "rm", "busybox"], { status: 1, texts: ["is used by pod"] });
+    const begun = await shell(
+      `busctl call org.gantry1 /org/gantry1 org.gantry1.Manager RemoveImage 'sa{sv}' ${id} 0`,
+    );
+    const operation = /"([^"]+)"/.exec(begun)?.[1];
+    await shell(
+      `until busctl get-property org.gantry1 ${operation} org.gantry1.Operation Phase | grep -q done; do sleep 0.1; done`,
+    );
+    assert.doesNotMatch(await output("image", "list", "--full"), new RegExp(id));
+    assert.equal(await shell("ls /var/lib/gantry/tags | grep bad || :"), "");
+    await output("rm", "--force", "good");
+    await output("gc", "--grace-period=0s");
     assert.equal(await leftovers(pods), "");
   });
 });

@@ -46,5 +46,7 @@ async function podNames(context: Context): Promise<readonly string[]> {
 async function imageNames(context: Context): Promise<readonly string[]> {
   const { openImages } = await import("../../manager/open-images.ts");
   await using manager = await openImages(context);
-  return (await manager.list()).flatMap(({ id, names }) => (names.length === 0 ? [id] : names));
+  return (await manager.list()).flatMap((image) =>
+    "damaged" in image || image.names.length === 0 ? [image.id] : image.names,
+  );
 }

@@ -1,5 +1,5 @@
 /** gantry image list: the images in the store. */
-import type { ImageRecord } from "../../manager/images.ts";
+import type { ListedImage } from "../../manager/images.ts";
 import { openImages } from "../../manager/open-images.ts";
 import { age, show, table } from "../render.ts";
 import { sizeText } from "../size.ts";
@@ -9,7 +9,9 @@ export const verb: Verb = {
   name: "image list",
   synopsis: "[OPTION…]",
   summary: "List the images in the store, the newest first",
-  details: "With --format=json: an array of image records, the newest first.",
+  details:
+    "With --format=json: an array of image records, the newest first; of an image whose record can't be read, only its id and " +
+    '"damaged": true, behind them.',
   options: [FORMAT, { name: "full", help: "whole ids" }, { name: "no-legend", help: "no line of titles" }],
   async run(context, { options }) {
     await using manager = await openImages(context);
@@ -23,18 +25,19 @@ export const verb: Verb = {
 };
 
 function listing(
-  images: readonly ImageRecord[],
+  images: readonly ListedImage[],
   { full, legend }: { full: boolean; legend: boolean },
 ): string {
-  const rows = images.map(({ id, names, layers, imported, verdict }) => [
-    full ? id : shortId(id),
-    names.join(",") || "-",
-    sizeText(layers.reduce((sum, { unpackedSize }) => sum + unpackedSize, 0)),
-    age(imported),
-    verdict.kind,
-  ]);
+  const rows = images.map((image) => [full ? image.id : shortId(image.id), ...cells(image)]);
   const text = table(["ID", "NAME", "SIZE", "IMPORTED", "TRUST"], rows);
   return legend ? text : text.slice(text.indexOf("\n") + 1);
+}
+
+function cells(image: ListedImage): string[] {
+  if ("damaged" in image) return ["-", "-", "-", "damaged"];
+  const { names, layers, imported, verdict } = image;
+  const size = layers.reduce((sum, { unpackedSize }) => sum + unpackedSize, 0);
+  return [names.join(",") || "-", sizeText(size), age(imported), verdict.kind];
 }
 
 /** The algorithm and as many digits as always name an image. */

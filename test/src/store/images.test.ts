@@ -1,0 +1,84 @@
+/** Image records that are too large or damaged: the other images are none the worse for them. */
+import assert from "node:assert/strict";
+import { truncateSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { test } from "node:test";
+import { describeImages, fetchImage, findImage, removeImage } from "../../../src/manager/images.ts";
+import { collectImages } from "../../../src/store/image-gc.ts";
+import { writeAci, writeOciLayout } from "../../fixtures/images.ts";
+import { refusal } from "../../fixtures/refusal.ts";
+import { leftovers, names, newStore, type TestStore } from "../../fixtures/store.ts";
+import { tarOf } from "../../fixtures/tar.ts";
+
+function fetch(store: TestStore, source: string) {
+  return fetchImage(store.manager, { source, insecureOptions: ["image"], uid: 0 });
+}
+
+async function fetchNamed(store: TestStore, name: string) {
+  const layout = join(store.directory, name);
+  const layers = [await tarOf([{ name, body: name }])];
+  writeOciLayout(layout, { layers, config: { Cmd: ["/a"] } }, { ref: "1" });
+  return await fetch(store, `oci:${layout}:1`);
+}
+
+function recordPath(store: TestStore, id: string): string {
+  return join(store.data, "images", `${id}.json`);
+}
+
+test("an image whose record would be too large to read is refused", async () => {
+  using store = newStore();
+  // Indented by its depth, each zero takes as much as forty characters.
+  const value = JSON.parse(`${"[".repeat(30)}${"0,".repeat(500_000)}0${"]".repeat(30)}`);
+  const app = { exec: ["/a"], user: "0", group: "0", isolators: [{ name: "example.com/huge", value }] };
+  const file = join(store.directory, "huge.aci");
+  await writeAci(file, [], { manifest: { app } });
+  await assert.rejects(
+    fetch(store, file),
+    refusal("BadImage", 1, '"example.com/busybox', "limit is 16777216"),
+  );
+  assert.deepEqual(names(join(store.data, "images")), []);
+  assert.deepEqual(leftovers(store.data), []);
+});
+
+const DAMAGES = {
+  "cut off": (path: string) => truncateSync(path, 100),
+  "of another shape": (path: string) => writeFileSync(path, "{}"),
+  "too large": (path: string) => truncateSync(path, 16 * 1024 * 1024 + 1),
+};
+
+for (const [what, damage] of Object.entries(DAMAGES)) {
+  test(`a record that is ${what} is told as damaged, leaves other images alone, and can be removed`, async () => {
+    using store = newStore();
+    const [bad, good, old] = [
+      await fetchNamed(store, "bad"),
+      await fetchNamed(store, "good"),
+      await fetchNamed(store, "old"),
+    ];
+    damage(recordPath(store, bad.id));
+    const listed = await describeImages(store.manager);
+    assert.deepEqual(listed.map(({ id }) => id).sort(), [bad.id, good.id, old.id].sort());
+    assert.deepEqual(listed.at(-1), { id: bad.id, damaged: true });
+    for (const argument of [bad.id, bad.names[0] ?? ""]) {
+      const told = refusal("StoreCorrupt", 1, bad.id, `gantry image rm ${bad.id}`);
+      await assert.rejects(findImage(store.manager, argument), told);
+    }
+    await removeImage(store.manager, old.id);
+    const { images } = await collectImages({ directory: store.data }, { gracePeriod: 0, dryRun: false });
+    assert.deepEqual(
+      images.map(({ id }) => id),
+      [good.id],
+    );
+    const removed = await removeImage(store.manager, bad.id.slice(0, 20));
+    assert.deepEqual(removed, { id: bad.id, names: bad.names });
+    for (const place of ["images", "tags", "layers", "blobs/sha256"])
+      assert.deepEqual(names(join(store.data, place)), [], place);
+  });
+}
+
+test("an image whose record is damaged can be fetched again", async () => {
+  using store = newStore();
+  const { id } = await fetchNamed(store, "bad");
+  writeFileSync(recordPath(store, id), "{}");
+  assert.equal((await fetchNamed(store, "bad")).id, id);
+  assert.equal((await findImage(store.manager, id)).id, id);
+});
