@@ -35,12 +35,17 @@ export type ImportOptions = {
   readonly evidence?: ReadonlyMap<string, Buffer> | undefined;
   /** Has a layer fetched that is not on this machine. */
   readonly fetchLayer?: ((layer: SourceLayer) => Promise<LayerStream>) | undefined;
+  /** Milliseconds for which another one's fetch of a layer is waited for; unless given, by the layer's size. */
+  readonly patience?: number | undefined;
   /** Called when no layer is wanted any more. */
   readonly layersDone?: (() => void) | undefined;
 };
 
 // Decompression is bound by the processor, and most hosts that start services have little of it to spare.
 const PARALLEL = 2;
+
+/** How long a layer of so many bytes is waited for: a server may be as slow as it likes, and another one quick. */
+const patienceFor = (size: number) => 30_000 + size / 250;
 
 /** Imports an image whose documents were verified. Throws BadImage, DigestMismatch, StoreFull, Cancelled, Internal. */
 export async function importImage(
@@ -151,12 +156,17 @@ async function layerHere(operation: Operation, layer: SourceLayer): Promise<Imag
 
 type Outcome = { readonly how: "done" | "present"; readonly imported: ImageLayer };
 
-/** Fetches a layer, or waits for whoever does already: another operation, or this one for a layer that is in the image twice. */
+/**
+ * Fetches a layer, or waits for whoever does already, though not for ever: another operation, or this one for a layer
+ * that is in the image twice.
+ */
 async function fetchOnce(
   operation: Operation,
   { layer, at }: Position,
   options: ImportOptions,
 ): Promise<Outcome> {
+  const log = (text: string) => options.progress?.({ event: "log", text });
+  const until = performance.now() + (options.patience ?? patienceFor(layer.size));
   for (let waited = false; ; waited = true) {
     const claim = await claimLayer(operation, layer.diffId);
     // What its claimant has published is there before the claim goes.
@@ -165,11 +175,13 @@ async function fetchOnce(
       await claim?.[Symbol.asyncDispose]();
       return { how: "present", imported: here };
     }
-    if (claim !== undefined) {
+    const impatient = claim === undefined && waited && performance.now() >= until;
+    if (impatient) log(`${layer.digest} is fetched a second time: the other fetch of it is slow`);
+    if (claim !== undefined || impatient) {
       await using _claim = claim;
       return { how: "done", imported: await fetchLayer(operation, { layer, at }, options) };
     }
-    if (!waited) options.progress?.({ event: "log", text: `${layer.digest} is being fetched already` });
+    if (!waited) log(`${layer.digest} is being fetched already`);
     await claimChanged(operation.store, options.signal);
     if (options.signal?.aborted) throw new GantryError("Cancelled", "the import was cancelled");
   }

@@ -164,6 +164,28 @@ test("an aborted import ends although nothing comes, and while it waits for anot
   assert.deepEqual(leftovers(store.data), []);
 });
 
+test("who has waited long enough for a slow one fetches the layer himself, and both succeed", async () => {
+  using store = newStore();
+  const setting = await setUp(store, { layers: image.layers.slice(0, 1) });
+  let release = () => {};
+  const released = new Promise<void>((resolve) => {
+    release = resolve;
+  });
+  const slow = fetch({ ...setting, send: (layer) => released.then(() => setting.send(layer)) });
+  while (setting.asked.length === 0) await new Promise((resolve) => setTimeout(resolve, 10));
+  const waiting: string[] = [];
+  const progress = (event: Progress) => event.event === "log" && waiting.push(event.text);
+  const record = await fetch(setting, { patience: 0, progress });
+  assert.deepEqual(setting.asked, Array(2).fill(record.layers[0]?.digest));
+  assert.match(
+    waiting.join("\n"),
+    /is being fetched already\n.* is fetched a second time: the other fetch of it is slow/,
+  );
+  release();
+  assert.deepEqual((await slow).layers, record.layers);
+  assert.deepEqual(leftovers(store.data), []);
+});
+
 test("the claim of an operation that has died is taken over, and collected", async () => {
   using store = newStore();
   const setting = await setUp(store, { layers: image.layers.slice(0, 1) });
