@@ -237,7 +237,8 @@ export function manifestPlatform(manifest: ImageManifest, host: Platform): Platf
     throw new GantryError("Unsupported", `${manifest.name} is for the operating system ${quoted(os)}`);
   }
   if (arch === undefined) return { os: "linux", architecture: host.architecture };
-  return { os: "linux", ...(APPC_ARCHITECTURES[arch] ?? { architecture: arch }) };
+  const known = Object.hasOwn(APPC_ARCHITECTURES, arch) ? APPC_ARCHITECTURES[arch] : undefined;
+  return { os: "linux", ...(known ?? { architecture: arch }) };
 }
 
 /** The app of a manifest; without one the image has no command, and is root's. */

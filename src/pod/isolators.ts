@@ -96,7 +96,7 @@ function refuseRepetition(where: Scope, isolators: readonly Isolator[]): void {
 }
 
 function applyIsolator(draft: Draft, isolator: Isolator): void {
-  const rule = RULES[isolator.name];
+  const rule = Object.hasOwn(RULES, isolator.name) ? RULES[isolator.name] : undefined;
   if (rule?.scopes.includes(draft.where.scope)) rule.apply(draft, isolator);
   else note(draft, isolator, { verdict: "ignored", reason: ignoredBecause(draft.where, rule) });
 }
@@ -188,7 +188,7 @@ function applySeccomp(draft: Draft, isolator: Isolator): void {
     const text = "isolators set contains incompatible types: seccomp-retain-set and seccomp-remove-set";
     throw bad(draft.where, text);
   }
-  const { errno } = isolator.value as { errno?: unknown };
+  const { errno } = record(draft, isolator) as { errno?: unknown };
   if (errno !== undefined && typeof errno !== "string")
     throw bad(draft.where, `${isolator.name}: errno is no name`);
   const kind = isolator.name.endsWith("retain-set") ? "retain" : "remove";

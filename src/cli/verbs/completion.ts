@@ -21,8 +21,8 @@ export const verb: Verb = {
   options: [],
   operands: { min: 1, max: 1 },
   run: async (context, { operands: [what = ""] }) => {
-    const script = SCRIPTS[what];
-    const names = NAMES[what];
+    const script = Object.hasOwn(SCRIPTS, what) ? SCRIPTS[what] : undefined;
+    const names = Object.hasOwn(NAMES, what) ? NAMES[what] : undefined;
     if (script !== undefined) context.out(await script());
     else if (names !== undefined) context.out((await names(context)).map((name) => `${name}\n`).join(""));
     else {

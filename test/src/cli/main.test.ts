@@ -46,6 +46,7 @@ test("no verb, an unknown one, and one that may be several are usage errors", ()
     [["image", "frob"], /^gantry: unknown verb "image frob"\n/],
     [["evil\u001b[2J\n"], /^gantry: unknown verb "evil\\x1b\[2J\\x0a"\n/],
     [["--nope", "list"], /^gantry: unknown option "--nope"\n/],
+    [["completion", "constructor"], /^gantry: "constructor" is none of bash, fish, zsh, pods, images\n/],
     [["list", "extra"], /^gantry: "extra" is too much\nhint: usage: gantry list /],
     [["status"], /^gantry: gantry status wants more than that\n/],
     [["list", "--format=xml"], /^gantry: --format=xml is none of table, json\n/],

@@ -73,6 +73,8 @@ test("labels give name, version and platform in Go's words", () => {
   assert.deepEqual(manifestLabels(manifest), { version: "1.0", os: "linux", arch: "armv7l" });
   assert.deepEqual(manifestPlatform(manifest, HOST), { os: "linux", architecture: "arm", variant: "v7" });
   assert.deepEqual(manifestPlatform(parse(text()), HOST), HOST);
+  const odd = parse(text({ labels: [{ name: "arch", value: "constructor" }] }));
+  assert.deepEqual(manifestPlatform(odd, HOST), { os: "linux", architecture: "constructor" });
   const darwin = parse(text({ labels: [{ name: "os", value: "darwin" }] }));
   assert.throws(
     () => manifestPlatform(darwin, HOST),

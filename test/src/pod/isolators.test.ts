@@ -82,12 +82,17 @@ test("seccomp: the wildcards", () => {
 });
 
 test("what is not enforced is reported, not dropped", () => {
-  const { report } = read(["resource/network-bandwidth", { default: true, limit: "1G" }], ["x/y", 1]);
+  const { report } = read(
+    ["resource/network-bandwidth", { default: true, limit: "1G" }],
+    ["x/y", 1],
+    ["constructor", 1],
+  );
   assert.deepEqual(
     report.map(({ app, name, verdict }) => [app, name, verdict]),
     [
       ["one", "resource/network-bandwidth", "ignored"],
       ["one", "x/y", "ignored"],
+      ["one", "constructor", "ignored"],
     ],
   );
   const pod = readIsolators({ scope: "pod" }, [{ name: "os/linux/cpu-shares", value: 2 }]);
@@ -116,6 +121,7 @@ const BAD: readonly (readonly [what: string, isolators: [string, unknown][], tex
     [["os/linux/seccomp-remove-set", { set: ["chmod"], errno: "EWHAT" }]],
     '"EWHAT" is not the name of an errno',
   ],
+  ["no object", [["os/linux/seccomp-retain-set", null]], "os/linux/seccomp-retain-set is not an object"],
   [
     "a call that is none",
     [["os/linux/seccomp-remove-set", { set: ["ch mod"] }]],
