@@ -48,3 +48,13 @@ int capability_set(const CapabilityPlan *sets, bool privileged, Failure *failure
         return failure_set(failure, EXIT_STATUS_CAPABILITIES, errno, "capability sets");
     return ambient_set(sets->ambient & known, failure);
 }
+
+int capability_raise(void) {
+    struct __user_cap_header_struct header = { .version = _LINUX_CAPABILITY_VERSION_3 };
+    struct __user_cap_data_struct data[2];
+    if (syscall(SYS_capget, &header, data) < 0)
+        return -errno;
+    for (int half = 0; half < 2; half++)
+        data[half].effective = data[half].permitted;
+    return syscall(SYS_capset, &header, data) < 0 ? -errno : 0;
+}

@@ -5,6 +5,8 @@
 #include <limits.h>
 #include <linux/openat2.h>
 #include <string.h>
+#include <sys/fsuid.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -12,23 +14,36 @@
 #include "basic/cleanup.h"
 #include "basic/kernel.h"
 #include "basic/path.h"
+#include "confine/capability.h"
 
 int rootfs_open(const Launch *launch, const char *path) {
     return path_open(launch->root, path, O_PATH, 0, RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS);
 }
 
-/* Makes `name` in `parent`; both belong to the app's root afterwards. Existing is an error: a dangling symbolic link.
- */
+/* Whoever makes a file on an id-mapped mount must be somebody whom that maps, and the host's root is not. The change takes
+ * capabilities away (capabilities(7)), and makes us as dumpable as fs.suid_dumpable says. */
+static int owner_become(uid_t id) {
+    (void)setfsgid(id);
+    (void)setfsuid(id);
+    return prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0 ? -errno : capability_raise();
+}
+
+static int directory_make(int parent, const char *name) {
+    return mkdirat(parent, name, 0755) < 0 ? -errno : 0;
+}
+
+static int file_make(int parent, const char *name) {
+    _cleanup_fd_ int fd = openat(parent, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0644);
+    return fd < 0 ? -errno : 0;
+}
+
+/* Makes `name` in `parent` for the app's root. Existing is an error: a dangling symbolic link. */
 static int entry_make(const Launch *launch, int parent, const char *name, bool directory) {
-    if (directory) {
-        if (mkdirat(parent, name, 0755) < 0)
-            return -errno;
-    } else {
-        _cleanup_fd_ int fd = openat(parent, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0644);
-        if (fd < 0)
-            return -errno;
-    }
-    return fchownat(parent, name, launch->base, launch->base, AT_SYMLINK_NOFOLLOW) < 0 ? -errno : 0;
+    int r = owner_become(launch->base);
+    if (r >= 0)
+        r = directory ? directory_make(parent, name) : file_make(parent, name);
+    int back = owner_become(0);
+    return r < 0 ? r : back;
 }
 
 /* Opens `path`, making it and what is missing above it, from the top down. */

@@ -257,6 +257,32 @@ for (const userns of ["pod", "host"] as const) {
         assert.equal(await sh(`stat -c %u:%g ${source}/new`), "33:33");
       });
 
+      test("what is missing in a mapped volume is made there, and is the app's root's", async () => {
+        const source = "/var/lib/gantry/outer";
+        await sh(
+          `mkdir -p /var/lib/gantry/inner; mkdir -m 0700 ${source}; chown 33:34 ${source}; echo x >/var/lib/gantry/inner/file`,
+        );
+        const text = await pod.shell(
+          "stat -c '%u:%g %a %n' . /v/deep /v/deep/er /v/file; cat /v/deep/er/file /v/file",
+          (plan) => {
+            const mapped = (destination: string, from: string) =>
+              plan.mounts.push({ destination, type: "bind", source: from, options: ["bind", "idmap"] });
+            mapped("/v", source);
+            mapped("/v/deep/er", "/var/lib/gantry/inner");
+            mapped("/v/file", "/var/lib/gantry/inner/file");
+            plan.process.cwd = "/v/work/dir";
+            plan.gantry.createCwd = true;
+          },
+        );
+        assert.equal(text, "0:0 755 .\n0:0 755 /v/deep\n0:0 755 /v/deep/er\n0:0 644 /v/file\nx\nx");
+        const disk = await sh(`cd ${source}; stat -c '%u:%g %a %F' deep deep/er file work work/dir`);
+        const directory = "0:0 755 directory";
+        assert.equal(
+          disk,
+          [directory, directory, "0:0 644 regular empty file", directory, directory].join("\n"),
+        );
+      });
+
       test("idmap on a file system that cannot is an error that says so", async () => {
         // The host's root is an overlay, which Linux cannot map.
         const end = await pod.finish("nomap", ["true"], (plan) => {
