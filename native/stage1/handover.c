@@ -23,6 +23,7 @@ enum { BARRIER_TIMEOUT_MS = 30000 };
 
 typedef struct Tracee {
     pid_t pid;
+    pid_t pid_in_pod;
     bool traced;
     sigset_t waiting; /* the signal mask in which its stops are heard */
     bool ended;       /* it stands at its end, or is gone */
@@ -46,12 +47,17 @@ int handover_clone(Launch *launch, Failure *failure) {
     return 0;
 }
 
-static int systemd_tell(Launch *launch, int *ret_barrier, Failure *failure) {
+/* What the app itself has said by now waits in its own socket, and may only follow: systemd hears nobody but the main process. */
+static int systemd_tell(Launch *launch, const Tracee *app, int *ret_barrier, Failure *failure) {
     char text[64];
-    (void)snprintf(text, sizeof text, "MAINPID=%d%s", (int)launch->app, launch->plan->ready == READY_EXEC ? "\nREADY=1" : "");
+    (void)snprintf(text, sizeof text, "MAINPID=%d%s", (int)app->pid, launch->plan->ready == READY_EXEC ? "\nREADY=1" : "");
     int r = notify_send(launch->notify, text);
-    if (r >= 0)
-        r = notify_barrier_open(launch->notify, ret_barrier);
+    if (r < 0)
+        return failure_set(failure, 0, -r, "systemd's notify socket");
+    r = relay_notify(launch, app->pid_in_pod, failure);
+    if (r < 0)
+        return r;
+    r = notify_barrier_open(launch->notify, ret_barrier);
     return r < 0 ? failure_set(failure, 0, -r, "systemd's notify socket") : 0;
 }
 
@@ -172,7 +178,7 @@ static int exec_await(Launch *launch, Tracee *app, Failure *failure) {
 static int app_release(Launch *launch, Tracee *app, Failure *failure) {
     const struct timespec limit = { .tv_sec = BARRIER_TIMEOUT_MS / 1000 };
     int barrier;
-    int r = systemd_tell(launch, &barrier, failure);
+    int r = systemd_tell(launch, app, &barrier, failure);
     if (r < 0)
         return r;
     r = app_accompany(app, barrier, &limit);
@@ -200,7 +206,7 @@ static int handover_early(Launch *launch, Tracee *app, Failure *failure) {
     int barrier;
     int r = ready_await(launch, app, failure);
     if (r >= 0)
-        r = systemd_tell(launch, &barrier, failure);
+        r = systemd_tell(launch, app, &barrier, failure);
     if (r < 0)
         return r;
     r = notify_barrier_await(barrier, BARRIER_TIMEOUT_MS);
@@ -218,10 +224,10 @@ int handover_finish(Launch *launch, Failure *failure) {
     if (r < 0)
         return failure_set(failure, 0, -r, "the app's process");
     r = report_await(launch, &app, REPORT_PID, &report, failure);
-    if (r >= 0)
-        r = relay_register(launch, report.pid, failure);
-    if (r >= 0)
-        r = relay_notify(launch, report.pid, failure);
+    if (r < 0)
+        return r;
+    app.pid_in_pod = report.pid;
+    r = relay_register(launch, report.pid, failure);
     if (r < 0)
         return r;
     return app.traced ? handover_traced(launch, &app, failure) : handover_early(launch, &app, failure);

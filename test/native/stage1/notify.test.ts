@@ -34,6 +34,19 @@ for (const userns of ["pod", "host"] as const) {
       assert.equal(now["StatusText"], "serving");
     });
 
+    test("it may say so before systemd knows it", async () => {
+      // The launcher is held before each of its messages, the app is not.
+      const path = "/usr/lib/gantry/gantry-stage1";
+      const held = "strace -D -o /dev/null -e trace=sendmsg -e inject=sendmsg:delay_enter=300000";
+      await host.exec(["mv", path, `${path}.real`]);
+      await host.put(path, `#!/bin/sh\nexec ${held} ${path}.real "$@"\n`, 0o755);
+      const quick = ["notify-client", "READY=1\\nSTATUS=quick", "--", "sleep", "60"];
+      const job = await pod.start("quick", quick, readyByApp, ["TimeoutStartSec=10"]);
+      await host.exec(["mv", `${path}.real`, path]);
+      assert.equal(job.status, 0, job.stderr);
+      assert.equal((await pod.facts("quick"))["StatusText"], "quick");
+    });
+
     test("an app that never says so is not started", async () => {
       const end = await pod.finish("never", ["sleep", "60"], readyByApp, ["TimeoutStartSec=1"]);
       assert.equal(end["Job"], "1");
