@@ -8,6 +8,11 @@ export function printable(text: string): string {
   return text.replace(/[\u0000-\u001f\u007f-\u009f\u2028\u2029\u202a-\u202e\u2066-\u2069]/g, escapeCharacter);
 }
 
+/** Whether all of it can be shown as it is, and written as UTF-8, which half a surrogate pair can't. */
+export function isPrintable(text: string): boolean {
+  return printable(text) === text && !/\p{Surrogate}/u.test(text);
+}
+
 function escapeCharacter(character: string): string {
   const code = character.charCodeAt(0);
   return code < 0x100

@@ -1,7 +1,7 @@
 /** The image manifest of an ACI (appc 0.8.11, sections 2 and 3) and the app it means. */
 import * as z from "zod";
 import { GantryError } from "../base/errors.ts";
-import { quoted } from "../base/text.ts";
+import { isPrintable, quoted } from "../base/text.ts";
 import { isIdentifier, isName } from "./app-name.ts";
 import { convertedApp } from "./converted.ts";
 import type { Platform } from "./oci.ts";
@@ -70,7 +70,11 @@ const App = z.object({
 });
 type App = z.infer<typeof App>;
 
-const Label = z.object({ name: Identifier, value: z.string() });
+/** Names of images are made of them. */
+const LabelValue = z
+  .string()
+  .refine(isPrintable, { error: ({ input }) => `${quoted(String(input))} cannot be printed` });
+const Label = z.object({ name: Identifier, value: LabelValue });
 
 /** Only sha512 is permitted; each way of being wrong has its own words. */
 const ImageId = z.string().superRefine((id, context) => {

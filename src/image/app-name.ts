@@ -1,6 +1,6 @@
 /** appc's identifiers and app strings, `name[:version][,label=value…]` (appc 0.8.11). */
 import { GantryError } from "../base/errors.ts";
-import { quoted } from "../base/text.ts";
+import { isPrintable, quoted } from "../base/text.ts";
 
 export type AppName = { readonly name: string; readonly labels: Readonly<Record<string, string>> };
 
@@ -55,6 +55,9 @@ function labelOf(pair: string, text: string): [string, string] {
 
 function addLabel(labels: Map<string, string>, [name, value]: [string, string], text: string): void {
   if (value === "") throw new GantryError("BadReference", `${quoted(text)}: label ${name} is empty`);
+  if (!isPrintable(value)) {
+    throw new GantryError("BadReference", `${quoted(text)}: label ${name} cannot be printed`);
+  }
   if (labels.has(name)) {
     throw new GantryError("BadReference", `${quoted(text)}: label ${name} is given more than once`);
   }

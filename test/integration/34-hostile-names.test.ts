@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
 import { assertRefusal, cleanUp, remains, remainsAtLast } from "../fixtures/faults.ts";
-import { busyboxImage, type Image, writeOciArchive } from "../fixtures/images.ts";
+import { busyboxImage, type Image, writeAci, writeOciArchive } from "../fixtures/images.ts";
 import { type PodHost, withPods } from "../fixtures/pod-host.ts";
 import { tarOf } from "../fixtures/tar.ts";
 import type { Result } from "../host/host.ts";
@@ -120,6 +120,74 @@ test("what an archive or an image calls itself is refused or shown printable, in
       assert.equal(result.status, 0, result.stderr);
       assertPrintable({ ...result, stdout: result.stdout }, words.join(" "));
     }
+  });
+});
+
+async function putAci(pods: PodHost, manifest: Record<string, unknown>): Promise<string> {
+  const file = join(scratch, "evil.aci");
+  await writeAci(file, [], { manifest });
+  await pods.host.put("/srv/evil.aci", readFileSync(file));
+  return "/srv/evil.aci";
+}
+
+/** Manifests that are refused, each naming what is wrong with it. */
+const EVIL_MANIFESTS: readonly Record<string, unknown>[] = [
+  { labels: [{ name: "version", value: EVIL }] },
+  { labels: [{ name: "version", value: `${EVIL}\ud800` }] },
+  { labels: [{ name: EVIL, value: "1" }] },
+  { name: `example.com/${EVIL}` },
+  { annotations: [{ name: EVIL, value: "1" }] },
+  { dependencies: [{ imageName: "example.com/base", labels: [{ name: "version", value: EVIL }] }] },
+];
+
+test("an ACI whose name or label is hostile is refused in printable words", async (t) => {
+  await withPods(t, { name: "acis" }, async (pods) => {
+    for (const manifest of EVIL_MANIFESTS) {
+      const result = await pods.gantry(["fetch", "--insecure-options=image", await putAci(pods, manifest)]);
+      assertRefusal(result, 1, "\\x1b[2J");
+      assertPrintable(result, JSON.stringify(manifest));
+      assert.equal(await remains(pods), "");
+    }
+  });
+});
+
+test("a name in the store is printable in every verb of images, whoever wrote it there", async (t) => {
+  await withPods(t, { name: "stored" }, async (pods) => {
+    const annotations = [{ name: "description", value: EVIL }];
+    const id = await pods.output("fetch", "--insecure-options=image", await putAci(pods, { annotations }));
+    const path = `/var/lib/gantry/images/${id}.json`;
+    const record = JSON.parse(await pods.shell(`cat ${path}`));
+    const name = `example.com/evil:${EVIL}`;
+    await pods.host.put(path, JSON.stringify({ ...record, names: [name], labels: { version: EVIL } }));
+    await pods.shell(`ln -s ../images/${id}.json '/var/lib/gantry/tags/${encodeURIComponent(name)}'`);
+    for (const [words, ...shown] of [
+      [["image", "list"], `example.com/evil:${SHOWN}`],
+      [["image", "list", "--format=json"]],
+      [["image", "inspect", id]],
+      [["image", "cat-manifest", id]],
+      [["image", "verify", id], `example.com/evil:${SHOWN}`],
+      [["image", "verify", "--all"], `example.com/evil:${SHOWN}`],
+      [["image", "verify", "--format=json", id]],
+      [["trust", "explain", id]],
+      [["completion", "images"], id],
+      [["image", "gc", "--grace-period=0s", "--dry-run"], `example.com/evil:${SHOWN}`],
+      [["image", "gc", "--grace-period=0s", "--format=json", "--dry-run"]],
+    ] as const) {
+      const result = await pods.gantry(words);
+      const what = `${words.join(" ")}: ${result.stdout}${result.stderr}`;
+      assert.equal(result.status, 0, what);
+      assertPrintable(result, what);
+      for (const text of shown) assert.ok(result.stdout.includes(text), what);
+    }
+    await pods.shell(`touch /var/lib/gantry/layers/${record.layers[0].diffId.replace(":", "-")}/more`);
+    for (const words of [
+      ["image", "verify", id],
+      ["image", "gc", "--grace-period=0s"],
+    ]) {
+      const result = await pods.gantry(words);
+      assertPrintable(result, `${words.join(" ")}: ${result.stdout}${result.stderr}`);
+    }
+    assert.doesNotMatch(await pods.output("image", "list", "--full"), new RegExp(id));
   });
 });
 

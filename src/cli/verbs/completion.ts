@@ -1,6 +1,6 @@
 /** `gantry completion SHELL`, and the names that the scripts ask for while they complete. */
 import { GantryError } from "../../base/errors.ts";
-import { quoted } from "../../base/text.ts";
+import { isPrintable, quoted } from "../../base/text.ts";
 import type { Context, Verb } from "../verb.ts";
 
 const SCRIPTS: Readonly<Record<string, () => Promise<string>>> = {
@@ -46,7 +46,9 @@ async function podNames(context: Context): Promise<readonly string[]> {
 async function imageNames(context: Context): Promise<readonly string[]> {
   const { openImages } = await import("../../manager/open-images.ts");
   await using manager = await openImages(context);
-  return (await manager.list()).flatMap((image) =>
-    "damaged" in image || image.names.length === 0 ? [image.id] : image.names,
-  );
+  return (await manager.list()).flatMap((image) => {
+    // What can't be printed can't be typed either.
+    const names = "damaged" in image ? [] : image.names.filter(isPrintable);
+    return names.length === 0 ? [image.id] : names;
+  });
 }

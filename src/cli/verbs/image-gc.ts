@@ -1,4 +1,5 @@
 /** gantry image gc: removes images that nobody has used for a while. */
+import { printable } from "../../base/text.ts";
 import { durationOption } from "../duration.ts";
 import { show } from "../render.ts";
 import { FORMAT, type Verb } from "../verb.ts";
@@ -31,7 +32,7 @@ export const verb: Verb = {
     show(context, options.value("format"), {
       table: () =>
         [
-          ...images.map(({ id, names }) => `${did} image ${names[0] ?? id} (${id})\n`),
+          ...images.map(({ id, names }) => `${did} image ${printable(names[0] ?? id)} (${id})\n`),
           ...(layers + blobs > 0
             ? [`${did} ${layers} layers and ${blobs} documents that nothing refers to\n`]
             : []),

@@ -1,6 +1,6 @@
 /** gantry image verify IMAGE…: files, documents and records of images against what was imported. */
 import { GantryError } from "../../base/errors.ts";
-import { quoted } from "../../base/text.ts";
+import { printable, quoted } from "../../base/text.ts";
 import { type ImageVerbs, openImages } from "../../manager/open-images.ts";
 import { findingText, type ImageCheck, type VerifiedImage } from "../../manager/verify.ts";
 import { listenForInterrupt } from "../interrupt.ts";
@@ -54,12 +54,12 @@ async function chosen(
 }
 
 function tell(context: Context, check: VerifiedImage): void {
-  const name = nameOf(check);
-  for (const text of problems(check)) context.out(`${name}: ${text}\n`);
-  if (check.ok) context.out(`${name}: verified, ${summary(check)}\n`);
+  const say = (text: string) => context.out(`${printable(`${nameOf(check)}: ${text}`)}\n`);
+  for (const text of problems(check)) say(text);
+  if (check.ok) say(`verified, ${summary(check)}`);
   if (check.repaired === undefined) return;
-  for (const text of problems(check.repaired)) context.out(`${name}: still ${text}\n`);
-  if (check.repaired.ok) context.out(`${name}: repaired, ${summary(check.repaired)}\n`);
+  for (const text of problems(check.repaired)) say(`still ${text}`);
+  if (check.repaired.ok) say(`repaired, ${summary(check.repaired)}`);
 }
 
 function nameOf({ names, image }: ImageCheck): string {

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { printable, quoted } from "../../../src/base/text.ts";
+import { isPrintable, printable, quoted } from "../../../src/base/text.ts";
 
 test("printable escapes what moves a cursor, forges a line or turns the writing direction", () => {
   assert.equal(printable("a\n\x1b[31mb\x7f\u0085"), "a\\x0a\\x1b[31mb\\x7f\\x85");
@@ -11,4 +11,10 @@ test("printable escapes what moves a cursor, forges a line or turns the writing 
 test("quoted cuts what is too long", () => {
   assert.equal(quoted("abc"), '"abc"');
   assert.equal(quoted("abcdef", 3), '"abc…"');
+});
+
+test("what is shown as it is must be text without controls and without half a surrogate pair", () => {
+  for (const text of ["", "grün 日本 ok", "\u{1f600}"]) assert.ok(isPrintable(text), text);
+  for (const text of ["a\n", "\x1b[2J", "\u009b", "\u202e", "\ud83d", "\ude00a"])
+    assert.ok(!isPrintable(text), quoted(text));
 });

@@ -1,6 +1,7 @@
 /** Image manifests of ACIs (appc 0.8.11). */
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { quoted } from "../../../src/base/text.ts";
 import {
   manifestApp,
   manifestLabels,
@@ -174,6 +175,16 @@ const WRONG: readonly (readonly [name: string, manifest: string, text: string])[
       "[".repeat(300_000) + "]".repeat(300_000),
     ),
     '"app.isolators.0.value": nests deeper than 32',
+  ],
+  ...["1\u001b]0;x\u0007", "1\u009b2J", "1\u202e2", "1\ud800"].map((value): (typeof WRONG)[number] => [
+    `the label ${quoted(value)}`,
+    text({ labels: [{ name: "version", value }] }),
+    '"labels.0.value": "1',
+  ]),
+  [
+    "such a label of a dependency",
+    depends({ labels: [{ name: "version", value: "1\n2" }] }),
+    '"1\\x0a2" cannot be printed',
   ],
   ["a relative path in the whitelist", text({ pathWhitelist: ["etc"] }), "must be an absolute path"],
 ];

@@ -74,6 +74,8 @@ const WRONG: readonly (readonly [argument: string, text: string])[] = [
   ["app:1,version=2", "version is given more than once"],
   ["app,os=", "os is empty"],
   ["app,os:x=1", "colon"],
+  ["app:1\u001b[2J", "label version cannot be printed"],
+  ["app:1\ud800", "label version cannot be printed"],
   ["line\nbreak", "line\\x0abreak"],
 ];
 
