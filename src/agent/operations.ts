@@ -1,6 +1,7 @@
 /** Long work as objects: begun by a call that is answered at once, watched and cancelled by their paths. */
 import { randomBytes } from "node:crypto";
 import { GantryError } from "../base/errors.ts";
+import { withoutSecrets } from "../base/text.ts";
 import { BusError, type ErrorReply, errorReply, isUnforeseen } from "../bus/errors.ts";
 
 /** Of what runs at a time; the rest waits in phase "queued". PID 1 is one thread, and so is each disk. */
@@ -30,6 +31,7 @@ export type Progress = {
 export type Operation = {
   readonly id: string;
   readonly kind: string;
+  /** Like all texts here without secrets, as everybody may read it. */
   readonly target: string;
   readonly owner: number;
   readonly phase: string;
@@ -106,7 +108,7 @@ function begin(state: State, work: Work): Operation {
 
 function newOperation({ kind, target, owner }: Work): Operation {
   return {
-    ...{ id: randomBytes(6).toString("hex"), kind, target, owner },
+    ...{ id: randomBytes(6).toString("hex"), kind, target: withoutSecrets(target), owner },
     ...{ phase: "queued", progress: 0, result: "", error: { name: "", text: "" } },
     ...{ started: now(), ended: 0n },
   };
@@ -140,9 +142,9 @@ function progressOf(state: State, entry: Entry): Progress {
       // A step below a percent would only keep the bus busy.
       if (done >= entry.current.progress + 0.01) change(state, entry, { progress: Math.min(done, 1) });
     },
-    log: (line) => state.listeners.onLog(entry.current, line, INFO),
-    warn: (line) => state.listeners.onLog(entry.current, line, WARNING),
-    event: (json) => state.listeners.onEvent(entry.current, json),
+    log: (line) => state.listeners.onLog(entry.current, withoutSecrets(line), INFO),
+    warn: (line) => state.listeners.onLog(entry.current, withoutSecrets(line), WARNING),
+    event: (json) => state.listeners.onEvent(entry.current, withoutSecrets(json)),
   };
 }
 
@@ -153,7 +155,8 @@ function failureOf(state: State, entry: Entry, error: unknown): Partial<Operatio
     return { phase: "cancelled", error: errorReply(cancelled) };
   }
   if (isUnforeseen(error)) state.listeners.onFailure(error, entry.current);
-  return { phase: "failed", error: errorReply(error) };
+  const { name, text } = errorReply(error);
+  return { phase: "failed", error: { name, text: withoutSecrets(text) } };
 }
 
 function end(state: State, entry: Entry, outcome: Partial<Operation>): void {

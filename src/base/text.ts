@@ -20,6 +20,21 @@ function escapeCharacter(character: string): string {
     : `\\u${code.toString(16).padStart(4, "0")}`;
 }
 
+/**
+ * `text` with the URLs in it bare of what may be a secret: a user with his password, and a query, which may be a
+ * signature. For what others than the caller and the server get to see.
+ */
+export function withoutSecrets(text: string): string {
+  return text.replace(/https?:\/\/[^\s"]+/gi, bareUrl);
+}
+
+function bareUrl(url: string): string {
+  // What is no URL has its secrets anywhere.
+  if (!URL.canParse(url)) return `${url.slice(0, url.indexOf("//") + 2)}…`;
+  // A quote of the shell's at the end is not the URL's.
+  return url.replace(/(?<=^\w+:\/\/)[^/?#]*@/, "").replace(/[?#].*?('?)$/, "$1");
+}
+
 /** `value` in double quotes, printable and cut to `limit` characters: the way an error names an object. */
 export function quoted(value: string, limit = 200): string {
   const cut = value.length > limit ? `${value.slice(0, limit)}…` : value;

@@ -4,7 +4,7 @@
  */
 import { resolve } from "node:path";
 import { GantryError } from "../base/errors.ts";
-import { quoted } from "../base/text.ts";
+import { quoted, withoutSecrets } from "../base/text.ts";
 import { type AppName, parseAppName } from "./app-name.ts";
 import { type Algorithm, digits, isAlgorithm } from "./digest.ts";
 import { parseRepository, type Repository } from "./repository.ts";
@@ -95,8 +95,15 @@ function fileUrlReference(argument: string, rest: string): ImageReference {
 }
 
 function urlReference(argument: string): ImageReference {
-  if (!URL.canParse(argument))
-    throw new GantryError("BadReference", `${quoted(argument)} is not a well-formed URL`);
+  const shown = quoted(withoutSecrets(argument));
+  if (!URL.canParse(argument) || /[\s"]/.test(argument))
+    throw new GantryError("BadReference", `${shown} is not a well-formed URL`);
+  const { username, password } = new URL(argument);
+  if (username !== "" || password !== "") {
+    throw new GantryError("BadReference", `the URL ${shown} comes with a user or a password`, {
+      hint: "credentials go into a file of auth.d: gantry-registries(5)",
+    });
+  }
   return { kind: "url", url: argument };
 }
 

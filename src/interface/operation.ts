@@ -20,7 +20,10 @@ export const OPERATION = defineInterface({
   properties: {
     Id: constant("s", "Its id."),
     Kind: constant("s", "The verb and its noun, such as pod.run."),
-    Target: constant("s", "What it works on, as the caller named it."),
+    Target: constant(
+      "s",
+      "What it works on, as the caller named it; of a URL without user and query, which may be secrets.",
+    ),
     Owner: constant("u", "The user who began it."),
     Phase: variable("s", "What it does now; done, failed or cancelled at the end."),
     Progress: variable("d", "From 0 to 1."),

@@ -4,6 +4,7 @@
  */
 import { existsSync } from "node:fs";
 import type { Logger } from "pino";
+import { withoutSecrets } from "../base/text.ts";
 import { EVENTS, type EventKind } from "./events.ts";
 import { entryOf, type Fields } from "./fields.ts";
 
@@ -15,11 +16,13 @@ const SOCKET = "/run/systemd/journal/socket";
 /** Loading pino and the addon costs 15 ms, which only who logs shall pay. */
 let logger: Promise<Logger | undefined> | undefined;
 
-/** Tells the journal of one event. Never fails. */
+/** Tells the journal of one event; it is read by others than the event's own user. Never fails. */
 export async function logEvent(kind: EventKind, message: string, fields: Fields = {}): Promise<void> {
   logger ??= openLogger();
   const { id, severity } = EVENTS[kind];
-  (await logger)?.[severity]({ ...fields, MESSAGE_ID: id }, message);
+  const { GANTRY_SOURCE: source } = fields;
+  const shown = source === undefined ? fields : { ...fields, GANTRY_SOURCE: withoutSecrets(source) };
+  (await logger)?.[severity]({ ...shown, MESSAGE_ID: id }, withoutSecrets(message));
 }
 
 async function openLogger(): Promise<Logger | undefined> {

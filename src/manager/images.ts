@@ -1,6 +1,6 @@
 /** Images, as the CLI and the agent use them: fetch, list, inspect, remove. */
 import { GantryError } from "../base/errors.ts";
-import { quoted } from "../base/text.ts";
+import { quoted, withoutSecrets } from "../base/text.ts";
 import type { Environment } from "../config/caller-files.ts";
 import type { FindCredentials } from "../config/given-credentials.ts";
 import type { Paths } from "../config/paths.ts";
@@ -123,7 +123,7 @@ export type ListedImage = ImageRecord | DamagedImage;
 /** The same, the damaged ones behind them. */
 export async function describeImages(manager: ImageManager): Promise<ListedImage[]> {
   const { records, damaged } = await surveyRecords(storeOf(manager));
-  return [...records, ...damaged.map((id): DamagedImage => ({ id, damaged: true }))];
+  return [...records.map(published), ...damaged.map((id): DamagedImage => ({ id, damaged: true }))];
 }
 
 /**
@@ -151,7 +151,17 @@ function storedReference(argument: string): StoredReference {
 export async function inspectImage(manager: ImageManager, argument: string): Promise<ImageDescription> {
   const record = await findImage(manager, argument);
   const unpackedSize = record.layers.reduce((sum, layer) => sum + layer.unpackedSize, 0);
-  return { ...record, unpackedSize, pods: await podsUsing(storeOf(manager), record.id) };
+  return { ...published(record), unpackedSize, pods: await podsUsing(storeOf(manager), record.id) };
+}
+
+/** A record as everybody may read it. */
+function published<R extends ImageRecord>(record: R): R {
+  const { source, remote } = record;
+  return {
+    ...record,
+    source: withoutSecrets(source),
+    ...(remote === undefined ? {} : { remote: { ...remote, url: withoutSecrets(remote.url) } }),
+  };
 }
 
 /** Removes an image and the layers only it used. Throws as findRemovableImage(), ImageBusy. */

@@ -3,8 +3,10 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { test } from "node:test";
 import { setTimeout as delay } from "node:timers/promises";
+import { inspect } from "node:util";
 import { type AciHost, ARCH, withAciHost } from "../fixtures/aci-host.ts";
 import { discoveryPage } from "../fixtures/aci-site.ts";
+import { connectClient } from "../fixtures/agent.ts";
 import { newKeyring } from "../fixtures/gpg.ts";
 import type { AciOptions } from "../fixtures/images.ts";
 import type { TarEntry } from "../fixtures/tar.ts";
@@ -299,5 +301,49 @@ test("signed images and their dependencies run by their own keys, over a private
     await acis.host.exec(["rm", "/etc/gantry/auth.d/example.json"]);
     await refuse(acis, fetch("app"), 6, "answers 401");
     assert.equal(await remains(acis), "");
+  });
+});
+
+test("what may be a secret in a URL is told to its server and to nobody else", async (t) => {
+  await withAciHost(t, { name: "appc-secret" }, async (acis) => {
+    const { host } = acis;
+    await acis.publish("app", busyboxEntries("rootfs/"));
+    const url = (name: string) => `https://dl.example.com/example.com/${name}-latest-${ARCH}.aci`;
+    await using client = await connectClient(host);
+    await using signals = await host.spawn(["busctl", "monitor", "--match=type='signal'"]);
+    await signals.until(/Monitoring bus message stream/);
+    await client.call("Subscribe", {});
+    const fetch = async (name: string, insecure: readonly string[]) => {
+      const source = `${url(name)}?signature=s3cr3t`;
+      return await client.ended(
+        await client.call("FetchImage", { source, options: { insecure: [...insecure] } }),
+      );
+    };
+    const ended = [
+      await fetch("app", ["tls"]),
+      await fetch("none", ["image", "tls"]),
+      await fetch("app", ["image", "tls"]),
+    ];
+    assert.deepEqual(
+      ended.map(({ Error: [name] }) => name.split(".").at(-1)),
+      ["NotTrusted", "NoSuchImage", ""],
+    );
+    assert.ok(acis.asked().some((line) => line.includes(`${new URL(url("app")).pathname}?signature=s3cr3t`)));
+    const told = [
+      ...ended.map((operation) => inspect(operation, { maxStringLength: null })),
+      JSON.stringify(await client.call("ListOperations", {}), (_, value) => String(value)),
+      await client.call("DescribeImages", {}),
+      await client.call("InspectImage", { image: "example.com/app" }),
+      await succeed(acis, "gantry", "image", "inspect", "example.com/app"),
+      await succeed(acis, "journalctl", "--all", "--output=verbose"),
+    ];
+    await signals.until(/STRING "done"/);
+    for (const text of [...told, signals.stdout()]) assert.doesNotMatch(text, /s3cr3t/);
+    for (const text of told.slice(3)) assert.ok(text.includes(url("app")), text.slice(0, 1000));
+    await succeed(acis, "grep", "--recursive", "--quiet", "s3cr3t", "/var/lib/gantry/images");
+    const user = ["gantry", "fetch", INSECURE, url("app").replace("//", "//me:s3cr3t@")];
+    const refused = await host.exec(user);
+    assert.doesNotMatch(refused.stderr, /s3cr3t/);
+    await refuse(acis, user, 2, `"${url("app")}"`, "auth.d");
   });
 });
