@@ -52,6 +52,7 @@ const RECORD: ImageRecord = {
   imported: 0,
   source: "the build",
   verdict: { kind: "insecure", reason: "the build", time: 0, uid: 0 },
+  verdicts: [],
 };
 
 /** Makes the code caches in the directory of the bundles. */

@@ -72,6 +72,8 @@ export const ImageRecord = z.strictObject({
   kind: z.enum(["oci", "docker", "appc"]),
   /** Every name it was imported under, such as `registry.example/app:1.0` or `example.com/app:1.0`. */
   names: z.array(z.string()),
+  /** Why it may run by each of them: no name is trusted by another's rule and keys. */
+  verdicts: z.array(z.strictObject({ name: z.string(), verdict: Verdict })),
   /** Of the manifest (oci), configuration (docker), uncompressed tar (appc). */
   digest: Digest,
   configDigest: Digest,
@@ -92,6 +94,7 @@ export const ImageRecord = z.strictObject({
   imported: z.int(),
   /** The argument it was imported by, such as `oci:/srv/app:1.0`. */
   source: z.string(),
+  /** That of the name it was asked for by; for who asks by its id, and on disk, the last import's. */
   verdict: Verdict,
 });
 export type ImageRecord = z.infer<typeof ImageRecord>;

@@ -9,7 +9,8 @@ import { signaturesInLayout } from "../image/layout-signatures.ts";
 import { parseRepository } from "../image/repository.ts";
 import { SIGNATURE_LIMIT, type Signature } from "../image/signature.ts";
 import type { SourceImage } from "../image/source.ts";
-import type { Judged } from "../trust/subject.ts";
+import type { JudgedImage } from "../store/source.ts";
+import type { JudgeRequest } from "../trust/subject.ts";
 import type { AciFetch } from "./aci.ts";
 
 export type FoundImage = {
@@ -24,36 +25,52 @@ export type FoundImage = {
 /** An image that calls itself nothing. */
 const NAMELESS = "localhost/image:latest";
 
-/** Throws as the judge does. */
-export async function judgeFile(
-  { judge, insecureOptions, uid, signal }: Pick<AciFetch, "judge" | "insecureOptions" | "uid" | "signal">,
+type Asker = Pick<AciFetch, "judge" | "insecureOptions" | "uid" | "signal">;
+
+/** Judges an image by each of its names, of which none vouches for another. Throws as the judge does. */
+export async function judgeFile(asker: Asker, found: FoundImage): Promise<JudgedImage> {
+  const { names } = found.image;
+  const [first = NAMELESS, ...others] = names;
+  const question = await questionOf(asker, found);
+  const { verdict, evidence } = await asker.judge(question(first));
+  const verdicts = new Map([[first, verdict]]);
+  const kept = new Map(evidence);
+  for (const name of others) {
+    const judged = await asker.judge(question(name));
+    verdicts.set(name, judged.verdict);
+    for (const [digest, bytes] of judged.evidence) kept.set(digest, bytes);
+  }
+  return { verdict, verdicts, evidence: kept };
+}
+
+async function questionOf(
+  { insecureOptions, uid, signal }: Asker,
   { image, files, source, signature }: FoundImage,
-): Promise<Judged> {
-  const [reference = NAMELESS] = image.names;
-  const { registry, repository } = parseRepository(reference);
+): Promise<(reference: string) => JudgeRequest> {
   const manifest = image.documents.get(image.digest);
   const given = new Map(signature === undefined ? [] : [[digestOf(signature), signature] as const]);
   const bySide = [...given.keys()].map(
     (digest): Signature => ({ kind: "simple-signing", signature: digest }),
   );
-  const { indexes = [] } = image;
-  const inside = files === undefined ? [] : await signaturesInLayout(files, [image.digest, ...indexes]);
-  return await judge({
-    subject: {
-      transport: "file",
-      name: `${registry}/${repository}`,
-      reference,
-      digest: image.digest,
-      indexes,
-      ...(manifest === undefined ? {} : { manifest }),
-    },
+  const { digest, indexes = [] } = image;
+  const inside = files === undefined ? [] : await signaturesInLayout(files, [digest, ...indexes]);
+  const about = {
+    transport: "file",
+    digest,
+    indexes,
+    ...(manifest === undefined ? {} : { manifest }),
+  } as const;
+  return (reference) => ({
+    subject: { ...about, name: nameOf(reference), reference },
     signatures: [...bySide, ...inside],
-    blob: async (digest, limit) => given.get(digest) ?? (await readInside(files, digest, limit)),
-    source,
-    insecureOptions,
-    uid,
-    signal,
+    blob: async (one, limit) => given.get(one) ?? (await readInside(files, one, limit)),
+    ...{ source, insecureOptions, uid, signal },
   });
+}
+
+function nameOf(reference: string): string {
+  const { registry, repository } = parseRepository(reference);
+  return `${registry}/${repository}`;
 }
 
 /** The file that `--signature` names. Throws Usage when it is not there, BadImage for one that is too long. */

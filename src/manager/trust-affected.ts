@@ -24,12 +24,19 @@ export async function affectedBy(local: Local, scopes: readonly string[]): Promi
   };
   const images: Affected["images"][number][] = [];
   for (const record of records) {
-    const { id, verdict } = record;
-    if (!concerns(verdict, scopes)) continue;
-    const reason = await reasonFor(record, verdict);
-    if (reason !== undefined) images.push({ id, name: verdict.reference, reason });
+    for (const verdict of verdictsOf(record)) {
+      if (!concerns(verdict, scopes)) continue;
+      const reason = await reasonFor(record, verdict);
+      if (reason !== undefined) images.push({ id: record.id, name: verdict.reference, reason });
+    }
   }
   return { images, pods: await affectedPods(local, { scopes, records, reasonFor }) };
+}
+
+/** One for each name, and that of who asks by the id, which may be of a name that means another image by now. */
+function verdictsOf({ verdict, verdicts }: ImageRecord): Verdict[] {
+  const all = [verdict, ...verdicts.map((one) => one.verdict)];
+  return [...new Map(all.map((one) => [JSON.stringify(one), one])).values()];
 }
 
 function concerns(verdict: Verdict, scopes: readonly string[]): verdict is Judged {

@@ -38,7 +38,7 @@ export type Standing = {
  */
 export async function judgeAgain(local: Local, { record, verdict }: Standing): Promise<Verdict> {
   if (verdict.kind === "insecure") return verdict;
-  const source = record.names[0] ?? record.id;
+  const source = record.names.length === 0 ? record.id : verdict.reference;
   const question = { record: { ...record, verdict }, blob: storedBlob(local), insecureOptions: [], source };
   try {
     return await rejudge(trustOf(local), question);

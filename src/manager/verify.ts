@@ -45,7 +45,8 @@ export type VerifiedImage = ImageCheck & { readonly repaired?: ImageCheck };
  * `repair` also ImageBusy, and what fetching throws.
  */
 export async function verifyImage(manager: ImageManager, verification: Verification): Promise<VerifiedImage> {
-  const record = await findImage(manager, verification.image);
+  const { id } = await findImage(manager, verification.image);
+  const record = await findImage(manager, id);
   const store = await openStore(manager.paths.data);
   await using workers = openWorkers(manager);
   await using operation = await beginOperation(store);
@@ -98,7 +99,8 @@ async function repairFromAfar(
   const restores: (() => Promise<void>)[] = [];
   for (const layer of damaged) restores.push(await setAsideLayer(operation, layer));
   try {
-    const insecureOptions = record.verdict.kind === "insecure" ? (["image"] as const) : [];
+    const isUnchecked = [record, ...record.verdicts].some(({ verdict }) => verdict.kind === "insecure");
+    const insecureOptions = isUnchecked ? (["image"] as const) : [];
     const source = pinned(record);
     const request = {
       source,

@@ -24,9 +24,13 @@ export type JudgedImage = Pick<ImageRecord, "id" | "verdict">;
 
 /** Pure. */
 export function makeTrustStamp(judged: Iterable<JudgedImage>, moment: Moment): TrustStamp {
-  const images = [...new Map([...judged].map(({ id, verdict }) => [id, { id, verdict }])).values()];
-  const verdicts = images.map(({ verdict }) => verdict);
-  return { version: 1, ...spanOf(verdicts, moment), images };
+  // Two apps may have one image by two names, whose keys need not be the same.
+  const images = [...judged].map(
+    ({ id, verdict }) => [JSON.stringify([id, verdict]), { id, verdict }] as const,
+  );
+  const distinct = [...new Map(images).values()];
+  const verdicts = distinct.map(({ verdict }) => verdict);
+  return { version: 1, ...spanOf(verdicts, moment), images: distinct };
 }
 
 /** The stamp of the pod in `directory`, undefined when it has none. Throws StoreCorrupt. */

@@ -8,7 +8,7 @@ import { errnoOf } from "../base/errors.ts";
 import { exists, namesIn, unlessMissing } from "../base/file.ts";
 import { collectClaims } from "./claims.ts";
 import { imageIds, removeStaleTags } from "./images.ts";
-import { removeStaleJudgements } from "./judgement.ts";
+import { removeJudgements } from "./judgement.ts";
 import { newOperationId, operationLives } from "./operation.ts";
 import { inboxDirectory, type Store } from "./store.ts";
 import { removeTree } from "./tree.ts";
@@ -39,7 +39,8 @@ export function setAsideName(owner: string, path: string): string {
 export async function collectGarbage(store: Store, options: CollectOptions): Promise<Collected> {
   const operations = await collectOperations(store, options);
   await collectClaims(store);
-  await removeStaleJudgements(store, await imageIds(store));
+  const ids = new Set(await imageIds(store));
+  await removeJudgements(store, (id) => !ids.has(id));
   return {
     operations,
     ...(await collectUnused(store)),

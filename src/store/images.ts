@@ -17,9 +17,10 @@ import type { AppName } from "../image/app-name.ts";
 import { ImageRecord } from "../image/record.ts";
 import type { ImageReference } from "../image/reference.ts";
 import { canonicalName } from "../image/source-name.ts";
-import { judgementPath } from "./judgement.ts";
+import { removeJudgements } from "./judgement.ts";
 import type { Operation } from "./operation.ts";
 import { accessError, imagePath, imagesDirectory, type Store, tagsDirectory } from "./store.ts";
+import { betterOf, verdictBy, withNamesOf } from "./verdicts.ts";
 
 const RECORD_LIMIT = 16 * 1024 * 1024;
 /** A name must fit one file name with its slashes escaped. */
@@ -71,7 +72,8 @@ export async function readRecord(store: Store, id: string): Promise<ImageRecord 
   const record = await readWholeRecord(store, id);
   if (record === undefined) return undefined;
   const current = await Promise.all(record.names.map(async (name) => (await taggedId(store, name)) === id));
-  return { ...record, names: record.names.filter((_, at) => current[at]) };
+  const names = record.names.filter((_, at) => current[at]);
+  return { ...record, names, verdicts: record.verdicts.filter(({ name }) => names.includes(name)) };
 }
 
 async function readWholeRecord(store: Store, id: string): Promise<ImageRecord | undefined> {
@@ -87,18 +89,16 @@ async function readWholeRecord(store: Store, id: string): Promise<ImageRecord | 
 }
 
 /**
- * Writes a record, with the names it had before, and points its names to it: a name means the image that was imported
- * last. A verdict that was checked stays when this one was not, whose word is for this fetch alone. Throws StoreFull,
- * BadImage for a record that nobody would read.
+ * Writes a record, with the names it had before and their verdicts, and points its names to it: a name means the image
+ * that was imported last. Throws StoreFull, BadImage for a record that nobody would read.
  */
 export async function writeRecord(operation: Operation, record: ImageRecord): Promise<ImageRecord> {
   const { store, directory } = operation;
   const names = record.names.filter((name) => tagOf(name).length <= LONGEST_TAG);
   const found = await unlessDamaged(readRecord(store, record.id));
   const before = found === "damaged" ? undefined : found;
-  const whole = { ...record, names: [...new Set([...names, ...(before?.names ?? [])])] };
-  const isWorse = record.verdict.kind === "insecure" && before !== undefined;
-  const kept = ImageRecord.parse({ ...whole, verdict: isWorse ? before.verdict : record.verdict });
+  const whole = withNamesOf(before, { ...record, names });
+  const kept = ImageRecord.parse({ ...whole, verdict: betterOf(record.verdict, before?.verdict) });
   const text = `${JSON.stringify(kept, null, 2)}\n`;
   requireReadable(record, Buffer.byteLength(text));
   await writeFileDurably(imagePath(store, record.id), text, { scratch: directory });
@@ -136,7 +136,7 @@ export type NamedImage = Pick<ImageRecord, "id" | "names">;
 /** Removes a record and its names; true when it was there. Nothing is written, so it works on a full disk. */
 export async function unlinkRecord(store: Store, record: NamedImage): Promise<boolean> {
   const removed = await unlinkIfPresent(imagePath(store, record.id));
-  await unlinkIfPresent(judgementPath(store, record.id));
+  await removeJudgements(store, (id) => id === record.id);
   await unlinkNames(store, record.id, record.names);
   return removed;
 }
@@ -260,13 +260,21 @@ async function findByName(
       ? [canonicalName(name)]
       : [name, canonicalName(name), canonicalName(`localhost/${name}`)];
   for (const form of forms) {
-    const id = form === undefined ? undefined : await taggedId(store, form);
-    const record = id === undefined ? undefined : await readRecord(store, id);
+    const record = form === undefined ? undefined : await readNamed(store, form);
     if (record !== undefined) return record;
   }
   return reference.kind === "name" && reference.app !== undefined
     ? await findByLabels(store, reference.app)
     : undefined;
+}
+
+/** An image by a whole name: that one in front, and with its verdict. */
+async function readNamed(store: Store, name: string): Promise<ImageRecord | undefined> {
+  const id = await taggedId(store, name);
+  const record = id === undefined ? undefined : await readRecord(store, id);
+  const verdict = verdictBy(record, name);
+  if (record === undefined || verdict === undefined) return undefined;
+  return { ...record, names: [name, ...record.names.filter((other) => other !== name)], verdict };
 }
 
 /** The newest appc image of that name whose labels are the asked ones; labels not asked for may have any value. */

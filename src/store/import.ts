@@ -27,6 +27,8 @@ export type LayerStream = AsyncDisposable &
 export type ImportOptions = {
   readonly unpacker: Unpacker;
   readonly verdict: Verdict;
+  /** Of each of several names its own. */
+  readonly verdicts?: ReadonlyMap<string, Verdict> | undefined;
   /** The argument that means this image again. */
   readonly source: string;
   readonly signal?: AbortSignal | undefined;
@@ -66,13 +68,16 @@ export async function importImage(
 }
 
 /** What an image says of itself. */
-export type Facts = Omit<ImageRecord, "version" | "id" | "imported" | "source" | "verdict" | "layers">;
+export type Facts = Omit<
+  ImageRecord,
+  "version" | "id" | "imported" | "source" | "verdict" | "verdicts" | "layers"
+>;
 
 /** Writes the record of an image whose layers are here. Throws ImageBusy, StoreFull. */
 export async function finishImport(
   operation: Operation,
   facts: Facts & Pick<ImageRecord, "id" | "layers">,
-  { verdict, source }: Pick<ImportOptions, "verdict" | "source">,
+  { verdict, verdicts, source }: Pick<ImportOptions, "verdict" | "verdicts" | "source">,
 ): Promise<ImageRecord> {
   for (const { diffId } of facts.layers) {
     if (await exists(layerPath(operation.store, diffId))) continue;
@@ -81,7 +86,8 @@ export async function finishImport(
     });
   }
   const imported = Date.now() * 1000;
-  return await writeRecord(operation, { version: 1, ...facts, imported, source, verdict });
+  const judged = facts.names.map((name) => ({ name, verdict: verdicts?.get(name) ?? verdict }));
+  return await writeRecord(operation, { version: 1, ...facts, imported, source, verdict, verdicts: judged });
 }
 
 async function importLayers(

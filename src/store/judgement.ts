@@ -1,10 +1,11 @@
 /**
- * The last judgement of an image, `verdicts/<image id>.json`: with it `run` need not have the signatures verified again while
+ * The last judgement of an image by one of its names, `verdicts/<image id>.<digest of the name>.json`: with it `run` need not have the signatures verified again while
  * nothing of what decides has changed. It is a shortcut and no evidence: without it the image is judged anew.
  */
-import { basename, join } from "node:path";
+import { join } from "node:path";
 import * as z from "zod";
 import { namesIn, readBounded, unlessMissing, unlinkIfPresent, writeFileDurably } from "../base/file.ts";
+import { digestOf } from "../image/hashing.ts";
 import { type ImageRecord, Verdict } from "../image/record.ts";
 import { isGood, type Moment, STAMPED, spanOf } from "../trust/moment.ts";
 import type { Store } from "./store.ts";
@@ -26,7 +27,7 @@ export async function lastJudgement(
   record: ImageRecord,
   now: Moment,
 ): Promise<Verdict | undefined> {
-  const bytes = await unlessMissing(readBounded(judgementPath(store, record.id), LIMIT));
+  const bytes = await unlessMissing(readBounded(judgementPath(store, record), LIMIT));
   if (bytes === undefined) return undefined;
   const parsed = Judgement.safeParse(parseJson(bytes));
   if (!parsed.success || parsed.data.recorded !== record.verdict.time || !isGood(parsed.data, now))
@@ -44,19 +45,22 @@ export type NewJudgement = {
 export async function keepJudgement(store: Store, { record, verdict, moment }: NewJudgement): Promise<void> {
   const judgement = { version: 1, ...spanOf([verdict], moment), recorded: record.verdict.time, verdict };
   // A collector may take the unfinished file: then the shortcut is lost, and nothing else.
-  await unlessMissing(writeFileDurably(judgementPath(store, record.id), `${JSON.stringify(judgement)}\n`));
+  await unlessMissing(writeFileDurably(judgementPath(store, record), `${JSON.stringify(judgement)}\n`));
 }
 
-/** Removes judgements of images that are gone. */
-export async function removeStaleJudgements(store: Store, ids: readonly string[]): Promise<void> {
-  const present = new Set(ids.map((id) => basename(judgementPath(store, id))));
+/** Removes the judgements of images whose id `isGone`. */
+export async function removeJudgements(store: Store, isGone: (id: string) => boolean): Promise<void> {
   for (const name of await namesIn(join(store.directory, DIRECTORY))) {
-    if (!present.has(name)) await unlinkIfPresent(join(store.directory, DIRECTORY, name));
+    if (isGone(name.replace(/\..*/, ""))) await unlinkIfPresent(join(store.directory, DIRECTORY, name));
   }
 }
 
-export function judgementPath({ directory }: Store, id: string): string {
-  return join(directory, DIRECTORY, `${id}.json`);
+export function judgementPath(
+  { directory }: Store,
+  { id, verdict }: Pick<ImageRecord, "id" | "verdict">,
+): string {
+  const name = "reference" in verdict ? verdict.reference : "";
+  return join(directory, DIRECTORY, `${id}.${digestOf(Buffer.from(name)).slice(7, 23)}.json`);
 }
 
 function parseJson(bytes: Buffer): unknown {

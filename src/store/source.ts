@@ -20,9 +20,11 @@ import type { Tools } from "./tool.ts";
 /** Who decides about an image once its documents are known; what they throw refuses it. */
 export type Acceptors = {
   /** `files` is the layout it lies in; a `docker save` archive is none. */
-  readonly acceptImage: (image: SourceImage, files: ImageFiles | undefined) => Promise<Judged>;
+  readonly acceptImage: (image: SourceImage, files: ImageFiles | undefined) => Promise<JudgedImage>;
   readonly acceptAci: (aci: UnpackedAci, path: string) => Promise<Acceptance>;
 };
+
+export type JudgedImage = Judged & Pick<ImportOptions, "verdicts">;
 
 type FindOptions = Pick<ImportOptions, "unpacker" | "signal"> & { readonly host: HostPlatform };
 type Options = Omit<ImportOptions, "verdict"> &

@@ -138,10 +138,11 @@ async function blobFaults(store: Store, record: ImageRecord): Promise<string[]> 
   return faults;
 }
 
-/** The documents of an image, the signatures its verdict rests on, and the indexes that led to it. */
-export function blobsOf({ kind, digest, configDigest, verdict }: ImageRecord): string[] {
+/** The documents of an image, the signatures its verdicts rest on, and the indexes that led to it. */
+export function blobsOf({ kind, digest, configDigest, verdict, verdicts }: ImageRecord): string[] {
   const manifest = kind === "oci" ? [digest] : [];
-  return [...new Set([...manifest, configDigest, ...evidenceOf(verdict)])];
+  const evidence = [verdict, ...verdicts.map((one) => one.verdict)].flatMap(evidenceOf);
+  return [...new Set([...manifest, configDigest, ...evidence])];
 }
 
 function evidenceOf(verdict: Verdict): string[] {

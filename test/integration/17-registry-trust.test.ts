@@ -259,3 +259,65 @@ test("an image of several platforms, signed by cosign over its index, and proved
     assert.ok(`${checked.stdout}${checked.stderr}`.includes(`blob ${index}`), checked.stdout);
   });
 });
+
+test("one image under two names runs by each for what that name's own rule says", async (t) => {
+  await withRegistry(t, "names", async ({ host, registry }) => {
+    const gantry = (...words: string[]) => output(host.exec(["gantry", ...words]));
+    const run = (...words: string[]) => host.exec(["gantry", "run", "--net=none", ...words, "--", "true"]);
+    const [dev, release] = [`${registry.name}/dev/app`, `${registry.name}/release/app`];
+    const id = await registry.push("dev/app:1", await busyboxImage());
+    assert.equal(await registry.push("release/app:1", await busyboxImage()), id);
+    await output(host.exec(["mkdir", "-p", `/etc/gantry/trustedkeys/prefix.d/${release}`]));
+    await host.put(`/etc/gantry/trustedkeys/prefix.d/${release}/${alice}`, ring.export(alice));
+    await gantry("trust", "add", `--prefix=${dev}`, "--accept-unsigned");
+    await gantry("fetch", "--insecure-options=image", `docker://${release}:1`);
+    await gantry("fetch", `docker://${dev}:1`);
+
+    const [listed] = JSON.parse(await gantry("image", "list", "--format=json"));
+    assert.deepEqual([...listed.names].sort(), [`${dev}:1`, `${release}:1`]);
+    assert.match(
+      await gantry("image", "list"),
+      new RegExp(`${dev}:1,${release}:1 .* unsigned,insecure$`, "m"),
+    );
+    for (const policy of ["new", "never"]) {
+      await assertRefused(
+        run(`--pull-policy=${policy}`, `docker://${release}:1`),
+        `${release}:1`,
+        "without a signature",
+      );
+      await output(run(`--pull-policy=${policy}`, `docker://${dev}:1`));
+    }
+    await output(run(id));
+    assert.match(await gantry("trust", "explain", `${dev}:1`), /^verdict now: trusted \(unsigned\)/m);
+    assert.match(
+      await gantry("trust", "explain", `${release}:1`),
+      /^verdict now: not trusted: it was taken without/m,
+    );
+
+    await output(host.exec(["rm", "-r", "/etc/gantry/trustedkeys"]));
+    await gantry("trust", "add", `--digest=${id.replace("-", ":")}`, release);
+    await gantry("fetch", `docker://${release}:1`);
+    await gantry("prepare", "--net=none", "--name=dev", `docker://${dev}:1`, "--", "true");
+    await gantry("prepare", "--net=none", "--name=release", `docker://${release}:1`, "--", "true");
+    await gantry(
+      "prepare",
+      "--net=none",
+      "--name=both",
+      `docker://${dev}:1`,
+      "--name=a",
+      "---",
+      `docker://${release}:1`,
+      "--name=b",
+    );
+    const told = await gantry("trust", "rm", release);
+    assert.match(told, new RegExp(`^image "${release}:1`, "m"));
+    assert.doesNotMatch(told, new RegExp(`^image "${dev}:1|^pod "dev"`, "m"));
+    for (const pod of ["release", "both"]) {
+      assert.match(told, new RegExp(`^pod "${pod}" .*refused`, "m"));
+      await assertRefused(host.exec(["gantry", "start", pod]), `"${release}:1" is not trusted`);
+    }
+    await gantry("start", "dev");
+    await assertRefused(run(`docker://${release}:1`), `"${release}:1" is not trusted`);
+    await output(run(`docker://${dev}:1`));
+  });
+});

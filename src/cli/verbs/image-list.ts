@@ -1,5 +1,5 @@
 /** gantry image list: the images in the store. */
-import type { ListedImage } from "../../manager/images.ts";
+import type { ImageRecord, ListedImage } from "../../manager/images.ts";
 import { openImages } from "../../manager/open-images.ts";
 import { age, show, table } from "../render.ts";
 import { sizeText } from "../size.ts";
@@ -35,9 +35,16 @@ function listing(
 
 function cells(image: ListedImage): string[] {
   if ("damaged" in image) return ["-", "-", "-", "damaged"];
-  const { names, layers, imported, verdict } = image;
+  const { names, layers, imported } = image;
   const size = layers.reduce((sum, { unpackedSize }) => sum + unpackedSize, 0);
-  return [names.join(",") || "-", sizeText(size), age(imported), verdict.kind];
+  return [names.join(",") || "-", sizeText(size), age(imported), trustText(image)];
+}
+
+/** One word where all names are trusted alike, else one for each of them. */
+function trustText({ names, verdicts, verdict }: ImageRecord): string {
+  const kindBy = (name: string) => verdicts.find((one) => one.name === name)?.verdict.kind;
+  const kinds = names.map((name) => kindBy(name) ?? verdict.kind);
+  return new Set([verdict.kind, ...kinds]).size === 1 ? verdict.kind : kinds.join(",");
 }
 
 /** The algorithm and as many digits as always name an image. */

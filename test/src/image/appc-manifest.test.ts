@@ -39,6 +39,7 @@ const RECORD: ImageRecord = {
   imported: 1,
   source: "oci:/x",
   verdict: { kind: "insecure", reason: "r", time: 1, uid: 0 },
+  verdicts: [],
 };
 
 test("the mapping table", () => {

@@ -18,6 +18,7 @@ import {
   digestOf,
   MEDIA_TYPES,
   writeAci,
+  writeDockerArchive,
   writeIndex,
   writeOciLayout,
 } from "../../fixtures/images.ts";
@@ -189,4 +190,51 @@ test("a layout's simple signing comes from a file of its own", async () => {
     refusal("NotTrusted", 5, "registry.example/app:1", "no openpgp signature"),
   );
   assert.equal((await fetch(store, `oci:${layout}`, { signature })).verdict.kind, "signed");
+});
+
+test("a name has the verdict that was given for it, whatever else its image is called", async () => {
+  using store = newStore();
+  put(store, `trustedkeys/prefix.d/registry.example/signed/${alice}`, ring.export(alice));
+  const layout = join(store.directory, "layout");
+  const signature = join(store.directory, "signature-1");
+  const verdictOf = async (name: string) => (await findImage(store.manager, name)).verdict.kind;
+  const [signed, other] = ["registry.example/signed:1", "registry.example/other:1"];
+  const { digest } = writeOciLayout(layout, busybox, { ref: signed });
+  writeFileSync(signature, ring.sign(payload("atomic", digest, signed), { keys: [alice], form: "inline" }));
+  const { id } = await fetch(store, `oci:${layout}`, { signature });
+  writeOciLayout(layout, busybox, { ref: other });
+  await assert.rejects(fetch(store, `oci:${layout}`), refusal("NotTrusted", 5, `"${other}"`));
+  await fetch(store, `oci:${layout}`, { insecureOptions: ["image"] });
+  assert.deepEqual([await verdictOf(signed), await verdictOf(other)], ["signed", "insecure"]);
+  assert.equal(await verdictOf(id), "signed");
+  const rule = { scope: other, transport: "file", requirements: [{ kind: "unsigned" }] };
+  put(store, "trust.d/a.json", JSON.stringify({ version: 1, rules: [rule] }));
+  assert.equal(await verdictOf(other), "insecure", "a rule makes nothing trusted that nobody checked");
+  await fetch(store, `oci:${layout}`);
+  assert.deepEqual([await verdictOf(signed), await verdictOf(other)], ["signed", "unsigned"]);
+  const record = await findImage(store.manager, other);
+  assert.deepEqual(record.names, [other, signed], "the name it was asked by comes first");
+  assert.ok(
+    blobsOf(record).includes(digestOf(readFileSync(signature))),
+    "and what the other rests on is checked",
+  );
+});
+
+test("a file whose image has several names must be trusted by each of them", async () => {
+  using store = newStore();
+  const archive = join(store.directory, "saved.tar");
+  const [open, closed] = ["registry.example/open:1", "registry.example/closed:1"];
+  await writeDockerArchive(archive, busybox, { tags: [open, closed] });
+  const accept = (scope: string) => ({ scope, transport: "file", requirements: [{ kind: "unsigned" }] });
+  const rules = (...scopes: string[]) =>
+    put(store, "trust.d/a.json", JSON.stringify({ version: 1, rules: scopes.map(accept) }));
+  rules("registry.example/open");
+  await assert.rejects(fetch(store, archive), refusal("NotTrusted", 5, `"${closed}"`));
+  assert.deepEqual(names(join(store.data, "images")), []);
+  rules("registry.example/open", "registry.example/closed");
+  await fetch(store, archive);
+  for (const name of [open, closed]) {
+    const { verdict } = await findImage(store.manager, name);
+    assert.equal(verdict.kind === "unsigned" && verdict.reference, name);
+  }
 });

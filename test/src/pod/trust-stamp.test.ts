@@ -57,6 +57,18 @@ test("a stamp names each image once, with the verdict it may run by", () => {
   assert.equal("until" in stamp, false);
 });
 
+test("a stamp keeps each verdict of an image that two apps have by two names", () => {
+  const stamp = makeTrustStamp([pinned("a"), signed("a", 2_000_999_999), pinned("a")], moment);
+  assert.deepEqual(
+    stamp.images.map(({ id, verdict }) => [id, verdict.kind]),
+    [
+      ["a", "pinned"],
+      ["a", "signed"],
+    ],
+  );
+  assert.equal(stamp.until, 2_000);
+});
+
 test("it ends with the first key that expires, not later", () => {
   const stamp = makeTrustStamp([signed("a", 2_000_999_999), signed("b", 3_000_000_000), signed("c")], moment);
   assert.equal(stamp.until, 2_000);

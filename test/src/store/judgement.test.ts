@@ -7,7 +7,7 @@ import {
   judgementPath,
   keepJudgement,
   lastJudgement,
-  removeStaleJudgements,
+  removeJudgements,
 } from "../../../src/store/judgement.ts";
 import { openStore } from "../../../src/store/store.ts";
 import { IMAGE_ID, imageRecord, podStore } from "../../fixtures/pods.ts";
@@ -39,6 +39,8 @@ test("a judgement is found again in the same state of trust, and in no other", a
   );
   const imported = imageRecord({}, { verdict: { ...PINNED, time: 8 } });
   assert.equal(await lastJudgement(store, imported, moment), undefined, "imported anew since");
+  const other = imageRecord({}, { verdict: { ...PINNED, name: "b", reference: "b" } });
+  assert.equal(await lastJudgement(store, other, moment), undefined, "by another name");
 });
 
 test("a damaged judgement is none, and one of an image that is gone is removed", async () => {
@@ -46,13 +48,13 @@ test("a damaged judgement is none, and one of an image that is gone is removed",
   const store = await openStore(pods.paths.data);
   const record = imageRecord({}, { verdict: PINNED });
   await keepJudgement(store, { record, verdict: PINNED, moment });
-  const path = judgementPath(store, IMAGE_ID);
-  await removeStaleJudgements(store, [IMAGE_ID]);
+  const path = judgementPath(store, record);
+  await removeJudgements(store, (id) => id !== IMAGE_ID);
   assert.ok(existsSync(path));
   for (const text of ["", "{}", "null", '{"version":1}']) {
     writeFileSync(path, text);
     assert.equal(await lastJudgement(store, record, moment), undefined, text);
   }
-  await removeStaleJudgements(store, []);
+  await removeJudgements(store, (id) => id === IMAGE_ID);
   assert.ok(!existsSync(path));
 });
