@@ -115,9 +115,11 @@ static int launch_verb(char **arguments) {
         return 125;
     }
     int status = launch_run(&order);
+    bool foreground = order.foreground;
     launch_order_done(&order);
-    (void)node_wait(node);
-    return status;
+    int decided = node_wait(node);
+    /* In the background Node may have had systemd start the installed ones among the pods. */
+    return status || foreground ? status : decided;
 }
 
 static int node_missing(int error) {

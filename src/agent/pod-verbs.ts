@@ -47,7 +47,8 @@ export function newPod(
 }
 
 export function startPod(agent: Agent, call: Call, pod: PodStatus): Errand<string> {
-  return errand(agent, call, { verb: "start", pod, run: (progress) => launch(agent, pod.uuid, progress) });
+  const run = (progress: Progress) => launch(agent, pod.uuid, progress);
+  return errand(agent, call, { verb: "start", pod, run });
 }
 
 export function stopPod(agent: Agent, call: Call, { pod, force }: Ending): Errand<string> {
@@ -57,9 +58,10 @@ export function stopPod(agent: Agent, call: Call, { pod, force }: Ending): Erran
 export function restartPod(agent: Agent, call: Call, pod: PodStatus): Errand<string> {
   const run = async (progress: Progress) => {
     // It is not stopped before it is known that it can start again.
-    await agent.pods.launchablePod(pod.uuid, { again: true, running: true });
+    const { service } = await agent.pods.launchablePod(pod.uuid, { again: true, running: true });
+    if (service !== undefined) return await startInstalled(agent, pod.uuid, { progress, restart: true });
     if (pod.state !== "prepared") await stop(agent, { pod, force: false }, progress);
-    await launch(agent, pod.uuid, progress);
+    return await launch(agent, pod.uuid, progress);
   };
   return errand(agent, call, { verb: "restart", pod, run });
 }
@@ -67,7 +69,7 @@ export function restartPod(agent: Agent, call: Call, pod: PodStatus): Errand<str
 export function removePod(agent: Agent, call: Call, { pod, force }: Ending): Errand<string> {
   const run = async (progress: Progress) => {
     progress.phase("removing");
-    await agent.pods.removePod(pod.uuid, { force });
+    return await agent.pods.removePod(pod.uuid, { force });
   };
   return errand(agent, call, { verb: "remove", pod, run });
 }
@@ -94,18 +96,12 @@ type Ending = { readonly pod: PodStatus; readonly force: boolean };
 type Deed = {
   readonly verb: string;
   readonly pod: PodStatus;
-  run(progress: Progress): Promise<void>;
+  /** Gives the pod's id. */
+  run(progress: Progress): Promise<string>;
 };
 
 function errand(agent: Agent, call: Call, { verb, pod, run }: Deed): Errand<string> {
-  const work = {
-    kind: `pod.${verb}`,
-    target: pod.name ?? pod.uuid,
-    run: async (progress: Progress) => {
-      await run(progress);
-      return pod.uuid;
-    },
-  };
+  const work = { kind: `pod.${verb}`, target: pod.name ?? pod.uuid, run };
   return { demand: demandOf(verb, pod), run: () => beginOperation(agent, call, work) };
 }
 
@@ -114,13 +110,26 @@ function demandOf(verb: string, pod: PodStatus): Demand {
   return { details: { verb, pod: pod.name ?? pod.uuid, uuid: pod.uuid, image: images.join(" ") } };
 }
 
-async function launch(agent: Agent, uuid: string, progress: Progress): Promise<void> {
+async function launch(agent: Agent, uuid: string, progress: Progress): Promise<string> {
   const pod = await agent.pods.launchablePod(uuid, { again: true });
+  if (pod.service !== undefined) return await startInstalled(agent, uuid, { progress, restart: false });
   progress.phase("starting");
   await agent.launch(pod, progress.signal);
+  return uuid;
 }
 
-async function stop(agent: Agent, { pod, force }: Ending, progress: Progress): Promise<void> {
+type InstalledStart = { readonly progress: Progress; readonly restart: boolean };
+
+async function startInstalled(
+  agent: Agent,
+  uuid: string,
+  { progress, restart }: InstalledStart,
+): Promise<string> {
+  progress.phase(restart ? "restarting" : "starting");
+  return await agent.pods.startInstalled(uuid, { restart, signal: progress.signal });
+}
+
+async function stop(agent: Agent, { pod, force }: Ending, progress: Progress): Promise<string> {
   progress.phase("stopping");
-  await agent.pods.stopPod(pod.uuid, { force });
+  return (await agent.pods.stopPod(pod.uuid, { force })).uuid;
 }

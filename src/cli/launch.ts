@@ -2,8 +2,10 @@
 import { closeSync, fstatSync, writeFileSync, writeSync } from "node:fs";
 import { errnoOf, GantryError } from "../base/errors.ts";
 import { quoted } from "../base/text.ts";
-import type { LaunchablePod } from "../manager/manager.ts";
+import type { LaunchablePod, PodManager } from "../manager/manager.ts";
 import type { LaunchOrder } from "../stage1/order.ts";
+import { forEachPod } from "./each.ts";
+import type { Context } from "./verb.ts";
 
 const ORDER_FD = 3;
 
@@ -39,6 +41,20 @@ export function orderLaunch(pods: readonly LaunchablePod[], { detach }: { readon
   };
   writeSync(ORDER_FD, `${JSON.stringify(order)}\n`);
   closeSync(ORDER_FD);
+}
+
+/** Starts pods in the background: systemd those that are installed, the native half the others. Gives the exit status. */
+export async function startInBackground(
+  context: Context,
+  manager: PodManager,
+  { pods, restart }: { readonly pods: readonly LaunchablePod[]; readonly restart: boolean },
+): Promise<number> {
+  const ordered = pods.filter(({ service }) => service === undefined);
+  if (ordered.length > 0) orderLaunch(ordered, { detach: true });
+  const installed = pods.filter(({ service }) => service !== undefined).map(({ uuid }) => uuid);
+  return await forEachPod(context, installed, async (uuid) => {
+    context.out(`${await manager.startInstalled(uuid, { restart })}\n`);
+  });
 }
 
 /** Writes the UUID for scripts, without a newline as rkt does. Throws Usage when the file cannot be written. */

@@ -61,17 +61,16 @@ export const MANAGER = defineInterface({
         action: ACTIONS.podRun,
       },
     ),
-    StartPod: work("Starts a prepared or ended pod; the operation ends when every app is ready.", {
-      in: POD,
-      options: {},
-      action: ACTIONS.podStart,
-    }),
+    StartPod: work(
+      "Starts a prepared or ended pod, an installed one by its unit; the operation ends when every app is ready. Its result is the pod's id, another one where a changed definition was prepared anew.",
+      { in: POD, options: {}, action: ACTIONS.podStart },
+    ),
     StopPod: work("Stops a pod; the operation ends when its last process has.", {
       in: POD,
       options: { force: ["b", "Kill at once instead of asking the apps to end."] },
       action: ACTIONS.podStop,
     }),
-    RestartPod: work("Stops a pod, if it runs, and starts it.", {
+    RestartPod: work("Stops a pod, if it runs and can start again, and starts it as StartPod does.", {
       in: POD,
       options: {},
       action: ACTIONS.podRestart,

@@ -91,6 +91,13 @@ export async function refreshPod(local: Local, name: string): Promise<InstalledP
   return await replace(local, { manifest, resolved, path, stamp, accepted }, before);
 }
 
+/** Throws NotTrusted where the next start would. One whose definition has changed judges the images that it finds then. */
+export async function requireInstalledTrust(local: Local, name: string): Promise<void> {
+  const now = await readDefinition(await definitionPath(name));
+  const before = await installedBefore(local, name);
+  if (before !== undefined && (await isCurrent(before, now))) await requireTrust(local, before.pod);
+}
+
 /** The same for anybody but the unit's own start, during which the pod counts as running. Throws PodBusy. */
 export async function refreshIdlePod(local: Local, name: string): Promise<InstalledPod> {
   await definitionPath(name);

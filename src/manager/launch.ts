@@ -101,11 +101,11 @@ async function failureOf({ pod, set, systemd, signal }: Launch, results: Results
   const unit = app?.unit ?? set.unit;
   const what = app === undefined ? `pod ${name}` : `pod ${name}, app ${quoted(app.name)}`;
   const properties = await systemd.unitProperties(unit);
-  return new GantryError(kindOf(properties), `${what}: ${sentence(properties, unit)}`);
+  return new GantryError(failureKind(properties), `${what}: ${failureSentence(properties, unit)}`);
 }
 
 /** The launcher tells systemd the error of the call that failed, too (ERRNO=, sd_notify(3)). */
-function kindOf({ StatusErrno: error }: UnitProperties): "LaunchFailed" | "StoreFull" {
+export function failureKind({ StatusErrno: error }: UnitProperties): "LaunchFailed" | "StoreFull" {
   return error === constants.errno.ENOSPC || error === constants.errno.EDQUOT ? "StoreFull" : "LaunchFailed";
 }
 
@@ -117,7 +117,7 @@ function guiltyApp(set: UnitSet, results: Results): UnitSet["apps"][number] | un
 }
 
 /** The launcher's own words (STATUS=) if it had any, else systemd's view of its end. */
-function sentence(properties: UnitProperties, unit: string): string {
+export function failureSentence(properties: UnitProperties, unit: string): string {
   const text = String(properties["StatusText"] ?? "");
   if (text !== "") return printable(text);
   const result = String(properties["Result"] ?? "success");

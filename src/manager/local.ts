@@ -116,6 +116,8 @@ function managerOn(local: Local, dispose: () => Promise<void>): PodManager {
     prepareManifest: async (text, origin, prepare) =>
       (await preparing()).prepareManifest(local, { text, origin }, prepare),
     launchablePod: async (word, launchable) => (await pods()).launchablePod(local, word, launchable),
+    startInstalled: async (word, start) =>
+      (await import("./installed-start.ts")).startInstalled(local, word, start),
     listPods: async () => (await pods()).listPods(local),
     podStatus: async (word) => (await pods()).podStatus(local, word),
     waitPod: async (word, what, timeout) => (await pods()).waitPod(local, { word, what, timeout }),

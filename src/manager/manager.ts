@@ -41,6 +41,8 @@ export type LaunchablePod = {
   readonly directory: string;
   readonly terminal: boolean;
   readonly stdin: boolean;
+  /** The unit of an installed pod: systemd starts that, and nobody launches the pod. */
+  readonly service?: string;
   /** What the user should know, a sentence each. */
   readonly warnings: readonly string[];
 };
@@ -52,6 +54,8 @@ export type LaunchableOptions = {
   readonly running?: boolean;
 };
 
+export type InstalledStart = { readonly restart: boolean; readonly signal?: AbortSignal };
+
 export type WaitFor = "exited" | "ready";
 
 export type PodManager = AsyncDisposable & {
@@ -61,6 +65,11 @@ export type PodManager = AsyncDisposable & {
   prepareManifest(text: string, origin: string, options: PrepareOptions): Promise<LaunchablePod>;
   /** Throws PodBusy, NoSuchPod, NotTrusted. */
   launchablePod(word: string, options: LaunchableOptions): Promise<LaunchablePod>;
+  /**
+   * Has systemd start an installed pod, or with `restart` restart it. Gives the UUID of the pod that runs then, which was
+   * prepared anew if its definition has changed. LaunchFailed, NotTrusted, NoSuchPod, Cancelled.
+   */
+  startInstalled(word: string, options: InstalledStart): Promise<string>;
   listPods(): Promise<PodStatus[]>;
   /** NoSuchPod, AmbiguousName. */
   podStatus(word: string): Promise<PodStatus>;

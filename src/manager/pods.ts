@@ -73,10 +73,18 @@ export async function launchablePod(
       hint: `gantry start ${podName(pod)} runs it again`,
     });
   }
-  await requireTrust(local, pod);
-  if (!alive && pod.facts.started !== undefined) await resetUnits(local, pod);
+  await requireStartable(local, pod);
+  // The units of an installed pod are its own start's affair.
+  const launched = pod.facts.started !== undefined && pod.record.definition === undefined;
+  if (!alive && launched) await resetUnits(local, pod);
   const { uuid, directory } = pod.entry;
   return launchable({ uuid, directory, record: pod.record }, []);
+}
+
+async function requireStartable(local: Local, pod: StoredPod): Promise<void> {
+  if (pod.record.definition === undefined) return await requireTrust(local, pod);
+  const { requireInstalledTrust } = await import("./install.ts");
+  await requireInstalledTrust(local, podName(pod));
 }
 
 /** A failed unit of the last run would take the name of the new one. */

@@ -132,6 +132,15 @@ export function launchable(
   { uuid, directory, record }: Launched,
   warnings: readonly string[],
 ): LaunchablePod {
-  const { terminal, stdin } = record;
-  return { uuid, name: record.name ?? "", directory, terminal, stdin: stdin || terminal, warnings };
+  const { terminal, stdin, definition, unit } = record;
+  const service = definition === undefined ? {} : { service: unit };
+  return {
+    uuid,
+    name: record.name ?? "",
+    directory,
+    terminal,
+    stdin: stdin || terminal,
+    ...service,
+    warnings,
+  };
 }

@@ -22,7 +22,7 @@ const POLL = 200;
 export type RemoteManager = PodManager & {
   runPod(request: PodRequest, options: PrepareOptions): Promise<LaunchablePod>;
   runManifest(text: string, options: PrepareOptions): Promise<LaunchablePod>;
-  /** Gives the UUID once every app is ready. LaunchFailed, PodBusy, NoSuchPod. */
+  /** Gives the UUID once every app is ready. LaunchFailed, NotTrusted, PodBusy, NoSuchPod. */
   startPod(word: string): Promise<string>;
   /** The same, after a stop of what runs. */
   restartPod(word: string): Promise<string>;
@@ -48,6 +48,7 @@ export function remoteManager({
     restartPod: (word) =>
       work(agent, (peer) => callMethod(peer, [MANAGER, "RestartPod"], { pod: word, options: {} })),
     launchablePod: () => Promise.reject(needsRoot("launch a pod itself")),
+    startInstalled: () => Promise.reject(needsRoot("start a pod's unit itself")),
     listPods: () => listPods(agent),
     podStatus: (word) => podStatus(agent, word),
     waitPod: async (word, what, timeout) => {

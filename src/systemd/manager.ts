@@ -32,6 +32,7 @@ export async function openManager(options: ConnectOptions): Promise<Systemd> {
     startTransientUnit: (unit, queued) => startTransientUnit(link, unit, queued),
     startTransientUnits: (unit, others) => startTransientUnits(link, unit, others),
     runTransient: (unit, runOptions = {}) => runService(systemd, unit, runOptions),
+    startUnit: (name, startOptions) => startUnit(link, name, startOptions),
     stopUnit: (name) => stopUnit(link, name),
     killUnit: (name, killOptions) => killUnit(link, name, killOptions),
     resetFailedUnit: (name) => resetFailedUnit(link, name),
@@ -80,6 +81,19 @@ async function callStart(link: Link, unit: TransientUnit): Promise<Reply> {
     return await manager(link, "StartTransientUnit", { signature: "ssa(sv)a(sa(sv))", body });
   } catch (error) {
     throw failure(error, `cannot start ${quoted(unit.name)}`);
+  }
+}
+
+async function startUnit(
+  link: Link,
+  name: string,
+  { restart }: { readonly restart: boolean },
+): Promise<JobResult> {
+  try {
+    const args = { signature: "ss", body: [name, "replace"] };
+    return await link.jobs().result(() => manager(link, restart ? "RestartUnit" : "StartUnit", args));
+  } catch (error) {
+    throw failure(error, `cannot start ${quoted(name)}`);
   }
 }
 

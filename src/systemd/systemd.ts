@@ -46,6 +46,8 @@ export type Systemd = AsyncDisposable & {
    * set here, so that a failure stays readable until it was read and then goes.
    */
   runTransient(unit: TransientUnit, options?: RunOptions): Promise<ServiceOutcome>;
+  /** Starts a unit, or with `restart` stops it first if it is active, and waits for its job. */
+  startUnit(name: string, options: { readonly restart: boolean }): Promise<JobResult>;
   /** Stops a unit and waits for its job; a unit that is not loaded counts as `done`. */
   stopUnit(name: string): Promise<JobResult>;
   /** Signals a unit's processes; a unit that is not loaded is ignored and gives false. */

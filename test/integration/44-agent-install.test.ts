@@ -192,6 +192,12 @@ test("installed over the bus: a user's gantry install reads the file as the user
 
     assert.equal((await host.exec(["systemctl", "start", "gantry@web"])).status, 0);
     assert.match((await host.user(["gantry", "list"])).stdout, /\bweb\b.*\brunning\b/);
+    for (const verb of ["restart", "stop", "start"]) {
+      const done = await host.user(["gantry", verb, "web"]);
+      assert.match(done.stdout, /^[0-9a-f]{32}\n$/, done.stderr);
+      const states = [await active(host, "gantry@web"), await active(host, "gantry-web.app.service")];
+      assert.deepEqual(states, verb === "stop" ? ["inactive", "inactive"] : ["active", "active"], verb);
+    }
     const again = await install("web.json");
     assert.match(again.stderr, /the pod runs: what has changed takes effect with its next start/);
     assert.equal((await host.exec(["systemctl", "stop", "gantry@web"])).status, 0);

@@ -68,15 +68,49 @@ test("an installed pod starts, stops and restarts by systemctl, without Node", a
 
 test("the same verbs work on it as on any pod", async (t) => {
   await withPods(t, { name: "verbs" }, async (pods) => {
-    const { output, shell, gantry } = pods;
+    const { output, shell, gantry, refused } = pods;
     await install(pods, WEB);
     await shell("systemctl start gantry@web");
     assert.equal((await web(pods)).state, "running");
     assert.equal(await output("exec", "--app=front", "web", "cat", "/proc/1/comm"), "gantry-sandbox");
     const busy = await gantry(["rm", "web"]);
     assert.deepEqual([busy.status, /"web" is running/.test(busy.stderr)], [1, true], busy.stderr);
+    const { uuid } = await web(pods);
+    await refused(["start", "web"], { status: 125, texts: ['pod "web" is running'] });
+    const pid = await shell("systemctl show -P MainPID gantry-web.front");
+    assert.equal(await output("restart", "web"), uuid);
+    assert.equal(await shell("systemctl is-active gantry@web gantry-web.front"), "active\nactive");
+    assert.notEqual(await shell("systemctl show -P MainPID gantry-web.front"), pid);
     await output("stop", "web");
     assert.equal(await shell("systemctl is-active gantry@web || :"), "inactive");
+    assert.equal(await output("start", "web"), uuid);
+    assert.equal(await shell("systemctl is-active gantry@web gantry-web.back"), "active\nactive");
+
+    const plain = await output("prepare", "--name=plain", "busybox", "--", "sleep", "1000");
+    assert.deepEqual((await output("restart", "web", "plain")).split("\n").sort(), [plain, uuid].sort());
+    await shell("systemctl is-active gantry@web gantry-plain");
+    await output("stop", "web");
+    const missing = definition([{ name: "front", args: ["/nowhere/program"] }]);
+    await pods.host.put("/etc/gantry/pods/web.json", missing);
+    await output("stop", "plain");
+    const failed = await gantry(["start", "plain", "web"]);
+    assert.deepEqual([failed.status, failed.stdout], [125, `${plain}\n`], failed.stderr);
+    assert.match(failed.stderr, /^gantry: pod "web": ended before it was ready \(exit-code, status 1\)/);
+    assert.match(failed.stderr, /see journalctl -u gantry@web\.service$/m);
+    await output("rm", "--force", "plain");
+
+    await pods.host.put("/etc/gantry/pods/web.json", WEB);
+    const fresh = await output("start", "web");
+    assert.deepEqual([fresh === uuid, fresh], [false, (await web(pods)).uuid], "prepared anew");
+    await output("stop", "web");
+    await shell("touch /etc/gantry/pods/web.json");
+    await output("refresh", "web");
+    await refused(["run-prepared", "web"], {
+      status: 125,
+      texts: ['pod "web" is installed, and never in the foreground', "gantry start web"],
+    });
+    assert.equal(await output("run-prepared", "--detach", "web"), (await web(pods)).uuid);
+    await output("stop", "web");
     await output("gc", "--grace-period=0s", "--expire-prepared=0s");
     await shell("systemctl start gantry@web && systemctl stop gantry@web");
   });

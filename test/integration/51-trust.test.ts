@@ -33,6 +33,11 @@ test("trust: an installed pod starts without Node, is refused once its key is go
     assert.match(removed, /^image "example\.com\/web.*is not trusted/m);
     assert.equal(await shell(main), pid, "what runs runs on");
 
+    const known = await host.exec(["gantry", "restart", "web"]);
+    assert.equal(known.status, 5, known.stderr);
+    assert.match(known.stderr, /image "example\.com\/web.*is not trusted: no rule and no key is for/);
+    assert.equal(await shell(main), pid, "and is not stopped for a start that would be refused");
+
     const restart = await host.exec(["systemctl", "restart", "gantry@web"]);
     assert.equal(restart.status, 1, restart.stderr);
     const { status, text } = await unitState(signed, "gantry@web");
@@ -45,6 +50,12 @@ test("trust: an installed pod starts without Node, is refused once its key is go
     assert.equal(await shell("systemctl is-active gantry-web.app || :"), "inactive");
     assert.match(await events(signed, "07"), /^Refused to start pod web: image "example\.com\/web/m);
     assert.match(await events(signed, "09"), new RegExp(`^Key ${alice} is trusted no more`, "m"));
+
+    // A definition that has changed is judged by the start itself.
+    await shell("touch /etc/gantry/pods/web.json");
+    const start = await host.exec(["gantry", "start", "web"]);
+    assert.equal(start.status, 5, start.stderr);
+    assert.match(start.stderr, /^gantry: pod "web": prepare: image "example\.com\/web.* is not trusted/);
 
     await signed.trustAlice();
     await shell(

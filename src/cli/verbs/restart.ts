@@ -1,6 +1,6 @@
 /** `gantry restart POD…`: stops what runs, and launches all of them in the background. */
 import type { LaunchablePod, PodManager } from "../../manager/manager.ts";
-import { checkFront, orderLaunch } from "../launch.ts";
+import { checkFront, startInBackground } from "../launch.ts";
 import { restartThroughAgent } from "../through-agent.ts";
 import type { Verb } from "../verb.ts";
 
@@ -15,18 +15,20 @@ export const verb: Verb = {
     checkFront("restart");
     const { localManager } = await import("../../manager/local.ts");
     await using manager = localManager(context);
-    const uuids = [];
+    const running = [];
     // None is stopped before it is known that all can start again.
     for (const word of operands)
-      uuids.push((await manager.launchablePod(word, { again: true, running: true })).uuid);
+      running.push(await manager.launchablePod(word, { again: true, running: true }));
     const pods = [];
-    for (const uuid of uuids) pods.push(await stopped(manager, uuid));
-    orderLaunch(pods, { detach: true });
-    return 0;
+    for (const pod of running) pods.push(await stopped(manager, pod));
+    return await startInBackground(context, manager, { pods, restart: true });
   },
 };
 
-async function stopped(manager: PodManager, uuid: string): Promise<LaunchablePod> {
+/** systemd stops an installed one itself: what requires its unit is then restarted with it. */
+async function stopped(manager: PodManager, pod: LaunchablePod): Promise<LaunchablePod> {
+  if (pod.service !== undefined) return pod;
+  const { uuid } = pod;
   const { state } = await manager.podStatus(uuid);
   if (state !== "prepared") await manager.stopPod(uuid, { force: false });
   return await manager.launchablePod(uuid, { again: true });

@@ -1,5 +1,8 @@
 /** `gantry run-prepared POD`: launches a pod that `prepare` made. */
-import { checkFront, orderLaunch } from "../launch.ts";
+import { GantryError } from "../../base/errors.ts";
+import { quoted } from "../../base/text.ts";
+import type { LaunchablePod } from "../../manager/manager.ts";
+import { checkFront, orderLaunch, startInBackground } from "../launch.ts";
 import { needsDetach, startThroughAgent } from "../through-agent.ts";
 import type { Verb } from "../verb.ts";
 
@@ -16,7 +19,16 @@ export const verb: Verb = {
     const { localManager } = await import("../../manager/local.ts");
     await using manager = localManager(context);
     const pod = await manager.launchablePod(word, { again: false });
-    orderLaunch([pod], { detach: options.flag("detach") });
+    if (options.flag("detach"))
+      return await startInBackground(context, manager, { pods: [pod], restart: false });
+    if (pod.service !== undefined) throw needsBackground(pod);
+    orderLaunch([pod], { detach: false });
     return 0;
   },
 };
+
+function needsBackground({ name }: LaunchablePod): GantryError {
+  return new GantryError("Unsupported", `pod ${quoted(name)} is installed, and never in the foreground`, {
+    hint: `gantry start ${name}, and gantry logs --follow ${name}`,
+  });
+}

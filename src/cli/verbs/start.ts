@@ -1,5 +1,5 @@
 /** `gantry start POD…`: launches prepared pods, and those that have ended once more, in the background. */
-import { checkFront, orderLaunch } from "../launch.ts";
+import { checkFront, startInBackground } from "../launch.ts";
 import { startThroughAgent } from "../through-agent.ts";
 import type { Verb } from "../verb.ts";
 
@@ -16,7 +16,6 @@ export const verb: Verb = {
     await using manager = localManager(context);
     const pods = [];
     for (const word of operands) pods.push(await manager.launchablePod(word, { again: true }));
-    orderLaunch(pods, { detach: true });
-    return 0;
+    return await startInBackground(context, manager, { pods, restart: false });
   },
 };
