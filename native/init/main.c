@@ -33,7 +33,7 @@ enum { LISTENER_FD = INIT_LISTENER_FD, SIGNAL_FD = 1, EPOLL_FD = 2, FIRST_UNUSED
 
 typedef struct Stop {
     bool asked;
-    unsigned left_ms; /* until the rest is killed */
+    uint64_t deadline; /* CLOCK_MONOTONIC, microseconds: then the rest is killed */
 } Stop;
 
 typedef struct Options {
@@ -51,7 +51,7 @@ static int signals_open(void);
 static void init_loop(unsigned grace_ms);
 static void signals_read(Stop *stop, unsigned grace_ms);
 static void children_reap(void);
-static bool stop_done(Stop *stop);
+static bool stop_done(const Stop *stop);
 
 int main(int argc, char **argv) {
     Options options;
@@ -141,16 +141,17 @@ static void init_loop(unsigned grace_ms) {
     }
 }
 
-/* A process of the pod may send SIGTERM to its pid 1; only a sender outside (pid 0 from here) ends the pod. */
+/* A process of the pod may send SIGTERM to its pid 1; only a sender outside (pid 0 from here) ends the pod. Where a sender may
+ * choose what is told of it, it cannot claim to have called kill(2) (rt_sigqueueinfo(2)). */
 static void signals_read(Stop *stop, unsigned grace_ms) {
     struct signalfd_siginfo info;
     while (read(SIGNAL_FD, &info, sizeof info) == sizeof info) {
         if (info.ssi_signo == SIGCHLD)
             children_reap();
-        if (info.ssi_signo != SIGTERM || info.ssi_pid != 0 || stop->asked)
+        if (info.ssi_signo != SIGTERM || info.ssi_code != SI_USER || info.ssi_pid != 0 || stop->asked)
             continue;
         (void)kill(-1, SIGTERM);
-        *stop = (Stop){ .asked = true, .left_ms = grace_ms };
+        *stop = (Stop){ .asked = true, .deadline = monotonic_now() + grace_ms * UINT64_C(1000) };
     }
 }
 
@@ -160,10 +161,6 @@ static void children_reap(void) {
 }
 
 /* The kernel kills what is left of a pid namespace when its pid 1 exits, so the grace time ends by returning. */
-static bool stop_done(Stop *stop) {
-    if (kill(-1, 0) < 0 && errno == ESRCH)
-        return true;
-    bool over = stop->left_ms < STOP_TICK_MS;
-    stop->left_ms -= over ? stop->left_ms : STOP_TICK_MS;
-    return over;
+static bool stop_done(const Stop *stop) {
+    return (kill(-1, 0) < 0 && errno == ESRCH) || monotonic_now() >= stop->deadline;
 }

@@ -20,7 +20,6 @@ static inline unsigned tag_index(uint64_t tag) {
 }
 
 /* relay.c */
-uint64_t monotonic_now(void);
 int watch_add(Relay *relay, int fd, uint32_t events, uint64_t tag);
 void watch_change(Relay *relay, int fd, uint32_t events, uint64_t tag);
 void watch_remove(Relay *relay, int fd);

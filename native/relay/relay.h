@@ -111,3 +111,6 @@ void relay_expire(Relay *relay);
 
 /* Moves what is still in the pipes into the journal without waiting for anybody; the last call. */
 void relay_finish(Relay *relay);
+
+/* CLOCK_MONOTONIC in microseconds. */
+uint64_t monotonic_now(void);

@@ -99,6 +99,21 @@ describe("the sandbox", () => {
     assert.match(stopped.stdout, /inactive|failed/);
   });
 
+  test("who is asked to end has its time, however much it says meanwhile", async () => {
+    const last = "for i in $(seq 300); do echo $i; usleep 500; done; echo last; exit";
+    const started = await place.run(`trap '${last}' TERM; while :; do sleep 0.05; done`, [
+      "--detach",
+      "--name=talker",
+    ]);
+    assert.equal(started.status, 0, started.stderr);
+    await place.shell(`systemctl kill --kill-whom=main -s TERM gantry-talker.service
+      while systemctl -q is-active gantry-talker.service; do sleep 0.02; done; journalctl --sync`);
+    const { stdout } = await place.shell(
+      "journalctl -o cat -u gantry-talker.app.service SYSLOG_IDENTIFIER=app",
+    );
+    assert.match(stdout, /^300\nlast$/m);
+  });
+
   test("it takes less than 200 kB, also when no other pod shares its pages", async () => {
     await place.shell("systemctl stop gantry.slice");
     await place.sleeper("lone");

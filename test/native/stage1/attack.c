@@ -1,6 +1,7 @@
 /* An app that tries what it must not get.
  *
  * attack calls             one line per forbidden system call: "<name> <errno name, or \"done\">"
+ * attack end               asks the pod's pid 1 to end it, as nearly as systemd does as the kernel lets it
  * attack hunt SECONDS      looks for a way through the other processes of the pod: one line per find */
 #include <dirent.h>
 #include <errno.h>
@@ -123,6 +124,18 @@ static int calls_run(void) {
     return 0;
 }
 
+/* What pid 1 reads of both has no sender's pid, as of a signal that comes from outside of the pod. */
+static int end(void) {
+    siginfo_t forged = { .si_signo = SIGTERM, .si_code = SI_QUEUE };
+    int ends[2];
+    if (syscall(SYS_rt_sigqueueinfo, 1, SIGTERM, &forged) < 0 || pipe(ends) < 0 || fcntl(ends[0], F_SETOWN, 1) < 0 ||
+        fcntl(ends[0], F_SETSIG, SIGTERM) < 0 || fcntl(ends[0], F_SETFL, O_ASYNC) < 0 || write(ends[1], "", 1) != 1) {
+        perror("end");
+        return 1;
+    }
+    return 0;
+}
+
 static bool name_read(const char *pid, char ret[64]) {
     char path[300];
     (void)snprintf(path, sizeof path, "/proc/%s/comm", pid);
@@ -199,8 +212,10 @@ static int hunt(unsigned seconds) {
 int main(int argc, char **argv) {
     if (argc == 2 && strcmp(argv[1], "calls") == 0)
         return calls_run();
+    if (argc == 2 && strcmp(argv[1], "end") == 0)
+        return end();
     if (argc == 3 && strcmp(argv[1], "hunt") == 0)
         return hunt((unsigned)atoi(argv[2]));
-    fprintf(stderr, "usage: attack calls | hunt SECONDS\n");
+    fprintf(stderr, "usage: attack calls | end | hunt SECONDS\n");
     return 2;
 }

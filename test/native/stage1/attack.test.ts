@@ -61,6 +61,11 @@ for (const userns of ["pod", "host"] as const) {
       assert.equal(found, "hunting\nlooked at some");
     });
 
+    test("no signal of a process in the pod passes for systemd's", async () => {
+      assert.equal(await pod.shell("attack end; sleep 0.5; echo alive"), "alive");
+      assert.equal((await host.exec(["systemctl", "is-active", pod.unit])).stdout, "active\n");
+    });
+
     test("an image whose /proc, /sys or /dev is a symbolic link is refused", async () => {
       for (const path of ["/proc", "/sys", "/dev"]) {
         const layer = `/var/lib/gantry/layers/sha256-link${path.slice(1)}`;
