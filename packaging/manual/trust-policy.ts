@@ -88,7 +88,7 @@ const REQUIREMENTS: Readonly<Record<string, string>> = {
     "A sigstore bundle made with a key, over the manifest or an index that leads to it, or a statement about the digest of one of them. `keys`; `predicateTypes`: statements that count beside cosign's own.",
   digests: "The image is one of `digests`, or an index of `digests` leads to it.",
   unsigned:
-    "Met by every image. For images from files only in a rule whose transport is `file`: a file proves no name.",
+    "Met by every image that was found by its name. By images from files only in a rule whose transport is `file`, since a file proves no name; by ACIs that were fetched by their URL never: a signature, or a digest, says which those are.",
   reject: "Met by no image.",
   any: "One of the requirements in `of` is met.",
 };

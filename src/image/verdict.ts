@@ -45,6 +45,8 @@ const subject = {
   name: z.string(),
   /** The name asked for, with its tag, digest or labels. */
   reference: z.string(),
+  /** The name is what the image says of itself: it came by a URL, and nobody was asked for it by that name. */
+  claimed: z.literal(true).optional(),
   /** Digest of an ACI as it was served: what its signatures are over. */
   archive: DigestText.optional(),
   /** The indexes that led to the manifest, outermost first: signatures may be over one of them, and digests pin it. */

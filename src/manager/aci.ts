@@ -72,6 +72,7 @@ async function judgeAci(fetch: AciFetch, arrived: ArrivedAci): Promise<Judged> {
       name: asked?.name ?? aci.manifest.name,
       reference: asked === undefined ? manifestName(aci.manifest) : appNameText(asked),
       digest: aci.digest,
+      ...(transport === "appc" && asked === undefined ? { claimed: true } : {}),
       archive: { path, digest: aci.served.digest },
     },
     signatures,

@@ -87,13 +87,15 @@ function verdictOf(request: JudgeRequest, law: Law, { witnesses, pinned }: Decis
   };
 }
 
-function common({ subject: { transport, name, reference, archive, indexes = [] }, uid }: JudgeRequest) {
+function common({ subject, uid }: JudgeRequest) {
+  const { transport, name, reference, claimed, archive, indexes = [] } = subject;
   return {
     time: Date.now() * 1000,
     uid,
     transport,
     name,
     reference,
+    ...(claimed === undefined ? {} : { claimed }),
     ...(archive === undefined ? {} : { archive: archive.digest }),
     ...(indexes.length === 0 ? {} : { indexes: [...indexes] }),
   };

@@ -65,10 +65,7 @@ function meetsOne(requirement: SingleRequirement, rule: RulePart, facts: Facts):
     case "reject":
       return refused("the rule rejects every image of its scope");
     case "unsigned":
-      // What a file calls itself nobody has vouched for, unlike a registry that answers for its host's name.
-      return subject.transport === "file" && rule.transport !== "file"
-        ? refused('a file proves no name: accepting it unsigned takes a rule of transport "file"')
-        : ACCEPTED;
+      return nameProblem(subject, rule) ?? ACCEPTED;
     case "digests": {
       const pinned = digestsOf(subject).find((digest) => requirement.digests.includes(digest));
       return pinned !== undefined
@@ -78,6 +75,15 @@ function meetsOne(requirement: SingleRequirement, rule: RulePart, facts: Facts):
     default:
       return signedAsAsked(requirement, facts);
   }
+}
+
+/** What an image calls itself nobody has vouched for, unlike a registry that answers for its host's name. */
+function nameProblem({ transport, claimed }: Subject, rule: RulePart): Decision | undefined {
+  if (claimed === true)
+    return refused("a URL proves no name: only what is found by its name is accepted unsigned");
+  return transport === "file" && rule.transport !== "file"
+    ? refused('a file proves no name: accepting it unsigned takes a rule of transport "file"')
+    : undefined;
 }
 
 type SignedRequirement = Extract<SingleRequirement, { kind: "openpgp" | "cosign" | "sigstore-bundle" }>;

@@ -84,12 +84,13 @@ const DOCUMENT = 4 * 1024 * 1024;
 /** The question as it was asked when the image came; its bytes as they were served are gone. */
 async function askAgain(request: RejudgeRequest, verdict: CheckedVerdict): Promise<JudgeRequest> {
   const { record, blob, source, insecureOptions, signal } = request;
-  const { transport, name, reference, archive, indexes, uid } = verdict;
+  const { transport, name, reference, claimed, archive, indexes, uid } = verdict;
   const signatures = verdict.kind === "signed" ? verdict.witnesses.map(({ signature }) => signature) : [];
   const subject: Subject = {
     transport,
     name,
     reference,
+    claimed,
     digest: record.digest,
     ...(indexes === undefined ? {} : { indexes }),
     ...(indexes !== undefined || signatures.some(({ kind }) => kind === "sigstore-bundle")

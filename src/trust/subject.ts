@@ -9,6 +9,8 @@ export type Subject = {
   readonly name: string;
   /** The name asked for, with its tag, digest or labels: `docker.io/library/busybox:1.36`. */
   readonly reference: string;
+  /** The name is what the image says of itself, and nobody answered for it; so it is of every file's. */
+  readonly claimed?: true | undefined;
   /** Of the manifest, or of an ACI's uncompressed tar. */
   readonly digest: string;
   /** The manifest's own bytes, where there is one: sigstore bundles sign them. */

@@ -1,6 +1,6 @@
 /** ACIs from TLS servers into the store: names, pull policies, dependencies, and everything that must not get in. */
 import assert from "node:assert/strict";
-import { readFileSync } from "node:fs";
+import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { fetchImage, type ImageRecord, listImages, type PullPolicy } from "../../../src/manager/images.ts";
@@ -119,6 +119,21 @@ test("an image of another name, or for another machine, is refused, and nothing 
   await at.publish("app", "1", { manifest: { labels: [] } });
   assert.deepEqual((await at.fetch("example.com/app")).labels, {});
   assert.equal(names(join(at.store.data, "layers")).length, 2);
+});
+
+test("a URL proves no name: what comes by one is not accepted unsigned, what is found by its name is", async () => {
+  await using at = await place();
+  await at.publish("app", "1");
+  const rules = [{ scope: "example.com", requirements: [{ kind: "unsigned" }] }];
+  mkdirSync(join(at.store.trust, "trust.d"), { recursive: true });
+  writeFileSync(join(at.store.trust, "trust.d/a.json"), JSON.stringify({ version: 1, rules }));
+  const url = `https://dl.example.com/example.com/app-latest-${ARCH}.aci`;
+  const refused = refusal("NotTrusted", 5, '"example.com/app:1.35.0"', "a URL proves no name");
+  await assert.rejects(at.fetch(url, { insecure: false }), refused);
+  const { verdict } = await at.fetch("example.com/app", { insecure: false });
+  assert.equal(verdict.kind, "unsigned");
+  // The bytes are those that were found by the name.
+  assert.equal((await at.fetch(url, { insecure: false, pullPolicy: "new" })).verdict.kind, "unsigned");
 });
 
 test("by its URL an image has the name that its manifest says", async () => {

@@ -73,6 +73,21 @@ test("no rule and no key: refused, with the commands that would allow it", async
   );
 });
 
+test("a name that only the image says of itself is proved by signatures and digests, and now as at import", async () => {
+  using trust = newTrust();
+  const subject = { ...aci(trust, NAME), claimed: true as const };
+  rule(trust, [{ kind: "unsigned" }]);
+  const refused = refusal("NotTrusted", 5, `"${NAME}:1.0"`, "a URL proves no name");
+  await assert.rejects(trust.judge(subject, []), refused);
+  rule(trust, [{ kind: "digests", digests: [subject.digest] }]);
+  const { verdict } = await trust.judge(subject, []);
+  assert.equal(verdict.kind, "pinned");
+  rule(trust, [{ kind: "unsigned" }]);
+  const record = { kind: "appc" as const, digest: subject.digest, verdict };
+  const { blob, source, insecureOptions } = judgeRequest(subject, []);
+  await assert.rejects(rejudge(trust, { record, blob, source, insecureOptions }), refused);
+});
+
 test("the operator's bypass is recorded as such, whatever the policy says", async () => {
   using trust = newTrust();
   rule(trust, [{ kind: "reject" }]);
