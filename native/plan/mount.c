@@ -82,8 +82,10 @@ static unsigned options_of(MountType type) {
     const unsigned flags = MOUNT_OPTION_RO | MOUNT_OPTION_NOSUID | MOUNT_OPTION_NODEV | MOUNT_OPTION_NOEXEC;
     if (type == MOUNT_BIND)
         return flags | MOUNT_OPTION_RBIND | MOUNT_OPTION_IDMAP | MOUNT_OPTION_COPY;
-    if (type == MOUNT_TMPFS || type == MOUNT_DEV)
+    if (type == MOUNT_TMPFS)
         return flags | MOUNT_OPTION_SIZE | MOUNT_OPTION_MODE;
+    if (type == MOUNT_DEV) /* has to be filled first, with nodes that work */
+        return MOUNT_OPTION_NOSUID | MOUNT_OPTION_NOEXEC | MOUNT_OPTION_SIZE | MOUNT_OPTION_MODE;
     return type == MOUNT_DEVPTS ? flags | MOUNT_OPTION_MODE : flags;
 }
 

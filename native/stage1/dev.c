@@ -48,9 +48,7 @@ int dev_mount(const Launch *launch, const MountPlan *plan, Failure *failure) {
     (void)snprintf(size, sizeof size, "%" PRIu64, plan->options & MOUNT_OPTION_SIZE ? plan->size : UINT64_C(65536));
     (void)snprintf(owner, sizeof owner, "%u", launch->base);
     const FsParameter parameters[] = { { "mode", mode }, { "size", size }, { "uid", owner }, { "gid", owner }, { 0 } };
-    /* nodev is the one attribute that it cannot have; a read-only /dev has to be filled first. */
-    uint64_t attributes = mount_attributes(plan) & ~(uint64_t)(MOUNT_ATTR_NODEV | MOUNT_ATTR_RDONLY);
-    _cleanup_fd_ int tree = filesystem_make("tmpfs", parameters, attributes);
+    _cleanup_fd_ int tree = filesystem_make("tmpfs", parameters, mount_attributes(plan));
     if (tree < 0)
         return failure_set(failure, 0, -tree, "tmpfs on %s", plan->destination);
     int r = dev_fill(launch, tree, failure);

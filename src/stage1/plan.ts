@@ -40,12 +40,30 @@ const MountOption = z
   .string()
   .regex(/^(ro|rw|nosuid|nodev|noexec|bind|rbind|rprivate|idmap|copy|size=[0-9]+|mode=[0-7]{3,4})$/);
 
-export const Mount = z.strictObject({
-  destination: Path,
-  type: z.enum(MOUNT_TYPES),
-  source: z.string(),
-  options: z.array(MountOption),
-});
+/** The types that options go with, where that is not all: one without effect would be a promise that is not kept. */
+const OPTION_TYPES: Readonly<Record<string, readonly string[]>> = {
+  rbind: ["bind"],
+  idmap: ["bind"],
+  copy: ["bind"],
+  size: ["tmpfs", "dev"],
+  mode: ["tmpfs", "dev", "devpts"],
+  // A /dev has to be filled first, with nodes that work.
+  ro: MOUNT_TYPES.filter((type) => type !== "dev"),
+  nodev: MOUNT_TYPES.filter((type) => type !== "dev"),
+};
+
+export const Mount = z
+  .strictObject({
+    destination: Path,
+    type: z.enum(MOUNT_TYPES),
+    source: z.string(),
+    options: z.array(MountOption),
+  })
+  .refine(
+    ({ type, options }) =>
+      options.every((option) => OPTION_TYPES[option.replace(/=.*/, "")]?.includes(type) ?? true),
+    { message: "an option that does not go with the type", path: ["options"] },
+  );
 export type Mount = z.infer<typeof Mount>;
 
 const SeccompRule = z.strictObject({
