@@ -1,7 +1,7 @@
 /** A directory as an image: packed, and signed if asked, by the caller with his own rights. */
-import { createReadStream, createWriteStream } from "node:fs";
+import { createReadStream } from "node:fs";
 import { mkdtemp, stat, writeFile } from "node:fs/promises";
-import { basename, dirname, join, resolve } from "node:path";
+import { dirname, join, resolve } from "node:path";
 import { pipeline } from "node:stream/promises";
 import { GantryError } from "../base/errors.ts";
 import { readBounded, storeError, unlessMissing } from "../base/file.ts";
@@ -76,12 +76,12 @@ export async function buildImage({ paths, tools }: Builder, given: Build): Promi
   }
   await requireDirectory(build.rootfs);
   await requireFreeFile(build.output, build);
-  const scratch = await makeScratch(build.output);
+  const scratch = await makeScratch(build.environment);
   try {
     const bench = { build, scratch, signer, tools: tools ?? installedTools(paths.libexec) };
     return await (build.format === "aci" ? buildAci(bench) : buildOci(bench));
   } catch (error) {
-    throw storeError(error, dirname(build.output));
+    throw storeError(error, dirname(scratch));
   } finally {
     await removeTree(scratch);
   }
@@ -102,11 +102,13 @@ type Bench = {
   readonly tools: Tools;
 };
 
-async function makeScratch(output: string): Promise<string> {
+/** Not beside the output: whoever else rules that directory could exchange what is being packed and signed. */
+async function makeScratch(environment: Build["environment"]): Promise<string> {
+  const directory = environment["TMPDIR"] || "/var/tmp";
   try {
-    return await mkdtemp(join(dirname(output), `.${basename(output).slice(0, 64)}.`));
+    return await mkdtemp(join(directory, "gantry-build-"));
   } catch (cause) {
-    throw new GantryError("AccessDenied", `nothing can be written to ${quoted(dirname(output))}`, { cause });
+    throw new GantryError("AccessDenied", `nothing can be written to ${quoted(directory)}`, { cause });
   }
 }
 
@@ -134,11 +136,8 @@ async function buildAci(bench: Bench): Promise<Built> {
 
 /** A copy beside its place, then a rename: whole or not at all. */
 async function writeCopy(from: string, to: string, build: Build): Promise<void> {
-  await writeOutput(to, build, async (file) => {
-    await pipeline(
-      createReadStream(from, { highWaterMark: 1 << 20 }),
-      createWriteStream(file, { flags: "r+" }),
-    );
+  await writeOutput(to, build, async (output) => {
+    await pipeline(createReadStream(from, { highWaterMark: 1 << 20 }), output);
   });
 }
 
@@ -220,9 +219,7 @@ async function buildOci(bench: Bench): Promise<Built> {
   const signature = `${build.output}.sig`;
   if (signer?.kind === "gpg")
     await writeSimpleSigning(bench, { signer, digest, name: needName(name), signature });
-  await writeOutput(build.output, build, async (file) => {
-    await writeArchive(createWriteStream(file, { flags: "r+" }), [image, ...more]);
-  });
+  await writeOutput(build.output, build, (output) => writeArchive(output, [image, ...more]));
   const files = signer?.kind === "gpg" ? [build.output, signature] : [build.output];
   return { files, digest, skipped: packed.skipped };
 }

@@ -1,5 +1,5 @@
 /** Images out of the store: as an ACI, as an OCI archive, as a directory. */
-import { createReadStream, createWriteStream } from "node:fs";
+import { createReadStream } from "node:fs";
 import { chmod, mkdir, rename, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { pipeline } from "node:stream/promises";
@@ -46,8 +46,7 @@ export async function exportAci(
     },
     options,
   );
-  await writeOutput(request.path, request, async (file) => {
-    const output = createWriteStream(file, { flags: "r+" });
+  await writeOutput(request.path, request, async (output) => {
     await pipeline(createReadStream(packed.path, { highWaterMark: 1 << 20 }), output);
   });
 }
@@ -77,9 +76,7 @@ export async function exportOci(
   const configuration = await configurationFor(operation, record);
   const annotations = record.kind === "oci" ? record.annotations : {};
   const image = assembleImage({ configuration, annotations, layers, compression, ref: record.names[0] });
-  await writeOutput(request.path, request, async (file) => {
-    await writeArchive(createWriteStream(file, { flags: "r+" }), [image]);
-  });
+  await writeOutput(request.path, request, (output) => writeArchive(output, [image]));
 }
 
 async function configurationFor({ store }: Operation, record: ImageRecord): Promise<unknown> {

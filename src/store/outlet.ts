@@ -1,6 +1,8 @@
 /** Where an export puts what it has made: the file or directory that the user names, whole or not at all. */
-import { lstat, mkdir, open, rename, unlink } from "node:fs/promises";
+
+import { access, constants, type FileHandle, lstat, mkdir, open, rename, unlink } from "node:fs/promises";
 import { basename, dirname, join, resolve } from "node:path";
+import { Writable } from "node:stream";
 import { GantryError } from "../base/errors.ts";
 import { storeError, syncDirectory, unlessMissing } from "../base/file.ts";
 import { randomHex } from "../base/random.ts";
@@ -10,24 +12,28 @@ import { removeTree } from "./tree.ts";
 
 export type OutletOptions = { readonly overwrite: boolean };
 
-/** Throws FileExists unless `path` is free, or may be overwritten and is a file. */
+/** Throws FileExists unless `path` is free, or may be overwritten and is a file; AccessDenied where nothing can be written. */
 export async function requireFreeFile(path: string, { overwrite }: OutletOptions): Promise<void> {
+  await requireWritable(dirname(path));
   const found = await look(path);
   if (found === undefined || (overwrite && found.isFile())) return;
   throw taken(path, found.isFile() ? "--overwrite replaces it" : "it is not a file");
 }
 
-/** Writes a file beside its place, under a temporary name, and renames it. Throws FileExists, StoreFull, AccessDenied. */
+/**
+ * Writes a file beside its place, under a temporary name, and renames it. The directory may be somebody else's, who can
+ * put a link there under any name: `write` gets the file that was made. Throws FileExists, StoreFull, AccessDenied.
+ */
 export async function writeOutput(
   path: string,
   options: OutletOptions,
-  write: (file: string) => Promise<void>,
+  write: (output: Writable) => Promise<void>,
 ): Promise<void> {
   await requireFreeFile(path, options);
   const temporary = join(dirname(path), `.${basename(path).slice(0, 64)}.${randomHex(6)}`);
   try {
     await using file = await open(temporary, "wx", 0o644);
-    await write(temporary);
+    await write(writableTo(file));
     await file.sync();
     await rename(temporary, path);
     await syncDirectory(dirname(path));
@@ -37,11 +43,21 @@ export async function writeOutput(
   }
 }
 
-/** Throws FileExists unless `path` is free, or may be overwritten and is a directory; BadReference for the root. */
+/** Unlike a handle's own stream, it leaves the file open, which is still to be synced. */
+function writableTo(file: FileHandle): Writable {
+  return new Writable({
+    write: (chunk: Buffer, _encoding, done) => {
+      file.writeFile(chunk).then(() => done(), done);
+    },
+  });
+}
+
+/** The same of a directory, which the root is never. */
 export async function requireFreeDirectory(path: string, { overwrite }: OutletOptions): Promise<void> {
   if (resolve(path) === "/") {
     throw new GantryError("FileExists", 'the directory "/" is this system: it would be deleted');
   }
+  await requireWritable(dirname(path));
   const found = await look(path);
   if (found === undefined || (overwrite && found.isDirectory())) return;
   throw taken(path, found.isDirectory() ? "--overwrite replaces it" : "it is not a directory");
@@ -61,13 +77,41 @@ export async function makeOutput(
   try {
     await mkdir(scratch, { mode: 0o700 });
     const made = await make(scratch);
-    if (options.overwrite) await unlessMissing(rename(path, join(scratch, "replaced")));
-    await rename(made, path);
-    await syncDirectory(dirname(path));
+    await putInPlace(made, path, options.overwrite ? `${scratch}.replaced` : undefined);
   } catch (error) {
     throw accessError(storeError(error, dirname(path)), path);
   } finally {
     await removeTree(scratch);
+  }
+}
+
+/** What is there goes to `aside` until the new one is in its place, and returns if that fails. */
+async function putInPlace(made: string, path: string, aside: string | undefined): Promise<void> {
+  const replaced = aside !== undefined && (await unlessMissing(rename(path, aside).then(() => true)));
+  try {
+    await rename(made, path);
+    await syncDirectory(dirname(path));
+  } catch (error) {
+    if (replaced) await putBack(aside, path);
+    throw error;
+  }
+  if (replaced) await removeTree(aside);
+}
+
+async function putBack(aside: string, path: string): Promise<void> {
+  try {
+    await rename(aside, path);
+  } catch (cause) {
+    const message = `${quoted(path)} was taken meanwhile: what was there before is at ${quoted(aside)}`;
+    throw new GantryError("FileExists", message, { cause });
+  }
+}
+
+async function requireWritable(directory: string): Promise<void> {
+  try {
+    await access(directory, constants.W_OK);
+  } catch (cause) {
+    throw new GantryError("AccessDenied", `nothing can be written to ${quoted(directory)}`, { cause });
   }
 }
 

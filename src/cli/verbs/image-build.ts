@@ -13,7 +13,8 @@ export const verb: Verb = {
     "Runs as the caller, who needs no other right than to read the directory. Of a caller who is not root everything in the image " +
     "belongs to root, unless --owner says otherwise. The same directory makes the same bytes everywhere. Prints the digest and the " +
     "files that were written. --sign-key names a key of the caller's gpg, whose agent asks for what it needs: OUTPUT.asc is written beside an " +
-    "ACI, and OUTPUT.sig (simple signing) beside an OCI archive. A file with a private key in PEM signs an OCI archive as cosign does, inside of it.",
+    "ACI, and OUTPUT.sig (simple signing) beside an OCI archive. A file with a private key in PEM signs an OCI archive as cosign does, inside of it. " +
+    "The image is made in $TMPDIR, or /var/tmp, and copied.",
   options: [
     { name: "rootfs", value: "DIR", help: "what becomes the root file system" },
     { name: "manifest", value: "FILE", help: "an appc image manifest, or for OCI a configuration" },

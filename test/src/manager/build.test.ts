@@ -216,6 +216,11 @@ test("what is wrong with a name, manifest, key or output is told, and nothing is
     [{ format: "oci", signKey: "x@example.com" }, refusal("Usage", 2, "--name")],
     [{ name: "a/b", rootfs: "/no/where" }, refusal("Usage", 2, "/no/where")],
     [{ name: "a/b", output: join(scratch, "gnupg") }, refusal("FileExists", 1, "gnupg")],
+    [
+      // Beside the output somebody else may rule, who must not exchange what is being signed.
+      { name: "a/b", environment: { ...environment, TMPDIR: "/no/place" } },
+      refusal("AccessDenied", 6, '"/no/place"'),
+    ],
     [{ name: "a/b", output: "/no/where/x.aci" }, refusal("AccessDenied", 6, "/no/where")],
   ];
   for (const [more, expected] of cases) await assert.rejects(build(more), expected, JSON.stringify(more));
