@@ -20,7 +20,7 @@ export const MEANINGS: Readonly<Record<string, string>> = {
   "apps[].image": "The image that is the app's root file system.",
   "apps[].image.id":
     "Its id, or another name under which `gantry image list` knows it. A prepared pod's manifest holds the id.",
-  "apps[].image.name": "The name it was given by; for people.",
+  "apps[].image.name": "One of its names; for people. Another one is replaced by one of them.",
   "apps[].image.labels": "Labels of the image, for people.",
   "apps[].image.labels[].name": "Name of a label.",
   "apps[].image.labels[].value": "Its value.",

@@ -42,10 +42,10 @@ function parseJson(text: string): unknown {
   }
 }
 
-/** In a request an image is a word; in a manifest it is an object with an id and perhaps a name. */
+/** In a request an image is a word; in a manifest it is taken by its id, and its name is a remark. */
 function imageName(image: unknown): string {
-  const named = z.looseObject({ name: z.string().optional(), id: z.string().optional() }).safeParse(image);
-  return typeof image === "string" ? image : (named.data?.name ?? named.data?.id ?? "");
+  const named = z.looseObject({ id: z.string().optional() }).safeParse(image);
+  return typeof image === "string" ? image : (named.data?.id ?? "");
 }
 
 function malformed(where: string): GantryError {

@@ -70,9 +70,11 @@ function podAppOf(request: PodRequest, app: AppRequest, image: ImageRecord): Pod
   };
 }
 
-function imageIdentity(image: ImageRecord): PodApp["image"] {
+function imageIdentity(image: ImageRecord, called?: string): PodApp["image"] {
   const labels = Object.entries(image.labels).map(([name, value]) => ({ name, value }));
-  return { id: image.id, ...(image.names[0] === undefined ? {} : { name: image.names[0] }), labels };
+  // Whoever may start the pod is asked by this name, so that it is one that the image has.
+  const name = image.names.find((one) => one === called) ?? image.names[0];
+  return { id: image.id, ...(name === undefined ? {} : { name }), labels };
 }
 
 /** An app's mount of a path replaces the pod's of the same path. */
@@ -121,7 +123,7 @@ function reifyApp(app: PodApp, image: ImageRecord): PodApp {
   const { args, ...rest } = app;
   return {
     ...rest,
-    image: { ...imageIdentity(image), ...(app.image.name === undefined ? {} : { name: app.image.name }) },
+    image: imageIdentity(image, app.image.name),
     app: app.app ?? appOfImage(image, { args }),
     ready: app.ready ?? (image.app.notifies ? "app" : "exec"),
     stopSignal: app.stopSignal ?? image.app.stopSignal,

@@ -125,6 +125,20 @@ test("authorization: the example lets group web restart pod web, and nothing els
   });
 });
 
+test("authorization: the image that polkit is asked about is the one that runs, whatever a manifest calls it", async (t) => {
+  await withPods(t, "called", async (host, image) => {
+    const good = 'action.lookup("image") === "registry.corp/good"';
+    await host.put("/etc/polkit-1/rules.d/10-good.rules", rule(good));
+    const apps = [{ name: "app", image: { id: image, name: "registry.corp/good" } }];
+    const manifest = JSON.stringify({ acKind: "PodManifest", acVersion: "0.8.11", name: "called", apps });
+    const prepare = call("PreparePod", "sa{sv}", manifest, ...INSECURE);
+    refused(await host.user(prepare), /not authorized for org\.gantry1\.pod\.prepare on "called"/);
+    await ended(host, await host.exec(prepare));
+    const start = await host.user(call("StartPod", "sa{sv}", "called", "0"));
+    refused(start, /not authorized for org\.gantry1\.pod\.start on "called"/);
+  });
+});
+
 async function ended(host: AgentHost, begun: Result): Promise<void> {
   const operation = /"([^"]+)"/.exec(begun.stdout)?.[1] ?? "";
   for (;;) {

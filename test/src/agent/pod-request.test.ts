@@ -12,10 +12,10 @@ test("pod request: name and images are known before anything is prepared", () =>
   assert.deepEqual([name, images], ["web", ["busybox", "oci:/srv/app:1"]]);
 });
 
-test("pod request: a manifest names its images by name, else by id", () => {
+test("pod request: a manifest names its images by what they are taken by, whatever it calls them", () => {
   const apps = [{ image: { id: "sha256-ab", name: "x:1" } }, { image: { id: "sha256-cd" } }];
   const { name, images } = parsePodRequest(JSON.stringify({ acKind: "PodManifest", apps }));
-  assert.deepEqual([name, images], [undefined, ["x:1", "sha256-cd"]]);
+  assert.deepEqual([name, images], [undefined, ["sha256-ab", "sha256-cd"]]);
 });
 
 test("pod request: each form goes to its own half of the manager, with the text as it came", async () => {

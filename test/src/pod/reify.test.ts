@@ -122,6 +122,17 @@ test("a written manifest gets its images' apps and ids", () => {
   assert.equal(app?.args, undefined);
 });
 
+test("a written manifest cannot call an image what it is not called", () => {
+  const image = imageRecord({}, { names: ["registry.example/front:1.0", "registry.example/front:latest"] });
+  const named = (name: string) => {
+    const apps = [{ name: "one", image: { id: "front", name } }];
+    const manifest = PodManifest.parse({ acKind: "PodManifest", acVersion: "0.8.11", apps });
+    return reifyManifest(manifest, new Map([["front", image]])).apps[0]?.image.name;
+  };
+  assert.equal(named("registry.example/front:latest"), "registry.example/front:latest");
+  assert.equal(named("registry.example/trusted:1.0"), "registry.example/front:1.0");
+});
+
 test("refuses args beside app, and images that are not there", () => {
   const own = { exec: ["/x"], user: "0", group: "0" };
   const manifest = (app: object) =>
