@@ -46,7 +46,7 @@ const PLACES =
 
 const DESCRIPTION = [
   "An image runs when the rule for its name is satisfied. Without a rule, a signature by one of the keystore's keys for the name suffices; without such a key, the image is refused. `gantry trust add`, `list`, `rm` and `explain` write and read what is described here.",
-  "A file of a name in `/etc/gantry` masks those of the same name in `/run/gantry`, and these the ones in `/usr/lib/gantry`; an empty file, or a link to `/dev/null`, only masks. All files belong to root and may not be written by everybody, and links to elsewhere are refused. A file that is not understood is an error (`BadConfig`) that names the file and the key, and until it is mended nothing is trusted.",
+  "A file of a name in `/etc/gantry` masks those of the same name in `/run/gantry`, and these the ones in `/usr/lib/gantry`; an empty file, or a link to `/dev/null`, only masks. All files belong to root and may not be written by everybody, and links to elsewhere, of files or directories, are refused. A file that is not understood is an error (`BadConfig`) that names the file and the key, and until it is mended nothing is trusted.",
 ];
 
 const KEYSTORE = [

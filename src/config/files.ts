@@ -28,6 +28,30 @@ export async function findFiles(
   return [...found.values()].sort((a, b) => (a.name < b.name ? -1 : 1));
 }
 
+/** The same where no directory below the roots is a link: what counts for the trust generation, which descends into none. */
+export async function findOwnFiles(
+  roots: Roots,
+  directory: string,
+  wanted: (name: string) => boolean,
+): Promise<Found[]> {
+  for (const root of roots) await refuseLinks(root, directory);
+  return await findFiles(roots, directory, wanted);
+}
+
+async function refuseLinks(root: string, directory: string): Promise<void> {
+  let path = root;
+  for (const segment of directory.split("/")) {
+    path = join(path, segment);
+    const facts = await unlessMissing(lstat(path));
+    if (facts?.isSymbolicLink()) throw linkedDirectory(path);
+    if (!facts?.isDirectory()) return;
+  }
+}
+
+export function linkedDirectory(path: string): GantryError {
+  return badConfig(path, "is a symbolic link; a directory that decides about trust lies here itself");
+}
+
 /** The bytes of a regular file that only root (or the caller) may write. Throws BadConfig. */
 export async function readConfiguration(path: string, limit: number): Promise<Buffer> {
   try {

@@ -7,7 +7,14 @@ import { mkdir, readdir } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { exists, syncDirectory, unlessMissing, unlinkIfPresent, writeFileDurably } from "../base/file.ts";
 import { quoted } from "../base/text.ts";
-import { badConfig, type Found, findFiles, type Roots, readConfiguration } from "../config/files.ts";
+import {
+  badConfig,
+  type Found,
+  findOwnFiles,
+  linkedDirectory,
+  type Roots,
+  readConfiguration,
+} from "../config/files.ts";
 import { KEYSTORE_DIRECTORY } from "../config/trust.ts";
 import { digestOf } from "../image/hashing.ts";
 import { prefixesOf } from "./scope.ts";
@@ -79,11 +86,12 @@ export async function listKeys(roots: Roots): Promise<KeyEntry[]> {
   return lists.flat();
 }
 
-/** Writes a key durably to the keystore below `root`; returns its path. Throws StoreFull. */
+/** Writes a key durably to the keystore below `root`; returns its path. Throws StoreFull, BadConfig. */
 export async function addKey(
   root: string,
   key: { readonly place: KeyPlace; readonly name: string; readonly content: string },
 ): Promise<string> {
+  await placeFiles([root], key.place);
   const path = join(root, KEYSTORE_DIRECTORY, placePath(key.place), key.name);
   await makeDirectories(dirname(path));
   await writeFileDurably(path, key.content, { mode: 0o644 });
@@ -122,7 +130,7 @@ function placePath(place: KeyPlace): string {
 }
 
 async function placeFiles(roots: Roots, place: KeyPlace): Promise<Found[]> {
-  const files = await findFiles(roots, join(KEYSTORE_DIRECTORY, placePath(place)), () => true);
+  const files = await findOwnFiles(roots, join(KEYSTORE_DIRECTORY, placePath(place)), () => true);
   const wrong = place.kind === "named" ? undefined : files.find(({ name }) => !FINGERPRINT_NAME.test(name));
   if (wrong !== undefined) throw badConfig(wrong.path, "is not named by its key's fingerprint in lower case");
   return files;
@@ -135,6 +143,8 @@ async function readKey({ path }: Found, fingerprint?: string): Promise<KeyFile> 
 
 async function addPrefixes(prefixes: Set<string>, directory: string, prefix = ""): Promise<void> {
   const entries = (await unlessMissing(readdir(directory, { withFileTypes: true }))) ?? [];
+  const link = prefix === "" ? entries.find((one) => one.isSymbolicLink()) : undefined;
+  if (link !== undefined) throw linkedDirectory(join(directory, link.name));
   for (const entry of entries.filter((one) => one.isDirectory())) {
     const deeper = prefix === "" ? entry.name : `${prefix}/${entry.name}`;
     prefixes.add(deeper);

@@ -3,7 +3,7 @@ import { basename, dirname } from "node:path";
 import type * as z from "zod";
 import { GantryError } from "../base/errors.ts";
 import { quoted } from "../base/text.ts";
-import { badConfig, findFiles, type Roots, readConfiguration } from "../config/files.ts";
+import { badConfig, findOwnFiles, type Roots, readConfiguration } from "../config/files.ts";
 import { POLICY_DIRECTORY } from "../config/trust.ts";
 import { type Consent, PolicyFile, type Rule } from "./rule.ts";
 import { type Named, normalScope, scopeFit } from "./scope.ts";
@@ -22,7 +22,7 @@ const FILE_LIMIT = 1024 * 1024;
 
 /** Throws BadConfig, naming file and key. */
 export async function readPolicy(roots: Roots): Promise<Policy> {
-  const files = await findFiles(roots, POLICY_DIRECTORY, (name) => name.endsWith(".json"));
+  const files = await findOwnFiles(roots, POLICY_DIRECTORY, (name) => name.endsWith(".json"));
   const policy = { rules: [] as PlacedRule[], consents: [] as PlacedConsent[] };
   for (const { path, masked } of files) {
     if (masked) continue;

@@ -119,6 +119,26 @@ test("trust: gantry start, run-prepared, run and systemctl restart of a pod's ow
   });
 });
 
+test("trust: keys that lie behind a link, where nobody would notice a change, let nothing start", async (t) => {
+  await withSigned(t, { name: "trust-links" }, async (signed) => {
+    const { host, shell } = signed;
+    const keys = "/etc/gantry/trustedkeys";
+    await signed.trustAlice();
+    await installWeb(signed, await signed.fetchWeb());
+    await shell("systemctl start gantry@web && systemctl stop gantry@web");
+    await shell(`mv ${keys} /srv/keys && ln -s /srv/keys ${keys}`);
+    const start = await host.exec(["systemctl", "start", "gantry@web"]);
+    assert.equal(start.status, 1, start.stderr);
+    const { status, text } = await unitState(signed, "gantry@web");
+    assert.equal(status, "1", text);
+    assert.ok(text.includes(`"${keys}" is a symbolic link`), text);
+    const fetch = await host.exec(["gantry", "fetch", ACI]);
+    assert.equal(fetch.status, 1, fetch.stderr);
+    assert.ok(fetch.stderr.includes(`gantry: "${keys}" is a symbolic link`), fetch.stderr);
+    await shell(`rm ${keys} && mv /srv/keys ${keys} && systemctl start gantry@web`);
+  });
+});
+
 test("trust: what was fetched without a check is not trusted by lying in the store", async (t) => {
   await withSigned(t, { name: "trust-insecure" }, async (signed) => {
     const { host, output } = signed;
