@@ -31,10 +31,10 @@ const Requirement = z.discriminatedUnion("type", [
   z.looseObject({ type: z.literal("sigstoreSigned"), ...Signed, keyDatas: z.array(z.base64()).optional() }),
 ]);
 type Requirement = z.infer<typeof Requirement>;
-const Requirements = z.array(Requirement).min(1);
+const RequirementList = z.array(Requirement).min(1);
 const Policy = z.strictObject({
-  default: Requirements,
-  transports: z.record(z.string(), z.record(z.string(), Requirements)).default({}),
+  default: RequirementList,
+  transports: z.record(z.string(), z.record(z.string(), RequirementList)).default({}),
 });
 
 export type Converted = {
@@ -52,7 +52,7 @@ type Reading = {
 };
 
 /** Transports whose images come from this machine: ours has one word for them, and no scopes that are paths. */
-const FILES = ["dir", "docker-archive", "oci", "oci-archive"];
+const FILES = ["docker-archive", "oci", "oci-archive"];
 
 /** Throws BadConfig for a policy that containers' tools would refuse, too. */
 export async function convertPolicy(
@@ -62,13 +62,14 @@ export async function convertPolicy(
 ): Promise<Converted> {
   const policy = parsePolicy(bytes, path);
   const reading: Reading = { keys: new Map(), notes: [], readKey };
-  const rules = [...(await everywhere(policy.default, reading))];
-  for (const [transport, scopes] of Object.entries(policy.transports)) {
-    for (const [scope, requirements] of Object.entries(scopes)) {
-      const rule = await ruleOf({ transport, scope, requirements }, reading);
-      if (rule !== undefined) rules.push(rule);
-    }
+  const everywhere: Rule = { scope: "*", requirements: await allOf(policy.default, "default", reading) };
+  const rules = [everywhere];
+  const files: Requirements[] = [];
+  for (const place of placesOf(policy)) {
+    if (FILES.includes(place.transport)) files.push(await allOf(place.requirements, whereOf(place), reading));
+    else rules.push(...(await rulesOf(place, reading)));
   }
+  rules.push(...filesRule(everywhere, files, reading.notes));
   return {
     policy: { version: 1, rules: distinct(rules, reading.notes), consents: [] },
     keys: [...reading.keys].map(([name, content]) => ({ name, content })),
@@ -128,36 +129,51 @@ function parsePolicy(bytes: Buffer, path: string): z.infer<typeof Policy> {
   throw badConfig(path, `has a wrong "${issue?.path.join(".")}": ${issue?.message}`);
 }
 
-/** Every name, however it comes; a file's name has to be accepted in so many words. */
-async function everywhere(requirements: readonly Requirement[], reading: Reading): Promise<Rule[]> {
-  const rule = { scope: "*", requirements: await allOf(requirements, "default", reading) };
-  return rule.requirements.some(({ kind }) => kind === "unsigned")
-    ? [rule, { ...rule, transport: "file" }]
-    : [rule];
-}
-
 type Place = {
   readonly transport: string;
   readonly scope: string;
   readonly requirements: readonly Requirement[];
 };
 
-async function ruleOf(
-  { transport, scope, requirements }: Place,
-  reading: Reading,
-): Promise<Rule | undefined> {
-  const where = `transports.${transport}.${scope || '""'}`;
-  const isFile = FILES.includes(transport);
-  const normal = normalScope(scope === "" ? "*" : scope, "registry");
-  if ((!isFile && transport !== "docker") || (isFile && scope !== "") || normal === undefined) {
-    reading.notes.push(`${where} is left out: images are not named so here`);
-    return undefined;
+function placesOf({ transports }: z.infer<typeof Policy>): Place[] {
+  return Object.entries(transports).flatMap(([transport, scopes]) =>
+    Object.entries(scopes).map(([scope, requirements]) => ({ transport, scope, requirements })),
+  );
+}
+
+function whereOf({ transport, scope }: Place): string {
+  return `transports.${transport}.${scope || '""'}`;
+}
+
+async function rulesOf(place: Place, reading: Reading): Promise<Rule[]> {
+  const scope = place.transport === "docker" ? registryScope(place.scope) : undefined;
+  if (scope === undefined) {
+    reading.notes.push(`${whereOf(place)} is left out: images are not named so here`);
+    return [];
   }
-  return {
-    scope: normal,
-    transport: isFile ? "file" : "registry",
-    requirements: await allOf(requirements, where, reading),
-  };
+  const requirements = await allOf(place.requirements, whereOf(place), reading);
+  return [{ scope, transport: "registry", requirements }];
+}
+
+/** Their names begin with a host, always: what does not is about no image there, and would be about one here. */
+function registryScope(scope: string): string | undefined {
+  if (scope === "") return "*";
+  return /^[^/]*[.:]|^localhost(\/|$)/.test(scope) ? normalScope(scope, "registry") : undefined;
+}
+
+type Requirements = Rule["requirements"];
+
+/**
+ * The rule for images from files, if the one for everything does not do: a file's name has to be accepted in so many
+ * words. Kinds that the policy says nothing of are the default's, and so are ACIs.
+ */
+function filesRule({ requirements }: Rule, files: readonly Requirements[], notes: string[]): Rule[] {
+  const rule = { scope: "*", transport: "file" } as const;
+  if (files.some((others) => JSON.stringify(others) !== JSON.stringify(requirements))) {
+    notes.push("images from files are rejected: the policy has different rules for their kinds or places");
+    return [{ ...rule, requirements: [{ kind: "reject" }] }];
+  }
+  return requirements.some(({ kind }) => kind === "unsigned") ? [{ ...rule, requirements }] : [];
 }
 
 async function allOf(
@@ -216,14 +232,14 @@ function identityOf(identity: SignedRequirement["signedIdentity"]): Identity | u
   return identity;
 }
 
-/** Several transports of theirs are one of ours: where they differ, nothing of the kind runs. */
+/** Scopes that differ in writing only: where their rules differ, too, nothing of the name runs. */
 function distinct(rules: readonly Rule[], notes: string[]): Rule[] {
   const byNames = new Map<string, Rule>();
   for (const rule of rules) {
     const key = `${rule.transport ?? ""} ${rule.scope}`;
     const other = byNames.get(key);
     const differs = other !== undefined && JSON.stringify(other) !== JSON.stringify(rule);
-    if (differs) notes.push(`images from files are rejected: the policy has different rules for their kinds`);
+    if (differs) notes.push(`images of ${rule.scope} are rejected: the policy has different rules for them`);
     byNames.set(key, differs ? { ...rule, requirements: [{ kind: "reject" }] } : rule);
   }
   return [...byNames.values()];

@@ -96,6 +96,7 @@ test("a policy of containers' tools becomes rules that judge as it did", async (
         "r.example/app:1": [
           { ...GPG, signedIdentity: { type: "exactReference", dockerReference: "a.example/b:1" } },
         ],
+        busybox: [{ type: "insecureAcceptAnything" }],
         "": [{ type: "reject" }],
       },
       "docker-daemon": { "": [{ type: "insecureAcceptAnything" }] },
@@ -114,7 +115,7 @@ test("a policy of containers' tools becomes rules that judge as it did", async (
       ["*.wild.example", "registry", "cosign"],
       ["r.example/app:1", "registry", "openpgp"],
       ["*", "registry", "reject"],
-      ["*", "file", "unsigned"],
+      ["*", "file", "reject"],
     ],
   );
   assert.deepEqual(policy.rules[2]?.requirements, [{ kind: "openpgp", keys: [name], identity: remap }]);
@@ -122,8 +123,8 @@ test("a policy of containers' tools becomes rules that judge as it did", async (
     { kind: "openpgp", keys: [name], identity: { type: "exactReference", reference: "a.example/b:1" } },
   ]);
   assert.deepEqual(
-    notes.map((note) => note.replace(/ is left out.*/, "")),
-    ['transports.docker-daemon.""', "transports.oci./srv/images"],
+    notes.map((note) => note.replace(/ is left out.*|:.*/, "")),
+    ["transports.docker.busybox", 'transports.docker-daemon.""', "images from files are rejected"],
   );
   // Judged by it.
   using trust = newTrust();
@@ -162,6 +163,30 @@ test("what can't be said becomes stricter, and what is wrong is refused by its k
       ["*", "file", "reject"],
     ],
   );
+  // Gantry has one word for all kinds of files, and no paths: what only some of them accept is not accepted.
+  const [accept, reject] = [[{ type: "insecureAcceptAnything" }], [{ type: "reject" }]];
+  const all = { "oci-archive": { "": accept }, "docker-archive": { "": accept } };
+  const files: readonly [fallback: object, transports: object, file: string | undefined, notes: number][] = [
+    [reject, { dir: { "": accept } }, undefined, 1],
+    [reject, { oci: { "": accept } }, "reject", 1],
+    [reject, { oci: { "": accept }, ...all }, "reject", 1],
+    [accept, { oci: { "": accept, "/srv/images": reject }, ...all }, "reject", 1],
+    [accept, { oci: { "": accept, "/srv/images": accept }, ...all }, "unsigned", 0],
+    [accept, {}, "unsigned", 0],
+    [reject, { oci: { "": reject } }, undefined, 0],
+  ];
+  for (const [fallback, transports, file, notes] of files) {
+    const converted = await convert({ default: fallback, transports });
+    const rule = converted.policy.rules.find(({ transport }) => transport === "file");
+    const found = [rule?.requirements[0]?.kind, converted.notes.length];
+    assert.deepEqual(found, [file, notes], JSON.stringify([fallback, transports]));
+  }
+  const twice = await convert({
+    default: reject,
+    transports: { docker: { "r.example": accept, "R.example": reject } },
+  });
+  assert.deepEqual(twice.policy.rules[1]?.requirements, [{ kind: "reject" }]);
+  assert.match(twice.notes[0] ?? "", /^images of r\.example are rejected: .*different rules/);
   const wrong: readonly [policy: object, text: string][] = [
     [{}, '"default"'],
     [{ default: [] }, '"default"'],
