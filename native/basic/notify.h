@@ -3,6 +3,9 @@
 
 #include "basic/failure.h"
 
+/* How long PID 1 may take, at the boot of a slow machine or in a daemon-reload with thousands of units. */
+enum { NOTIFY_BARRIER_MS = 30000 };
+
 /* Connects to $NOTIFY_SOCKET and removes it from the environment, so that no child inherits it.
  * -ENOENT if the variable is absent, -EINVAL if it names no socket. */
 int notify_connect(int *ret_fd);

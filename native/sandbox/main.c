@@ -17,8 +17,6 @@
 #include "basic/text.h"
 #include "namespace/sandbox.h"
 
-#define BARRIER_WAIT_MS 5000
-
 static int sandbox_launch(const char *plan_path, int notify, Failure *failure);
 static int systemd_tell(int notify, pid_t pid, Failure *failure);
 static int failure_report(int notify, const Failure *failure);
@@ -58,7 +56,7 @@ static int systemd_tell(int notify, pid_t pid, Failure *failure) {
     if (r >= 0)
         r = notify_send(notify, text);
     if (r >= 0)
-        r = notify_barrier(notify, BARRIER_WAIT_MS);
+        r = notify_barrier(notify, NOTIFY_BARRIER_MS);
     return r < 0 ? failure_set(failure, EXIT_STATUS_NAMESPACE, -r, "handing the sandbox over to systemd") : 0;
 }
 
@@ -66,6 +64,6 @@ static int systemd_tell(int notify, pid_t pid, Failure *failure) {
 static int failure_report(int notify, const Failure *failure) {
     fprintf(stderr, "gantry-sandbox: %s\n", failure->text);
     if (notify >= 0 && notify_failure(notify, failure) >= 0)
-        (void)notify_barrier(notify, BARRIER_WAIT_MS);
+        (void)notify_barrier(notify, NOTIFY_BARRIER_MS);
     return failure->status;
 }

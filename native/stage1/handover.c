@@ -19,8 +19,6 @@
 #include "stage1/channel.h"
 #include "stage1/launch.h"
 
-enum { BARRIER_TIMEOUT_MS = 30000 };
-
 typedef struct Tracee {
     pid_t pid;
     pid_t pid_in_pod;
@@ -176,14 +174,14 @@ static int exec_await(Launch *launch, Tracee *app, Failure *failure) {
  * another stop, which would interrupt the app's system calls (ptrace(2), "Detaching of the tracee"). Should systemd not
  * be told, our own end fails the unit, and systemd kills what is left in it. */
 static int app_release(Launch *launch, Tracee *app, Failure *failure) {
-    const struct timespec limit = { .tv_sec = BARRIER_TIMEOUT_MS / 1000 };
+    const struct timespec limit = { .tv_sec = NOTIFY_BARRIER_MS / 1000 };
     int barrier;
     int r = systemd_tell(launch, app, &barrier, failure);
     if (r < 0)
         return r;
     r = app_accompany(app, barrier, &limit);
     if (r > 0)
-        r = notify_barrier_await(barrier, BARRIER_TIMEOUT_MS);
+        r = notify_barrier_await(barrier, NOTIFY_BARRIER_MS);
     return r < 0 ? failure_set(failure, 0, -r, "the app's process") : 0;
 }
 
@@ -209,7 +207,7 @@ static int handover_early(Launch *launch, Tracee *app, Failure *failure) {
         r = systemd_tell(launch, app, &barrier, failure);
     if (r < 0)
         return r;
-    r = notify_barrier_await(barrier, BARRIER_TIMEOUT_MS);
+    r = notify_barrier_await(barrier, NOTIFY_BARRIER_MS);
     if (r < 0)
         return failure_set(failure, 0, -r, "systemd's notify socket");
     r = go_send(launch, failure);

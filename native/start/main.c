@@ -23,7 +23,6 @@
 #include "namespace/sandbox.h"
 #include "refresh.h"
 
-#define BARRIER_WAIT_MS 30000
 #define LEAVING_POLL_US 20000U
 /* Shown for a refusal by `systemctl status`; a sentence of the TypeScript half is shorter. */
 #define SENTENCE_MAX 4096U
@@ -201,7 +200,7 @@ static int systemd_tell(const Start *start) {
     int r = text_format(&text, "MAINPID=%d\nREADY=1", start->sandbox.pid);
     if (r >= 0)
         r = notify_send(start->notify, text);
-    return r < 0 ? r : notify_barrier(start->notify, BARRIER_WAIT_MS);
+    return r < 0 ? r : notify_barrier(start->notify, NOTIFY_BARRIER_MS);
 }
 
 /* -ECHILD: what failed has told why. Returns the exit status. */

@@ -155,6 +155,31 @@ describe("the sandbox", () => {
     assert.equal((await place.shell(`systemctl stop gantry-early.slice; ${list}`)).stdout, "");
   });
 
+  test("systemd may take its time to hear who the main process is", async () => {
+    await place.host.put(
+      "/root/late.py",
+      `import os, signal, socket, subprocess, time
+heard = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+heard.bind("/run/late")
+os.makedirs(os.path.dirname(SOCKET), exist_ok=True)
+words = ["/usr/lib/gantry/gantry-sandbox", "/var/lib/gantry/names/names/sandbox.json"]
+sandbox = subprocess.Popen(words, env={"NOTIFY_SOCKET": "/run/late"})
+main, barrier = socket.recv_fds(heard, 4096, 1), socket.recv_fds(heard, 4096, 1)
+time.sleep(6)
+os.close(barrier[1][0])
+print(main[0][:8].decode(), sandbox.wait())
+os.kill(int(main[0][8:]), signal.SIGKILL)
+`.replace(
+        "SOCKET",
+        (
+          await place.shell('grep -o \'"/run/[^"]*"\' /var/lib/gantry/names/names/sandbox.json')
+        ).stdout.trim(),
+      ),
+    );
+    const ended = await place.host.exec(["python3", "/root/late.py"]);
+    assert.equal(ended.stdout, "MAINPID= 0\n", ended.stderr);
+  });
+
   test("a plan it does not understand is refused with 78 and a sentence that names the key", async () => {
     await place.host.put("/root/sandbox.json", '{"version": 1, "unheard": true}', 0o600);
     const words = [
