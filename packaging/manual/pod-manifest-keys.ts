@@ -11,7 +11,8 @@ export const MEANINGS: Readonly<Record<string, string>> = {
   acKind: "What the document is.",
   acVersion: "The version of the specification it follows.",
   name: "Names the pod, and its units. Without one they carry its UUID.",
-  hostname: "The host name inside of the pod.",
+  hostname:
+    "The host name inside of the pod; `gantry-` and its name, or the beginning of its id, unless said.",
   network: 'Networks to join. `["host"]` shares the host\'s; `["none"]` has the loopback interface only.',
   userns:
     "`pod`: user ids of the pod are a range of their own on the host. `host`: they are the host's, and root in the pod is root.",

@@ -11,6 +11,9 @@ import type { Images } from "./reify.ts";
 import { installedUnits, podUnits } from "./unit-name.ts";
 import { type PodVolumes, resolveVolumes } from "./volumes.ts";
 
+/** HOST_NAME_MAX of Linux. */
+const HOSTNAME_MAX = 64;
+
 export type Decision = { readonly draft: PodDraft; readonly volumes: PodVolumes };
 
 export type Given = {
@@ -34,7 +37,7 @@ export function decidePod({ uuid, manifest, images, userns, paths, installed = f
     ...{ uuid, pod, manifest, userns, installed },
     units: installed ? installedUnits(pod) : podUnits(pod),
     net: networkOf(manifest),
-    hostname: manifest.hostname ?? `gantry-${manifest.name ?? uuid.slice(0, 12)}`,
+    hostname: manifest.hostname ?? hostnameOf(manifest.name ?? uuid.slice(0, 12)),
     isolation: readIsolators({ scope: "pod" }, manifest.isolators),
     apps: manifest.apps.map((app) => appDraft(app, images, volumes)),
     places: {
@@ -45,6 +48,11 @@ export function decidePod({ uuid, manifest, images, userns, paths, installed = f
     },
   };
   return { draft, volumes };
+}
+
+/** As long as the kernel allows, whose limit a pod's name alone may come near. */
+function hostnameOf(name: string): string {
+  return `gantry-${name}`.slice(0, HOSTNAME_MAX).replace(/-$/, "");
 }
 
 function refuseDuplicates(manifest: PodManifest): void {

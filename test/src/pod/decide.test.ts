@@ -36,6 +36,11 @@ test("a pod without a name is called by its UUID", () => {
   assert.deepEqual([nameless.pod, nameless.hostname], [UUID, "gantry-000000000000"]);
 });
 
+test("a long name is cut to what a host name may have", () => {
+  assert.equal(decide({ name: "a".repeat(63) }).hostname, `gantry-${"a".repeat(57)}`);
+  assert.equal(decide({ name: `${"a".repeat(56)}-bcdefg` }).hostname, `gantry-${"a".repeat(56)}`);
+});
+
 test("refuses two apps of one name", () => {
   const apps = [{ image: "front" }, { image: "front" }];
   assert.throws(
