@@ -24,7 +24,7 @@ import { isAlive } from "../pod/state.ts";
 import { podStatuses, readPod, type StoredPod } from "../pod/status.ts";
 import { readTrustStamp } from "../pod/trust-stamp.ts";
 import { installedUnits } from "../pod/unit-name.ts";
-import { AC_NAME } from "../pod/words.ts";
+import { isName, MAX_NAME } from "../pod/words.ts";
 import { openStore } from "../store/store.ts";
 import type { Installation, Installed, InstalledPod } from "./installer.ts";
 import type { Local } from "./local.ts";
@@ -138,9 +138,9 @@ export async function uninstallPod(local: Local, name: string): Promise<string> 
 function parseDefinition(text: string, origin: string, name: string): PodManifest & { name: string } {
   const manifest = parseDocument(PodManifest, text, { name: quoted(origin), kind: "BadManifest" });
   const given = manifest.name ?? name;
-  if (!AC_NAME.test(given)) {
+  if (!isName(given)) {
     throw new GantryError("BadManifest", `${quoted(origin)}: ${quoted(given)} is no name for a pod`, {
-      hint: 'give it one of lower-case letters, digits and dashes: "name": "web"',
+      hint: `give it one of up to ${MAX_NAME} lower-case letters, digits and dashes: "name": "web"`,
     });
   }
   if (origin.startsWith(`${ADMINISTRATORS}/`) && given !== name) {

@@ -11,7 +11,7 @@ import { randomHex } from "../base/random.ts";
 import { quoted } from "../base/text.ts";
 import { DEFINITION_DIRECTORIES } from "../config/paths.ts";
 import { readDocument } from "./layout.ts";
-import { AC_NAME, MAX_NAME } from "./words.ts";
+import { isName } from "./words.ts";
 
 /** The stamp's file in the pod's directory. */
 export const DEFINITION_STAMP = "definition.json";
@@ -34,7 +34,7 @@ export type DefinitionText = { readonly path: string; readonly stamp: string; re
 /** The path of a pod's definition: the first of the directories that has it. Throws NoSuchPod. */
 export async function definitionPath(name: string): Promise<string> {
   // Callers are authorized by this name: no other spelling of it may lead to the file.
-  for (const directory of AC_NAME.test(name) && name.length <= MAX_NAME ? DEFINITION_DIRECTORIES : []) {
+  for (const directory of isName(name) ? DEFINITION_DIRECTORIES : []) {
     const path = join(directory, `${name}.json`);
     if ((await unlessMissing(stat(path))) !== undefined) return path;
   }
@@ -69,7 +69,7 @@ export async function listDefinitions(): Promise<DefinitionFile[]> {
   for (const directory of DEFINITION_DIRECTORIES) {
     for (const file of (await unlessMissing(readdir(directory))) ?? []) {
       const name = basename(file, ".json");
-      if (!file.endsWith(".json") || !AC_NAME.test(name) || found.has(name)) continue;
+      if (!file.endsWith(".json") || !isName(name) || found.has(name)) continue;
       found.set(name, { name, path: join(directory, file) });
     }
   }

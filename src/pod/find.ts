@@ -4,7 +4,7 @@ import { quoted } from "../base/text.ts";
 import type { Paths } from "../config/paths.ts";
 import { type PodEntry, podEntries } from "./layout.ts";
 import { podOfName } from "./names.ts";
-import { AC_NAME, MAX_NAME } from "./words.ts";
+import { isName } from "./words.ts";
 
 /**
  * The pod that `word` means: its UUID, its name, or any beginning of its UUID that fits only one pod. Throws
@@ -14,7 +14,7 @@ export async function findPod(paths: Paths, word: string): Promise<PodEntry> {
   if (word === "") throw new GantryError("Usage", "a pod's UUID or name cannot be empty");
   const entries = (await podEntries(paths)).filter((entry) => entry.phase === "prepared");
   // A whole UUID means that pod, whatever another one is called: programs rely on it.
-  const named = AC_NAME.test(word) && word.length <= MAX_NAME ? await podOfName(paths, word) : undefined;
+  const named = isName(word) ? await podOfName(paths, word) : undefined;
   const exact = entries.find(({ uuid }) => uuid === word) ?? entries.find(({ uuid }) => uuid === named);
   return exact ?? byPrefix(entries, word);
 }

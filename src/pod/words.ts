@@ -7,9 +7,13 @@ export const AC_NAME = /^[a-z0-9]+(?:-[a-z0-9]+)*$/;
 /** With the longest escapes and suffixes around it, a unit's name stays below systemd's limit of 255. */
 export const MAX_NAME = 63;
 
+export function isName(name: string): boolean {
+  return name.length <= MAX_NAME && AC_NAME.test(name);
+}
+
 /** Returns `name` when it can name a pod or an app; throws Usage naming `what` otherwise. */
 export function checkName(what: "pod" | "app" | "volume", name: string): string {
-  if (name.length <= MAX_NAME && AC_NAME.test(name)) return name;
+  if (isName(name)) return name;
   throw new GantryError("Usage", `${quoted(name)} is not a name for ${article(what)}`, {
     hint: `a name has up to ${MAX_NAME} lower-case letters and digits, with single dashes inside`,
   });

@@ -84,6 +84,12 @@ test("installed over the bus: what is wrong is named by file, line and key, and 
       ],
       [good.slice(0, 60), "/home/me/web.json", "BadManifest", /^"\/home\/me\/web\.json".* is not JSON/],
       [good, "/home/me/We b.json", "BadManifest", /^"\/home\/me\/We b\.json": "We b" is no name for a pod/],
+      [
+        good,
+        `/home/me/${"a".repeat(64)}.json`,
+        "BadManifest",
+        /^"\/home\/me\/a{64}\.json": "a{64}" is no name for a pod/,
+      ],
       [good.replace("{", '{\n"__proto__": {},'), "web.json", "BadManifest", /unknown key "__proto__"/],
     ];
     for (const [text, origin, kind, words] of refusals) {

@@ -318,6 +318,25 @@ test("unsigned images: accepted for this pod once, and no other image with it", 
   });
 });
 
+test("a pod is installed by a name of 63 characters, and of no more", async (t) => {
+  await withPods(t, { name: "length" }, async ({ host, shell, output, refused }) => {
+    const [longest, longer] = ["a".repeat(63), "a".repeat(64)];
+    for (const name of [longest, longer]) await host.put(`/srv/${name}.json`, WEB);
+    await refused(["install", "--insecure-options=image", `/srv/${longer}.json`], {
+      status: 1,
+      texts: [`"${longer}" is no name for a pod`, "up to 63"],
+    });
+    assert.equal(await shell("ls -A /etc/gantry/pods /var/lib/gantry/pods 2>/dev/null | grep -v : || :"), "");
+    await output("install", "--insecure-options=image", `/srv/${longest}.json`);
+    await output("start", longest);
+    await output("stop", longest);
+    await output("uninstall", longest);
+    await host.put(`/etc/gantry/pods/${longer}.json`, WEB);
+    const listed = await shell("busctl call org.gantry1 /org/gantry1 org.gantry1.Manager ListInstalledPods");
+    assert.equal(listed, "a(sss) 0", "nothing could be done to it");
+  });
+});
+
 test("uninstall takes the definition and, once it has ended, the pod", async (t) => {
   await withPods(t, { name: "uninstall" }, async (pods) => {
     const { shell, output, gantry } = pods;
