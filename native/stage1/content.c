@@ -8,6 +8,7 @@
 #include <linux/openat2.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -17,21 +18,23 @@
 #include "basic/path.h"
 #include "stage1/copy.h"
 
-enum { OPTIONS_MAX = 4096 }; /* what mount(2) takes is one page */
+enum {
+    OPTIONS_MAX = 4096,        /* what mount(2) takes is one page */
+    FILES_MAX = PATH_MAX + 64, /* two for each level of as deep a tree as a path can name */
+};
 
 /* The layers by their numbers, as they are on disk: the volume carries the ids that the app sees, too, and is mapped when it is
- * mounted. A lone lower directory makes no overlay, hence the empty one. */
+ * mounted. A lone lower directory makes no overlay, hence the empty one, which five hundred layers have no room for. */
 static int layers_lay(const Launch *launch, int layers, char ret_options[static OPTIONS_MAX]) {
+    size_t count = launch->plan->layers.count;
     int used = snprintf(ret_options, OPTIONS_MAX, "userxattr,lowerdir=");
-    for (size_t i = launch->plan->layers.count; i-- > 0 && used < OPTIONS_MAX;) {
+    for (size_t i = count; i-- > 0 && used < OPTIONS_MAX;) {
         char name[24];
         (void)snprintf(name, sizeof name, "%zu", i);
         if (symlinkat(launch->plan->layers.items[i], layers, name) < 0)
             return -errno;
-        used += snprintf(ret_options + used, (size_t)(OPTIONS_MAX - used), "%s:", name);
+        used += snprintf(ret_options + used, (size_t)(OPTIONS_MAX - used), "%s%s", name, i ? ":" : count == 1 ? ":../empty" : "");
     }
-    if (used < OPTIONS_MAX)
-        used += snprintf(ret_options + used, (size_t)(OPTIONS_MAX - used), "../empty");
     return used < OPTIONS_MAX ? 0 : -E2BIG;
 }
 
@@ -102,19 +105,30 @@ static int source_split(const char *source, char ret_parent[static PATH_MAX], ch
     return 0;
 }
 
+static int content_make(const Launch *launch, const char *path, int parent, const char *hidden, Failure *failure) {
+    int r = directory_make(launch, path, parent, hidden, failure);
+    if (r >= 0 && renameat(parent, hidden, parent, hidden + 1) < 0)
+        r = failure_set(failure, 0, errno, "copy of %s", path);
+    if (r < 0)
+        (void)entry_remove(parent, hidden); /* a full disk stays as full as it was */
+    return r;
+}
+
 int content_provide(const Launch *launch, const MountPlan *plan, Failure *failure) {
     char path[PATH_MAX], hidden[NAME_MAX + 2];
     struct stat status;
+    struct rlimit before;
     int r = source_split(plan->source, path, hidden);
     _cleanup_fd_ int parent = r < 0 ? r : path_open(AT_FDCWD, path, O_RDONLY | O_DIRECTORY, 0, RESOLVE_NO_SYMLINKS);
     if (parent < 0)
         return failure_set(failure, 0, -parent, "%s", plan->source);
     if (fstatat(parent, hidden + 1, &status, AT_SYMLINK_NOFOLLOW) == 0)
         return 0; /* what the app made of it since */
-    r = directory_make(launch, plan->destination, parent, hidden, failure);
-    if (r >= 0 && renameat(parent, hidden, parent, hidden + 1) < 0)
-        r = failure_set(failure, 0, errno, "%s", plan->source);
-    if (r < 0)
-        (void)entry_remove(parent, hidden); /* a full disk stays as full as it was */
+    if (getrlimit(RLIMIT_NOFILE, &before) < 0)
+        return failure_set(failure, 0, errno, "copy of %s", plan->destination);
+    const struct rlimit deep = { before.rlim_max < FILES_MAX ? before.rlim_max : FILES_MAX, before.rlim_max };
+    (void)setrlimit(RLIMIT_NOFILE, &deep);
+    r = content_make(launch, plan->destination, parent, hidden, failure);
+    (void)setrlimit(RLIMIT_NOFILE, &before); /* the app's until its own is set */
     return r;
 }

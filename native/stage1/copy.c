@@ -6,7 +6,6 @@
 #include <search.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <sys/sendfile.h>
 #include <sys/stat.h>
 #include <sys/xattr.h>
@@ -22,8 +21,6 @@
 #define WORK_PER_EXTENSION (UINT64_C(64) << 20)
 #define WORK_PER_FILE 4096
 #define PIECE_MAX (8 << 20)
-/* Two for each level of as deep a tree as a path can name. */
-#define FILES_MAX (PATH_MAX + 64)
 
 typedef struct Copy {
     const Launch *launch;
@@ -250,13 +247,7 @@ static int directory_copy(Copy *copy, int parent, const char *name, int to) {
 
 int tree_copy(const Launch *launch, int from, int to, const char *shown, bool *ret_data, Failure *failure) {
     Copy copy = { .launch = launch, .target = to };
-    struct rlimit before, deep;
-    if (getrlimit(RLIMIT_NOFILE, &before) < 0)
-        return failure_set(failure, 0, errno, "copy of %s", shown);
-    deep = (struct rlimit){ before.rlim_max < FILES_MAX ? before.rlim_max : FILES_MAX, before.rlim_max };
-    (void)setrlimit(RLIMIT_NOFILE, &deep);
     int r = directory_copy(&copy, from, ".", to);
-    (void)setrlimit(RLIMIT_NOFILE, &before); /* the app's until its own is set */
     tdestroy(copy.links, free);
     *ret_data = copy.data;
     if (r >= 0)

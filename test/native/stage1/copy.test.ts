@@ -145,6 +145,22 @@ for (const userns of ["pod", "host"] as const) {
       assert.equal(text, "600\nbottom\n1024");
     });
 
+    test("a deep tree that a killed start left is made anew", async () => {
+      await sh(`mkdir -p ${LAYERS}/shallow/shallow; echo whole >${LAYERS}/shallow/shallow/a; mkdir ${pod.directory}/volumes/.shallow
+        cd ${pod.directory}/volumes/.shallow; for i in $(seq 1500); do mkdir d; cd -P d; done`);
+      const text = await pod.shell(
+        "ls /shallow; ulimit -n",
+        withLayers(["shallow"], copied("/shallow", "shallow")),
+      );
+      assert.equal(text, "a\n1024");
+    });
+
+    test("an image of as many layers as the kernel takes", async () => {
+      const names = Array.from({ length: 499 }, (_, index) => `many${index}`);
+      await sh(`cd ${LAYERS}; for i in $(seq 0 498); do mkdir -p many$i/many; echo $i >many$i/many/$i; done`);
+      assert.equal(await pod.shell("ls /many | wc -l", withLayers(names, copied("/many", "many"))), "499");
+    });
+
     test("another start's directory stays what it is, whoever owns it", async () => {
       await sh(
         `mkdir -p ${LAYERS}/owned/owned; chown 5:6 ${LAYERS}/owned/owned; mkdir -m 0711 ${source("owned")}; chown 7:8 ${source("owned")}`,
