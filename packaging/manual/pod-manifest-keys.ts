@@ -16,7 +16,7 @@ export const MEANINGS: Readonly<Record<string, string>> = {
   network: 'Networks to join. `["host"]` shares the host\'s; `["none"]` has the loopback interface only.',
   userns:
     "`pod`: user ids of the pod are a range of their own on the host. `host`: they are the host's, and root in the pod is root.",
-  apps: "The apps, in the order in which they are started.",
+  apps: "The apps, in the order in which they are started; at most 64.",
   "apps[].name": "Names the app, unique in the pod, and its unit.",
   "apps[].image": "The image that is the app's root file system.",
   "apps[].image.id":

@@ -6,10 +6,12 @@ import * as z from "zod";
 import {
   AbsolutePath,
   AcName,
+  APPS_MAX,
   HostName,
   Isolator,
   RESTART_POLICIES,
   Restart,
+  TOO_MANY_APPS,
   Variable,
   Volume,
   VolumeMount,
@@ -101,7 +103,7 @@ const PodPort = z.strictObject({
 export const PodManifest = z.strictObject({
   acKind: z.literal("PodManifest"),
   acVersion: SemVer,
-  apps: z.array(PodApp).min(1),
+  apps: z.array(PodApp).min(1).max(APPS_MAX, TOO_MANY_APPS),
   volumes: list(Volume),
   isolators: list(Isolator),
   annotations: list(NameValue),

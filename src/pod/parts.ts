@@ -8,6 +8,10 @@ import { AC_NAME, MAX_NAME } from "./words.ts";
 // A schema is used once per process here: compiling it to code costs more than it saves.
 z.config({ jitless: true });
 
+/** The sandbox has room for the output of so many (RELAY_APPS_MAX in native/relay/relay.h). */
+export const APPS_MAX = 64;
+export const TOO_MANY_APPS = `a pod has at most ${APPS_MAX} apps`;
+
 export const AcName = z.string().regex(AC_NAME, "not an ACName").max(MAX_NAME);
 const AcIdentifier = z.string().regex(/^[a-z0-9]+(?:[-._~/][a-z0-9]+)*$/, "not an ACIdentifier");
 export const AbsolutePath = z.string().regex(/^\/[^\0]*$/, "not an absolute path");

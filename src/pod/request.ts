@@ -3,7 +3,17 @@
  * and the bus, so everything is checked here and not there.
  */
 import * as z from "zod";
-import { HostName, Isolator, RESTART_POLICIES, Restart, Variable, Volume, VolumeMount } from "./parts.ts";
+import {
+  APPS_MAX,
+  HostName,
+  Isolator,
+  RESTART_POLICIES,
+  Restart,
+  TOO_MANY_APPS,
+  Variable,
+  Volume,
+  VolumeMount,
+} from "./parts.ts";
 
 const Name = z.string();
 
@@ -50,7 +60,7 @@ export const PodRequest = z.strictObject({
   /** Standard input as a stream, for the only app. */
   stdin: z.boolean().default(false),
   isolators: z.array(Isolator).default([]),
-  apps: z.array(AppRequest).min(1),
+  apps: z.array(AppRequest).min(1).max(APPS_MAX, TOO_MANY_APPS),
 });
 export type PodRequest = z.infer<typeof PodRequest>;
 /** As a caller writes it: what has a default may be left out. */

@@ -91,6 +91,33 @@ test("two hundred runs leave nothing", async (t) => {
   });
 });
 
+function manifestOf(count: number): string {
+  const apps = Array.from({ length: count }, (_, index) => ({
+    name: `app${index}`,
+    image: { id: "busybox" },
+    args: ["sh", "-c", `echo app${index}`],
+  }));
+  return JSON.stringify({ acKind: "PodManifest", acVersion: "0.8.11", apps });
+}
+
+test("a pod of many apps starts whole and says all; one of too many is refused", async (t) => {
+  await withPods(t, { name: "many" }, async (pods) => {
+    const run = ["run", "--pod-manifest=/srv/pod.json"];
+    await pods.host.put("/srv/pod.json", manifestOf(48));
+    const { status, stdout, stderr } = await pods.gantry(run);
+    const names = Array.from({ length: 48 }, (_, index) => `app${index}`);
+    assert.deepEqual([status, stderr, stdout.trim().split("\n").sort()], [0, "", [...names].sort()]);
+    await pods.shell("journalctl --sync");
+    const journal = await pods.shell("journalctl -q -o cat GANTRY_APP=app47 SYSLOG_IDENTIFIER=app47");
+    assert.equal(journal, "app47");
+    await pods.host.put("/srv/pod.json", manifestOf(65));
+    const prepare = ["prepare", "--pod-manifest=/srv/pod.json"];
+    await pods.refused(prepare, { status: 1, texts: ['"/srv/pod.json"', "apps: a pod has at most 64 apps"] });
+    await pods.output("gc", "--grace-period=0s");
+    assert.equal(await leftovers(pods), "");
+  });
+});
+
 test("a front that is killed leaves the pod running, and it can be stopped and removed", async (t) => {
   await withPods(t, { name: "front" }, async (pods) => {
     const front = await pods.host.spawn([

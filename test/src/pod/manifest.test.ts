@@ -1,7 +1,9 @@
 import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
 import { test } from "node:test";
 import { parseDocument } from "../../../src/pod/check.ts";
 import { PodManifest } from "../../../src/pod/manifest.ts";
+import { APPS_MAX } from "../../../src/pod/parts.ts";
 import { refusal } from "../../fixtures/refusal.ts";
 
 const LEAST = {
@@ -40,6 +42,10 @@ test("restart is a word or systemd's words", () => {
 });
 
 const app = (more: object) => ({ ...LEAST, apps: [{ ...LEAST.apps[0], ...more }] });
+const many = (count: number) => ({
+  ...LEAST,
+  apps: Array.from({ length: count }, (_, index) => ({ name: `app${index}`, image: { id: "busybox" } })),
+});
 const own = { exec: ["/x"], user: "0", group: "0" };
 
 const REFUSED: readonly (readonly [what: string, value: unknown, text: string])[] = [
@@ -49,6 +55,7 @@ const REFUSED: readonly (readonly [what: string, value: unknown, text: string])[
   ["an unknown key deep inside", app({ app: { ...own, capAdd: [] } }), 'apps[0].app: unknown key "capAdd"'],
   ["an unknown key with escapes", { ...LEAST, "a\u001b]0;x\n": 1 }, 'unknown key "a\\x1b]0;x\\x0a"'],
   ["no apps", { ...LEAST, apps: [] }, "apps: "],
+  ["more apps than a sandbox knows", many(APPS_MAX + 1), `apps: a pod has at most ${APPS_MAX} apps`],
   ["an app's name", app({ name: "No" }), "apps[0].name: not an ACName"],
   ["another kind", { ...LEAST, acKind: "ImageManifest" }, "acKind: "],
   [
@@ -91,6 +98,14 @@ const REFUSED: readonly (readonly [what: string, value: unknown, text: string])[
   ["a host name", { ...LEAST, hostname: "a b" }, "hostname: not a host name"],
   ["a user namespace", { ...LEAST, userns: "private" }, "userns: "],
 ];
+
+test("a pod may have as many apps as its sandbox knows", () => {
+  assert.equal(parse(many(APPS_MAX)).apps.length, APPS_MAX);
+  assert.match(
+    readFileSync("native/relay/relay.h", "utf8"),
+    new RegExp(`^#define RELAY_APPS_MAX ${APPS_MAX}U$`, "m"),
+  );
+});
 
 for (const [what, value, text] of REFUSED) {
   test(`refuses ${what}`, () => {
