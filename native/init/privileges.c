@@ -63,7 +63,7 @@ static const int allowed[] = {
     SYS_read,       SYS_write,      SYS_close,         SYS_sendmsg,   SYS_recvmsg,     SYS_accept4,
     SYS_getsockopt, SYS_fcntl,      SYS_ioctl,         SYS_ppoll,     SYS_epoll_ctl,   SYS_epoll_pwait,
     SYS_kill,       SYS_wait4,      SYS_clock_gettime, SYS_getuid,    SYS_getgid,      SYS_rt_sigreturn,
-    SYS_exit,       SYS_exit_group, SYS_close_range,   SYS_listen,    SYS_restart_syscall,
+    SYS_exit,       SYS_exit_group, SYS_close_range,   SYS_listen,    SYS_shutdown,    SYS_restart_syscall,
 #ifdef SYS_poll
     SYS_poll,
 #endif

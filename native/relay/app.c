@@ -7,8 +7,9 @@
 #include "basic/cleanup.h"
 #include "internal.h"
 
-#define GONE_WAIT_USEC 5000000U /* ExecStopPost= comes within milliseconds; this is for when it can't */
-#define DRAIN_CHUNKS_MAX 64U    /* 1 MiB, the largest pipe an app may set; a foreign writer can't keep a drain alive */
+#define GONE_WAIT_USEC 5000000U  /* ExecStopPost= comes within milliseconds; this is for when it can't */
+#define DRAIN_WAIT_USEC 3000000U /* gantry-record gives up after 5 s of silence */
+#define DRAIN_CHUNKS_MAX 64U     /* 1 MiB, the largest pipe an app may set; a foreign writer can't keep a drain alive */
 
 static int descriptors_assign(App *app, PacketFds *fds);
 static bool descriptors_valid(const App *app);
@@ -40,8 +41,9 @@ int app_register(Relay *relay, const char *name, pid_t pid, PacketFds *fds) {
     if (r < 0)
         return r;
     app->used = true;
+    clients_forget(relay, app);
     for (unsigned i = 0; i < RELAY_CLIENTS_MAX; i++)
-        if (client_follows(&relay->client[i], app))
+        if (client_follows(relay, &relay->client[i], app))
             app_announce(relay, app, &relay->client[i]);
     streams_resume(relay, app);
     return 0;
@@ -62,6 +64,7 @@ void app_announce(Relay *relay, const App *app, Client *client) {
 void app_drain(Relay *relay, App *app, unsigned client) {
     app->end = APP_DRAINS;
     app->drainer = (int)client;
+    app_progress(app);
     streams_resume(relay, app);
 }
 
@@ -79,6 +82,22 @@ void app_orphan(Relay *relay, App *app) {
     streams_resume(relay, app);
 }
 
+/* Its deadline has passed: nobody drains it, or a client that takes nothing keeps the drainer waiting. */
+void app_expire(Relay *relay, App *app) {
+    if (app->end == APP_GONE) {
+        app_orphan(relay, app);
+        return;
+    }
+    clients_leave_behind(relay, app);
+    app_progress(app);
+    streams_resume(relay, app);
+}
+
+/* The drainer has got something. */
+void app_progress(App *app) {
+    app->deadline = monotonic_now() + DRAIN_WAIT_USEC;
+}
+
 /* Ends an app whose end has come: a drain that is complete, orphaned output that has ended. */
 void app_settle(Relay *relay, App *app) {
     if (app->end == APP_DRAINS && outputs_drained(relay, app)) {
@@ -94,13 +113,14 @@ void app_settle(Relay *relay, App *app) {
     }
 }
 
-/* Journals what is there in the sandbox's own name, without waiting, and ends the app. */
+/* Journals what is there in the sandbox's own name, without waiting for anybody, and ends the app. */
 void app_finish(Relay *relay, App *app) {
     int drainer = app->drainer;
     app->end = APP_ORPHANS;
     app->drainer = -1;
     if (drainer >= 0)
         client_close(relay, (unsigned)drainer);
+    clients_leave_behind(relay, app);
     for (unsigned number = STREAM_STDOUT; number < STREAM_COUNT; number++) {
         for (unsigned i = 0; i < DRAIN_CHUNKS_MAX && stream_pump(relay, app, number) == PUMP_MORE; i++)
             ;
@@ -182,7 +202,7 @@ static void app_release(Relay *relay, App *app) {
     }
     app->used = false;
     for (unsigned i = 0; i < RELAY_CLIENTS_MAX; i++)
-        if (client_follows(&relay->client[i], app))
+        if (client_follows(relay, &relay->client[i], app))
             (void)packet_send(relay->client[i].fd, PACKET_ENDED, 0, index, NULL, 0);
-    client_resume(relay, (int)index);
+    clients_watch(relay, app);
 }

@@ -4,7 +4,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
-#include <sys/ioctl.h>
 #include <sys/socket.h>
 
 #include "basic/cleanup.h"
@@ -18,13 +17,20 @@ static int register_handle(Relay *relay, unsigned index, PacketFds *fds);
 static int notify_handle(Relay *relay, unsigned index, PacketFds *fds);
 static int attach_handle(Relay *relay, unsigned index);
 static int drain_handle(Relay *relay, unsigned index);
-static int attached_handle(Relay *relay, unsigned index);
-static int terminal_resize(const App *app, const Packet *packet);
 static int name_copy(char name[static RELAY_NAME_MAX + 1], const uint8_t *bytes, size_t length);
 static int pid_parse(const char *text, size_t length, pid_t *ret);
 static void client_refuse(Relay *relay, unsigned index, int error);
 
+/* Who finds no room stays in the backlog, and is not turned away. */
 void client_accept(Relay *relay) {
+    unsigned index = 0;
+    while (index < RELAY_CLIENTS_MAX && relay->client[index].role != CLIENT_FREE)
+        index++;
+    relay->crowded = index == RELAY_CLIENTS_MAX;
+    if (relay->crowded) {
+        watch_change(relay, relay->listener, 0, tag_make(RELAY_LISTEN, 0, 0));
+        return;
+    }
     _cleanup_fd_ int fd = accept4(relay->listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
     if (fd < 0)
         return;
@@ -32,24 +38,22 @@ void client_accept(Relay *relay) {
     socklen_t size = sizeof peer;
     if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) < 0 || peer.uid != relay->owner)
         return;
-    unsigned index = 0;
-    while (index < RELAY_CLIENTS_MAX && relay->client[index].role != CLIENT_FREE)
-        index++;
-    if (index == RELAY_CLIENTS_MAX || watch_add(relay, fd, EPOLLIN, tag_make(RELAY_CLIENT, index, 0)) < 0)
+    if (watch_add(relay, fd, EPOLLIN, tag_make(RELAY_CLIENT, index, 0)) < 0)
         return;
-    relay->client[index] = (Client){ .role = CLIENT_NEW, .fd = fd_take(&fd), .stalled = -1 };
+    relay->client[index] = (Client){ .role = CLIENT_NEW, .fd = fd_take(&fd) };
 }
 
 void client_dispatch(Relay *relay, unsigned index, uint32_t events) {
     Client *client = &relay->client[index];
     if ((events & EPOLLOUT) && client->full) {
         client->full = false;
-        watch_change(relay, client->fd, client->stalled < 0 ? EPOLLIN : 0U, tag_make(RELAY_CLIENT, index, 0));
+        client_watch(relay, index);
         for (unsigned i = 0; i < RELAY_APPS_MAX; i++)
             if (relay->app[i].used)
                 streams_resume(relay, &relay->app[i]);
     }
-    if (client->role != CLIENT_FREE && (events & EPOLLIN))
+    /* An event of this round may have filled an input since. */
+    if (client->role != CLIENT_FREE && (events & EPOLLIN) && !client_waits(relay, client))
         client_receive(relay, index);
     else if (client->role != CLIENT_FREE && (events & (EPOLLHUP | EPOLLERR)))
         client_close(relay, index);
@@ -63,27 +67,15 @@ void client_close(Relay *relay, unsigned index) {
     bool full = client->full;
     client->role = CLIENT_FREE;
     fd_close(&client->fd);
+    if (relay->crowded)
+        watch_change(relay, relay->listener, EPOLLIN, tag_make(RELAY_LISTEN, 0, 0));
+    relay->crowded = false;
     for (unsigned i = 0; i < RELAY_APPS_MAX; i++) {
         App *app = &relay->app[i];
         if (app->used && app->end == APP_DRAINS && app->drainer == (int)index)
             app_orphan(relay, app);
         else if (app->used && full)
             streams_resume(relay, app);
-    }
-}
-
-bool client_follows(const Client *client, const App *app) {
-    return client->role == CLIENT_ATTACHED && (client->every || strcmp(client->name, app->name) == 0);
-}
-
-/* The input of `app` takes more: read from those again who wait for it. */
-void client_resume(Relay *relay, int app) {
-    for (unsigned i = 0; i < RELAY_CLIENTS_MAX; i++) {
-        Client *client = &relay->client[i];
-        if (client->role != CLIENT_ATTACHED || client->stalled != app)
-            continue;
-        client->stalled = -1;
-        watch_change(relay, client->fd, EPOLLIN | (client->full ? EPOLLOUT : 0U), tag_make(RELAY_CLIENT, i, 0));
     }
 }
 
@@ -185,8 +177,9 @@ static int attach_handle(Relay *relay, unsigned index) {
     if (r < 0)
         return r;
     client->role = CLIENT_ATTACHED;
+    client_watch(relay, index);
     for (unsigned i = 0; i < RELAY_APPS_MAX; i++)
-        if (relay->app[i].used && client_follows(client, &relay->app[i]))
+        if (relay->app[i].used && client_follows(relay, client, &relay->app[i]))
             app_announce(relay, &relay->app[i], client);
     hold_release(relay);
     return 0;
@@ -209,41 +202,6 @@ static int drain_handle(Relay *relay, unsigned index) {
     }
     (void)packet_send(client->fd, PACKET_OK, 0, 0, NULL, 0);
     client_close(relay, index);
-    return 0;
-}
-
-static int attached_handle(Relay *relay, unsigned index) {
-    Client *client = &relay->client[index];
-    const Packet *packet = &relay->packet;
-    if (packet->head.app >= RELAY_APPS_MAX)
-        return -EBADMSG;
-    App *app = &relay->app[packet->head.app];
-    bool input = packet->head.stream == STREAM_STDIN || packet->head.stream == STREAM_TERMINAL;
-    if (!app->used || !client_follows(client, app))
-        return 0; /* it ended while the packet was on its way */
-    if (packet->head.type == PACKET_RESIZE)
-        return terminal_resize(app, packet);
-    if (!input || (packet->head.type != PACKET_DATA && packet->head.type != PACKET_EOF))
-        return -EBADMSG;
-    if (packet->head.type == PACKET_EOF) {
-        input_close(relay, app);
-        return 0;
-    }
-    if (input_take(relay, app, packet->body, packet->head.length) == 0) {
-        client->stalled = packet->head.app;
-        watch_change(relay, client->fd, client->full ? EPOLLOUT : 0U, tag_make(RELAY_CLIENT, index, 0));
-    }
-    return 0;
-}
-
-static int terminal_resize(const App *app, const Packet *packet) {
-    struct winsize size = { 0 };
-    if (packet->head.length != 4)
-        return -EBADMSG;
-    memcpy(&size.ws_row, packet->body, 2);
-    memcpy(&size.ws_col, packet->body + 2, 2);
-    if (app->stream[STREAM_TERMINAL].fd >= 0)
-        (void)ioctl(app->stream[STREAM_TERMINAL].fd, TIOCSWINSZ, &size);
     return 0;
 }
 

@@ -8,19 +8,17 @@
 
 static size_t input_write(Stream *input, const uint8_t *bytes, size_t length);
 
-/* Returns 1 when the app has room for more, 0 when the sender must wait, -EPIPE when the input has ended. */
-int input_take(Relay *relay, App *app, const void *bytes, size_t length) {
+/* What comes after the input's end is dropped. */
+void input_take(Relay *relay, App *app, const void *bytes, size_t length) {
     Stream *input = &app->stream[STREAM_STDIN];
-    if (input->fd < 0)
-        return -EPIPE;
-    size_t taken = input_write(input, bytes, length);
+    size_t taken = input->fd < 0 ? length : input_write(input, bytes, length);
     if (taken == length)
-        return 1;
+        return;
     input->start = 0;
     input->end = (uint32_t)(length - taken);
     memcpy(app_held(relay, app, STREAM_STDIN), (const uint8_t *)bytes + taken, length - taken);
     stream_watch(relay, app, STREAM_STDIN);
-    return 0;
+    clients_watch(relay, app);
 }
 
 /* The app took some: go on, and let the senders go on when nothing is held any more. */
@@ -30,7 +28,7 @@ void input_flush(Relay *relay, App *app) {
     if (input->start < input->end)
         return;
     stream_unwatch(relay, app, STREAM_STDIN);
-    client_resume(relay, (int)app_index(relay, app));
+    clients_watch(relay, app);
 }
 
 /* A pipe's end is its close; a terminal has none but its end-of-file character, which clients send themselves. */

@@ -28,9 +28,17 @@ void watch_remove(Relay *relay, int fd);
 void client_accept(Relay *relay);
 void client_dispatch(Relay *relay, unsigned index, uint32_t events);
 void client_close(Relay *relay, unsigned index);
-bool client_follows(const Client *client, const App *app);
-void client_resume(Relay *relay, int app);
 void hold_release(Relay *relay);
+
+/* attached.c */
+int attached_handle(Relay *relay, unsigned index);
+bool client_follows(const Relay *relay, const Client *client, const App *app);
+bool client_waits(const Relay *relay, const Client *client);
+void client_watch(Relay *relay, unsigned index);
+void client_hang_up(const Client *client);
+void clients_watch(Relay *relay, const App *app);
+void clients_leave_behind(Relay *relay, const App *app);
+void clients_forget(Relay *relay, const App *app);
 
 /* app.c */
 App *app_find(Relay *relay, const char *name);
@@ -39,6 +47,8 @@ void app_announce(Relay *relay, const App *app, Client *client);
 void app_drain(Relay *relay, App *app, unsigned client);
 void app_gone(Relay *relay, App *app);
 void app_orphan(Relay *relay, App *app);
+void app_expire(Relay *relay, App *app);
+void app_progress(App *app);
 void app_settle(Relay *relay, App *app);
 void app_finish(Relay *relay, App *app);
 unsigned app_index(const Relay *relay, const App *app);
@@ -54,7 +64,7 @@ void streams_resume(Relay *relay, App *app);
 void streams_pause(Relay *relay, App *app);
 
 /* input.c */
-int input_take(Relay *relay, App *app, const void *bytes, size_t length);
+void input_take(Relay *relay, App *app, const void *bytes, size_t length);
 void input_flush(Relay *relay, App *app);
 void input_close(Relay *relay, App *app);
 

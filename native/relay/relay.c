@@ -7,6 +7,7 @@
 #define USEC_PER_MSEC 1000U
 
 static uint64_t deadline_next(const Relay *relay);
+static bool deadline_has(const App *app);
 
 int relay_start(Relay *relay, int epoll, int listener, uid_t owner, bool hold) {
     relay->epoll = epoll;
@@ -63,8 +64,8 @@ void relay_expire(Relay *relay) {
     if (relay->hold && relay->deadline > 0 && relay->deadline <= now)
         hold_release(relay);
     for (unsigned i = 0; i < RELAY_APPS_MAX; i++)
-        if (relay->app[i].used && relay->app[i].end == APP_GONE && relay->app[i].deadline <= now)
-            app_orphan(relay, &relay->app[i]);
+        if (deadline_has(&relay->app[i]) && relay->app[i].deadline <= now)
+            app_expire(relay, &relay->app[i]);
 }
 
 void relay_finish(Relay *relay) {
@@ -98,8 +99,12 @@ static uint64_t deadline_next(const Relay *relay) {
     uint64_t next = relay->hold ? relay->deadline : 0;
     for (unsigned i = 0; i < RELAY_APPS_MAX; i++) {
         const App *app = &relay->app[i];
-        if (app->used && app->end == APP_GONE && (next == 0 || app->deadline < next))
+        if (deadline_has(app) && (next == 0 || app->deadline < next))
             next = app->deadline;
     }
     return next;
+}
+
+static bool deadline_has(const App *app) {
+    return app->used && (app->end == APP_GONE || app->end == APP_DRAINS);
 }

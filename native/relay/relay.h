@@ -12,7 +12,8 @@
 #include "packet.h"
 
 #define RELAY_APPS_MAX 64U
-#define RELAY_CLIENTS_MAX 32U
+/* At the start of a pod each app's stage1 may have two connections at once, at its end gantry-record one; the rest is for fronts. */
+#define RELAY_CLIENTS_MAX (2U * RELAY_APPS_MAX + 8U)
 #define RELAY_NAME_MAX 255U
 
 /* The epoll tags of a relay have a value of this range in their upper half; the loop's owner uses others. */
@@ -49,7 +50,7 @@ typedef struct App {
     AppEnd end;
     pid_t pid;         /* in the pod's pid namespace */
     int drainer;       /* the client that takes the rest */
-    uint64_t deadline; /* CLOCK_MONOTONIC, microseconds; of APP_GONE */
+    uint64_t deadline; /* CLOCK_MONOTONIC, microseconds; of APP_GONE and APP_DRAINS */
     char name[RELAY_NAME_MAX + 1];
     Stream stream[STREAM_COUNT];
 } App;
@@ -71,12 +72,14 @@ typedef enum ClientRole {
     CLIENT_DRAINER,
 } ClientRole;
 
+_Static_assert(RELAY_APPS_MAX <= 64U, "a client has a bit for each app");
+
 typedef struct Client {
     ClientRole role;
     int fd;
     bool every;    /* attached to every app */
     bool full;     /* its socket does not take more: in the epoll set for output */
-    int stalled;   /* the app whose input is full: nothing is read from this client; -1: none */
+    uint64_t left; /* bits of the apps of which it gets no more output */
     char name[RELAY_NAME_MAX + 1];
 } Client;
 
@@ -84,6 +87,7 @@ typedef struct Relay {
     int epoll;
     int listener;
     uid_t owner;       /* who may connect, as seen from the pod's user namespace */
+    bool crowded;      /* no room for another client: the listener is not watched until one has left */
     bool hold;         /* no REGISTER is answered before a client has attached */
     uint64_t deadline; /* of the hold; 0: no REGISTER waits yet */
     Client client[RELAY_CLIENTS_MAX];

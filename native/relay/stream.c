@@ -67,7 +67,7 @@ void stream_end(Relay *relay, App *app, unsigned number) {
     stream_unwatch(relay, app, number);
     fd_close(&stream->fd);
     for (unsigned i = 0; number != STREAM_STDIN && i < RELAY_CLIENTS_MAX; i++)
-        if (client_follows(&relay->client[i], app))
+        if (client_follows(relay, &relay->client[i], app))
             (void)packet_send(relay->client[i].fd, PACKET_EOF, number, app_index(relay, app), NULL, 0);
 }
 
@@ -100,7 +100,7 @@ static bool sinks_ready(Relay *relay, App *app, unsigned number) {
     int client[RELAY_CLIENTS_MAX + 1];
     nfds_t count = 0;
     for (unsigned i = 0; i < RELAY_CLIENTS_MAX; i++)
-        if (client_follows(&relay->client[i], app)) {
+        if (client_follows(relay, &relay->client[i], app)) {
             client[count] = (int)i;
             sinks[count++] = (struct pollfd){ .fd = relay->client[i].fd, .events = POLLOUT };
         }
@@ -127,10 +127,8 @@ static void sink_await(Relay *relay, App *app, unsigned number, int client) {
     if (client < 0 && app->end == APP_DRAINS)
         client = app->drainer;
     if (client >= 0) {
-        Client *full = &relay->client[client];
-        full->full = true;
-        watch_change(relay, full->fd, (full->stalled < 0 ? EPOLLIN : 0U) | EPOLLOUT,
-                     tag_make(RELAY_CLIENT, (unsigned)client, 0));
+        relay->client[client].full = true;
+        client_watch(relay, (unsigned)client);
         return;
     }
     Stream *stream = &app->stream[number];
@@ -142,10 +140,10 @@ static void sink_await(Relay *relay, App *app, unsigned number, int client) {
 static void clients_copy(Relay *relay, App *app, unsigned number, const void *bytes, size_t length) {
     for (unsigned i = 0; i < RELAY_CLIENTS_MAX; i++) {
         Client *client = &relay->client[i];
-        if (!client_follows(client, app))
+        if (!client_follows(relay, client, app))
             continue;
         if (packet_send(client->fd, PACKET_DATA, number, app_index(relay, app), bytes, length) < 0)
-            client_close(relay, i);
+            client_hang_up(client);
     }
 }
 
@@ -168,7 +166,10 @@ static int sink_write(Relay *relay, App *app, unsigned number, const void *bytes
     Stream *stream = &app->stream[number];
     if (app->end == APP_DRAINS) {
         int sent = packet_send(relay->client[app->drainer].fd, PACKET_DATA, number, app_index(relay, app), bytes, length);
-        return sent < 0 ? 0 : (int)length; /* a drainer that went away is noticed by its hang-up */
+        if (sent < 0)
+            return 0; /* a drainer that went away is noticed by its hang-up */
+        app_progress(app);
+        return (int)length;
     }
     if (stream->journal < 0)
         return (int)length;
