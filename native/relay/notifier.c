@@ -11,12 +11,14 @@
 #include "basic/text.h"
 #include "internal.h"
 
-#define MESSAGE_MAX 4096U /* what systemd takes */
-
 static bool line_passes(const char *line);
 static ssize_t message_receive(int socket, char *buffer, size_t size);
 static size_t message_filter(char *message, char *ret);
-static void notifier_close(Notifier *notifier);
+static void message_pass(Relay *relay, Notifier *notifier, const char *message, size_t size);
+static void notifier_hold(Relay *relay, Notifier *notifier, const char *message, size_t size);
+static void notifier_resume(Relay *relay, Notifier *notifier);
+static void notifier_close(Relay *relay, Notifier *notifier);
+static uint64_t notifier_tag(const Relay *relay, const Notifier *notifier);
 
 /* Takes [the app's socket, the connection to systemd]. A restarted app replaces what it had. */
 int notifier_register(Relay *relay, const char *name, pid_t pid, PacketFds *fds) {
@@ -37,33 +39,30 @@ int notifier_register(Relay *relay, const char *name, pid_t pid, PacketFds *fds)
     return 0;
 }
 
-/* Passes one message on. An app that is gone has nothing to say. */
+/* Passes one message on, the held one first. */
 void notifier_relay(Relay *relay, Notifier *notifier) {
-    char message[MESSAGE_MAX + 1], passed[MESSAGE_MAX + 1];
-    (void)relay;
+    char message[RELAY_MESSAGE_MAX + 1], passed[RELAY_MESSAGE_MAX + 1];
     if (!notifier->used)
         return;
-    ssize_t length = message_receive(notifier->socket, message, MESSAGE_MAX);
+    if (notifier->held > 0) {
+        message_pass(relay, notifier, relay->message[notifier - relay->notifier], notifier->held);
+        return;
+    }
+    ssize_t length = message_receive(notifier->socket, message, RELAY_MESSAGE_MAX);
     if (length < 0 && length != -EAGAIN && length != -EMSGSIZE)
-        notifier_close(notifier);
+        notifier_close(relay, notifier);
     if (length <= 0)
         return;
     message[length] = '\0';
     size_t size = message_filter(message, passed);
-    if (size > 0 && journal_write(notifier->systemd, notifier->pid, passed, size) == -ESRCH)
-        notifier_close(notifier);
+    if (size > 0)
+        message_pass(relay, notifier, passed, size);
 }
 
 void notifier_end(Relay *relay, const char *name) {
     for (unsigned i = 0; i < RELAY_APPS_MAX; i++)
         if (relay->notifier[i].used && strcmp(relay->notifier[i].name, name) == 0)
-            notifier_close(&relay->notifier[i]);
-}
-
-static void notifier_close(Notifier *notifier) {
-    notifier->used = false;
-    fd_close(&notifier->socket);
-    fd_close(&notifier->systemd);
+            notifier_close(relay, &relay->notifier[i]);
 }
 
 /* Descriptors that come along are closed: for BARRIER=1 that is the answer. */
@@ -101,6 +100,46 @@ static size_t message_filter(char *message, char *ret) {
         ret[used++] = '\n';
     }
     return used;
+}
+
+/* An app that is gone has nothing to say. While systemd's queue is full the app waits, as it would for systemd's own socket. */
+static void message_pass(Relay *relay, Notifier *notifier, const char *message, size_t size) {
+    int r = journal_write(notifier->systemd, notifier->pid, message, size);
+    if (r == -EAGAIN && notifier->held == 0)
+        notifier_hold(relay, notifier, message, size);
+    else if (r != -EAGAIN && notifier->held > 0)
+        notifier_resume(relay, notifier);
+    if (r == -ESRCH)
+        notifier_close(relay, notifier);
+}
+
+static void notifier_hold(Relay *relay, Notifier *notifier, const char *message, size_t size) {
+    if (watch_add(relay, notifier->systemd, EPOLLOUT, notifier_tag(relay, notifier)) < 0)
+        return;
+    watch_remove(relay, notifier->socket);
+    memcpy(relay->message[notifier - relay->notifier], message, size);
+    notifier->held = (uint32_t)size;
+}
+
+static void notifier_resume(Relay *relay, Notifier *notifier) {
+    watch_remove(relay, notifier->systemd);
+    notifier->held = 0;
+    if (watch_add(relay, notifier->socket, EPOLLIN, notifier_tag(relay, notifier)) < 0)
+        notifier_close(relay, notifier);
+}
+
+/* The launcher has the same sockets open for a while, and an epoll set follows what is open, not who closed it (epoll(7)). */
+static void notifier_close(Relay *relay, Notifier *notifier) {
+    if (!notifier->used)
+        return;
+    watch_remove(relay, notifier->held > 0 ? notifier->systemd : notifier->socket);
+    notifier->used = false;
+    fd_close(&notifier->socket);
+    fd_close(&notifier->systemd);
+}
+
+static uint64_t notifier_tag(const Relay *relay, const Notifier *notifier) {
+    return tag_make(RELAY_NOTIFY, (unsigned)(notifier - relay->notifier), 0);
 }
 
 /* MAINPID=, FDSTORE=, NOTIFYACCESS= and whatever a later systemd invents stay out. */

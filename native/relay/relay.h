@@ -15,6 +15,7 @@
 /* At the start of a pod each app's stage1 may have two connections at once, at its end gantry-record one; the rest is for fronts. */
 #define RELAY_CLIENTS_MAX (2U * RELAY_APPS_MAX + 8U)
 #define RELAY_NAME_MAX 255U
+#define RELAY_MESSAGE_MAX 4096U /* what systemd takes */
 
 /* The epoll tags of a relay have a value of this range in their upper half; the loop's owner uses others. */
 typedef enum RelayTag {
@@ -60,7 +61,8 @@ typedef struct Notifier {
     bool used;
     int socket;
     int systemd;
-    pid_t pid; /* in the pod's pid namespace */
+    pid_t pid;     /* in the pod's pid namespace */
+    uint32_t held; /* bytes of the message that systemd could not take yet: until it does, no other is received */
     char name[RELAY_NAME_MAX + 1];
 } Notifier;
 
@@ -95,7 +97,9 @@ typedef struct Relay {
     Notifier notifier[RELAY_APPS_MAX];
     Packet packet;                  /* the one being received */
     uint8_t chunk[PACKET_BODY_MAX]; /* the one being relayed */
-    uint8_t held[RELAY_APPS_MAX][STREAM_COUNT][PACKET_BODY_MAX]; /* apart, so that what is used every day lies together */
+    /* Apart, so that what is used every day lies together. */
+    uint8_t held[RELAY_APPS_MAX][STREAM_COUNT][PACKET_BODY_MAX];
+    char message[RELAY_APPS_MAX][RELAY_MESSAGE_MAX + 1];
 } Relay;
 
 /*

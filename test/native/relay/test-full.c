@@ -1,4 +1,4 @@
-/* The relay when something is full: its table of clients, a client's socket, the journal's, an app's input. */
+/* The relay when something is full: its table of clients, a client's socket, the journal's, an app's input, systemd's queue. */
 #include <errno.h>
 #include <signal.h>
 #include <sys/resource.h>
@@ -208,6 +208,56 @@ static void input_of_two_clients_arrives_whole_and_in_order(void) {
     fixture_close(&fixture);
 }
 
+/* systemd's socket is bound, as there: a pair has no queue whose length counts. */
+static int systemd_open(struct sockaddr_un *address) {
+    socklen_t size = sizeof *address;
+    int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    if (bind(fd, (const struct sockaddr *)&(struct sockaddr_un){ .sun_family = AF_UNIX }, sizeof(sa_family_t)) < 0 ||
+        getsockname(fd, (struct sockaddr *)address, &size) < 0)
+        abort();
+    return fd;
+}
+
+static int systemd_connect(const struct sockaddr_un *address) {
+    int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    if (connect(fd, (const struct sockaddr *)address, offsetof(struct sockaddr_un, sun_path) + 6) < 0) /* unix(7): autobind */
+        abort();
+    return fd;
+}
+
+static void messages_wait_while_systemd_takes_none(void) {
+    struct sockaddr_un address = { 0 };
+    Fixture fixture = fixture_open(false, getuid());
+    char text[64], body[64];
+    int app[2], systemd = systemd_open(&address), crowd = systemd_connect(&address), ours = systemd_connect(&address);
+    if (socketpair(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, app) < 0)
+        abort();
+    int stage1 = client_open(&fixture), length = snprintf(body, sizeof body, "front%c%d", 0, (int)getpid());
+    request_send(stage1, PACKET_NOTIFY, body, (size_t)length, (int[]){ app[1], ours }, 2);
+    close(app[1]);
+    close(ours);
+    turn(&fixture);
+    CHECK(heard(stage1, PACKET_OK, 0, ""));
+    size_t crowded = 0;
+    while (send(crowd, "X=1", 3, 0) == 3)
+        crowded++;
+    CHECK(crowded > 0 && errno == EAGAIN);
+    CHECK(send(app[0], "READY=1", 7, 0) == 7);
+    CHECK(send(app[0], "STOPPING=1", 10, 0) == 10);
+    turn(&fixture);
+    for (size_t i = 0; i < crowded; i++)
+        CHECK(recv(systemd, text, sizeof text, 0) == 3);
+    turn(&fixture);
+    CHECK(recv(systemd, text, sizeof text, 0) == 8 && memcmp(text, "READY=1\n", 8) == 0);
+    CHECK(recv(systemd, text, sizeof text, 0) == 11 && memcmp(text, "STOPPING=1\n", 11) == 0);
+    CHECK(recv(systemd, text, sizeof text, 0) == -1 && errno == EAGAIN);
+    close(app[0]);
+    close(stage1);
+    close(crowd);
+    close(systemd);
+    fixture_close(&fixture);
+}
+
 int main(void) {
     const struct rlimit descriptors = { 4096, 4096 };
     signal(SIGPIPE, SIG_IGN);
@@ -218,5 +268,6 @@ int main(void) {
     a_drain_goes_on_without_a_client_that_takes_nothing();
     bytes_in_hand_are_not_mixed_with_those_that_a_lost_client_sets_free();
     input_of_two_clients_arrives_whole_and_in_order();
+    messages_wait_while_systemd_takes_none();
     return failures > 0;
 }
