@@ -34,6 +34,7 @@ struct Foreground {
     sd_event_source *client_source;
     sd_event_source *input_source;
     size_t pending;    /* bytes in `input` the socket has not taken */
+    bool ending;       /* nor the end of standard input after them */
     uint8_t input[PACKET_BODY_MAX];
     Packet packet;
     Terminal terminal;
@@ -55,6 +56,7 @@ static int input_ready(sd_event_source *source, int fd, uint32_t events, void *u
 static int input_turn(sd_event_source *source, void *userdata);
 static void input_read(Foreground *foreground);
 static void input_send(Foreground *foreground);
+static int input_deliver(Foreground *foreground);
 static void input_end(Foreground *foreground);
 static unsigned input_stream(const Foreground *foreground);
 static int signal_seen(sd_event_source *source, const struct signalfd_siginfo *info, void *userdata);
@@ -279,20 +281,30 @@ static void input_read(Foreground *foreground) {
 
 /* While the app does not take its input, none is read here. */
 static void input_send(Foreground *foreground) {
-    if (foreground->pending == 0)
-        return;
-    int r = packet_send(foreground->client, PACKET_DATA, input_stream(foreground), (unsigned)foreground->input_app,
-                        foreground->input, foreground->pending);
-    bool full = r == -EAGAIN;
-    if (!full)
-        foreground->pending = 0;
+    bool full = input_deliver(foreground) == -EAGAIN;
     (void)sd_event_source_set_io_events(foreground->client_source, EPOLLIN | (full ? EPOLLOUT : 0U));
-    (void)sd_event_source_set_enabled(foreground->input_source, full ? SD_EVENT_OFF : SD_EVENT_ON);
+    if (foreground->input_source)
+        (void)sd_event_source_set_enabled(foreground->input_source, full ? SD_EVENT_OFF : SD_EVENT_ON);
+}
+
+static int input_deliver(Foreground *foreground) {
+    unsigned stream = input_stream(foreground), app = (unsigned)foreground->input_app;
+    int r = 0;
+    if (foreground->pending > 0)
+        r = packet_send(foreground->client, PACKET_DATA, stream, app, foreground->input, foreground->pending);
+    if (r == -EAGAIN)
+        return r;
+    foreground->pending = 0;
+    if (foreground->ending)
+        r = packet_send(foreground->client, PACKET_EOF, stream, app, NULL, 0);
+    foreground->ending = foreground->ending && r == -EAGAIN;
+    return r;
 }
 
 static void input_end(Foreground *foreground) {
     foreground->input_source = sd_event_source_unref(foreground->input_source);
-    (void)packet_send(foreground->client, PACKET_EOF, input_stream(foreground), (unsigned)foreground->input_app, NULL, 0);
+    foreground->ending = true;
+    input_send(foreground);
 }
 
 static unsigned input_stream(const Foreground *foreground) {

@@ -92,6 +92,24 @@ describe("gantry run in the foreground", () => {
     assert.equal(ended.status, 0);
   });
 
+  /** From a file, so that all pieces are whole; between what fits and that, the end finds the socket full. */
+  test("the end of standard input waits for room, as what comes before it does", async () => {
+    for (const size of [245_760, 262_144]) {
+      const script = "until [ -e /go ]; do sleep 0.1; done; wc -c";
+      const name = `end${size}`;
+      const run = `head -c ${size} /dev/zero >/tmp/input; exec gantry run --insecure-options=image --net=none --name=${name} --interactive ${place.image} --name=app --exec=/bin/sh -- -c '${script}' </tmp/input`;
+      const running = await place.host.spawn(["sh", "-c", run]);
+      await place.shell(
+        `until systemctl -q is-active gantry-${name}.app.service; do sleep 0.05; done; sleep 1`,
+      );
+      await place.exec([name, "touch", "/go"]);
+      const stuck = setTimeout(() => running.kill("SIGKILL"), 30_000);
+      const ended = await running.ended;
+      clearTimeout(stuck);
+      assert.deepEqual([ended.status, ended.stdout.trim(), ended.stderr], [0, String(size), ""]);
+    }
+  });
+
   test("SIGTERM reaches the app", async () => {
     const running = await place.host.spawn(
       [
