@@ -16,6 +16,7 @@
 #include "terminal.h"
 
 #define CHUNK 16384
+#define DRAIN_CHUNKS_MAX 64U /* 1 MiB, the largest pipe a command may set */
 
 typedef struct Loop {
     Session *session;
@@ -241,7 +242,7 @@ static void outputs_drain(Loop *loop) {
     int *sources[] = { &session->master, &session->output[0], &session->output[1] };
     for (size_t i = 0; i < sizeof sources / sizeof *sources; i++) {
         struct pollfd ready = { .fd = *sources[i], .events = POLLIN };
-        while (*sources[i] >= 0 && poll(&ready, 1, 0) > 0)
+        for (unsigned n = 0; n < DRAIN_CHUNKS_MAX && *sources[i] >= 0 && poll(&ready, 1, 0) > 0; n++)
             output_copy(loop, sources[i], i == 2 ? STDERR_FILENO : STDOUT_FILENO);
     }
 }

@@ -35,6 +35,17 @@ for (const userns of ["pod", "host"] as const) {
       assert.equal((await place.exec(["web", "sh", "-c", "kill -9 $$"])).status, 137);
     });
 
+    test("what a command leaves running does not keep the caller, however much it says", async () => {
+      const command = "timeout --signal=KILL 30 gantry exec web sh -c 'yes & yes & yes & sleep 0.5; exit 3'";
+      const slowly = "while dd bs=4096 count=1 2>/dev/null | grep -q y; do sleep 0.01; done";
+      const ended = await place.shell(
+        `{ ${command}; echo $? >/tmp/status; pkill -x yes; } | ${slowly}; cat /tmp/status`,
+      );
+      assert.deepEqual([ended.stdout, ended.stderr], ["3\n", ""]);
+      const all = await place.shell("gantry exec web head -c 1000000 /dev/zero | wc -c");
+      assert.equal(all.stdout.trim(), "1000000", "all that it said itself is there");
+    });
+
     test("what can't be executed is 126, what is missing 127", async () => {
       const missing = await place.exec(["web", "no-such-program"]);
       assert.equal(missing.status, 127);
