@@ -70,7 +70,7 @@ function rulePath(root: string, { scope, transport }: Rule): string {
 }
 
 function consentPath(root: string, { name, digest, transport }: Consent): string {
-  const about = digestOf(Buffer.from(`${digest} ${transport ?? ""}`)).slice("sha256:".length, 24);
+  const about = digestOf(Buffer.from(`${digest} ${transport ?? ""}`)).slice("sha256:".length, 23);
   return join(root, POLICY_DIRECTORY, `${fileName(name)}.consent-${about}.json`);
 }
 
