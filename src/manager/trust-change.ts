@@ -13,6 +13,7 @@ import type { Local } from "./local.ts";
 import { keysNamedBy, requirementTexts } from "./rule-text.ts";
 import { affectedBy } from "./trust-affected.ts";
 import { ADMINISTRATORS, trustOf } from "./trust-engine.ts";
+import { describeEntries, prefixOf } from "./trust-list.ts";
 import type {
   AddedKey,
   AddedKeys,
@@ -109,12 +110,6 @@ async function logAddition(
   });
 }
 
-/** `*` for every name, undefined for those of the rules that name the key. */
-export function prefixOf(place: KeyPlace): string | undefined {
-  if (place.kind === "root") return "*";
-  return place.kind === "prefix" ? place.prefix : undefined;
-}
-
 function namesOf(place: KeyPlace): string {
   if (place.kind === "root") return "every name";
   return place.kind === "prefix" ? `names below ${place.prefix}` : "the rules that name it";
@@ -182,18 +177,33 @@ export async function remove(local: Local, what: string, scope: KeyScope | undef
 }
 
 async function keysNamed(local: Local, digits: string, scope: KeyScope | undefined): Promise<KeyEntry[]> {
-  const place = scope === undefined ? undefined : JSON.stringify(targetOf(scope).place);
   const entries = (await listKeys(trustOf(local).roots)).filter(
-    (key) =>
-      !key.masked &&
-      key.name.startsWith(digits) &&
-      (place === undefined || JSON.stringify(key.place) === place),
+    (key) => !key.masked && (scope === undefined || isAt(key, targetOf(scope))),
   );
-  const names = [...new Set(entries.map(({ name }) => name))];
-  if (names.length <= 1) return entries;
+  const called = await fingerprintsIn(local, entries);
+  const found = entries.filter((key) => called(key).some((name) => name.startsWith(digits)));
+  const names = [...new Set(found.flatMap(called).filter((name) => name.startsWith(digits)))];
+  if (names.length <= 1) return found;
   throw new GantryError("AmbiguousName", `${quoted(digits)} is the beginning of ${names.length} keys`, {
     hint: `give more digits of ${names.join(" or ")}`,
   });
+}
+
+function isAt(key: KeyEntry, { place, name = key.name }: Target): boolean {
+  return key.name === name && JSON.stringify(key.place) === JSON.stringify(place);
+}
+
+/** Of a key that rules name, the file has to be read for them: its name says nothing. */
+async function fingerprintsIn(
+  local: Local,
+  entries: readonly KeyEntry[],
+): Promise<(key: KeyEntry) => readonly string[]> {
+  const named = entries.filter(({ place }) => place.kind === "named");
+  const rows = await describeEntries(local, named);
+  return ({ place, name, path }) =>
+    place.kind === "named"
+      ? rows.flatMap((row) => (row.path === path && row.fingerprint !== undefined ? [row.fingerprint] : []))
+      : [name.replace(/\.pem$/, "")];
 }
 
 async function removeKeys(local: Local, keys: readonly KeyEntry[]): Promise<Removed> {

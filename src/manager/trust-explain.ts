@@ -13,9 +13,8 @@ import { covers, type Named, normalName, scopeFit } from "../trust/scope.ts";
 import { findImage } from "./images.ts";
 import type { Local } from "./local.ts";
 import { keysNamedBy, requirementTexts } from "./rule-text.ts";
-import { prefixOf } from "./trust-change.ts";
 import { judgeAgain, storedBlob, trustOf } from "./trust-engine.ts";
-import { describeEntries } from "./trust-list.ts";
+import { describeEntries, prefixOf } from "./trust-list.ts";
 import type { ExplainedKey, ExplainedRule, ExplainedSignature, Explanation } from "./trust-verbs.ts";
 
 /** See TrustVerbs.explain. */

@@ -1,10 +1,9 @@
 /** What this host trusts, as it is written down. */
 import { readFile } from "node:fs/promises";
-import { type KeyEntry, listKeys } from "../trust/keystore.ts";
+import { type KeyEntry, type KeyPlace, listKeys } from "../trust/keystore.ts";
 import { readPolicy } from "../trust/policy.ts";
 import { describeKeys, type KeyDescription } from "../trust/verifier.ts";
 import type { Local } from "./local.ts";
-import { prefixOf } from "./trust-change.ts";
 import { trustOf } from "./trust-engine.ts";
 import type { TrustedKey, TrustList } from "./trust-verbs.ts";
 
@@ -24,6 +23,12 @@ export async function describeEntries(local: Local, entries: readonly KeyEntry[]
     const described = entry.masked ? [] : (found[trusted.indexOf(entry)] ?? []);
     return describeEntry(entry, described);
   });
+}
+
+/** `*` for every name, undefined for those of the rules that name the key. */
+export function prefixOf(place: KeyPlace): string | undefined {
+  if (place.kind === "root") return "*";
+  return place.kind === "prefix" ? place.prefix : undefined;
 }
 
 /** A file of several keys is a row for each; the keystore's own names vouch for the first one only. */

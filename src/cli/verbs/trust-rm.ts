@@ -11,7 +11,7 @@ export const verb: Verb = {
   synopsis: "[OPTION…] WHAT…",
   summary: "trust keys, rules or consents no more",
   details:
-    "WHAT is the fingerprint of a key or its beginning of at least 8 digits, or the prefix of rules and consents. A key " +
+    "WHAT is the fingerprint of a key, however its file is called, or its beginning of at least 8 digits, or the prefix of rules and consents. A key " +
     "of the vendor's is masked by an empty file. Pods that will be refused at their next start are listed; what runs " +
     "runs on.",
   options: [...SCOPE_OPTIONS, FORMAT],
