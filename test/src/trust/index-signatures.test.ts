@@ -9,7 +9,7 @@ import type { JudgeRequest, Subject } from "../../../src/trust/subject.ts";
 import { newKeyring } from "../../fixtures/gpg.ts";
 import { digestOf, MEDIA_TYPES } from "../../fixtures/images.ts";
 import { refusal } from "../../fixtures/refusal.ts";
-import { type Made, newTrust, payload, type TestTrust } from "../../fixtures/trust.ts";
+import { type Made, messageBundle, newTrust, payload, type TestTrust } from "../../fixtures/trust.ts";
 
 const ring = newKeyring();
 after(() => ring[Symbol.dispose]());
@@ -59,14 +59,7 @@ function cosign(document: Buffer): Made {
 }
 
 function bundle(document: Buffer): Made {
-  const hash = Buffer.from(digestOf(document).slice(7), "hex").toString("base64");
-  const signature = sign("sha256", document, release.privateKey).toString("base64");
-  const whole = {
-    mediaType: "application/vnd.dev.sigstore.bundle.v0.3+json",
-    verificationMaterial: { publicKey: { hint: "any" }, tlogEntries: [] },
-    messageSignature: { messageDigest: { algorithm: "SHA2_256", digest: hash }, signature },
-  };
-  const blob = Buffer.from(JSON.stringify(whole));
+  const blob = messageBundle(document, release.privateKey);
   return { signature: { kind: "sigstore-bundle", bundle: digestOf(blob) }, blob };
 }
 
