@@ -1,7 +1,7 @@
 /** Signed images of Debian's docker-registry: what skopeo and cosign leave there and at a lookaside server, judged by a host's policy. */
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
-import { generateKeyPairSync, sign } from "node:crypto";
+import { generateKeyPairSync, type KeyObject, sign } from "node:crypto";
 import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { after, type TestContext, test } from "node:test";
@@ -12,14 +12,16 @@ import {
   addBlob,
   addImage,
   addManifest,
+  blobPath,
   busyboxImage,
   type Descriptor,
+  digestOf,
   MEDIA_TYPES,
   manyLayerImage,
   writeIndex,
   writeOciLayout,
 } from "../fixtures/images.ts";
-import { payload } from "../fixtures/trust.ts";
+import { BUNDLE_TYPE, messageBundle, payload } from "../fixtures/trust.ts";
 import type { Result, TestHost } from "../host/host.ts";
 import { BUILD } from "../host/machine.ts";
 import { withHost } from "../host/with-host.ts";
@@ -127,6 +129,28 @@ test("simple signing from a lookaside server: the right name, another one, and n
   });
 });
 
+type Upload = {
+  readonly layout: string;
+  readonly blobs: readonly Descriptor[];
+  readonly document: Descriptor;
+  readonly reference: string;
+};
+
+/** Puts a document and its blobs into the repository by the API itself: skopeo copies nothing but images. */
+async function upload(host: TestHost, { layout, blobs, document, reference }: Upload): Promise<void> {
+  const base = `http://${ADDRESS}:5000/v2/team/app`;
+  for (const { digest } of blobs) {
+    const script = `location=$(curl -sS -X POST -D - -o /dev/null ${base}/blobs/uploads/ | tr -d '\\r' | sed -n 's/^[Ll]ocation: //p')
+      curl -sS --fail -X PUT -H 'Content-Type: application/octet-stream' --data-binary @${blobPath(layout, digest)} "$location&digest=${digest}"`;
+    await output(host.net(["sh", "-ec", script]));
+  }
+  const type = ["-H", `Content-Type: ${document.mediaType}`];
+  const bytes = ["--data-binary", `@${blobPath(layout, document.digest)}`];
+  await output(
+    host.net(["curl", "-sS", "--fail", "-X", "PUT", ...type, ...bytes, `${base}/manifests/${reference}`]),
+  );
+}
+
 /** A signature as cosign leaves it: a manifest under a tag that is made of the digest. */
 async function pushCosign(
   host: TestHost,
@@ -146,31 +170,9 @@ async function pushCosign(
       annotations: { "dev.cosignproject.cosign/signature": text },
     }),
   );
-  writeIndex(layout, [addManifest(layout, { config, layers })]);
-  const [manifest = ""] = [addManifest(layout, { config, layers }).digest];
-  const base = `http://${ADDRESS}:5000/v2/team/app`;
-  const blob = (path: string) => join(layout, "blobs", path.replace(":", "/"));
-  for (const { digest: one } of [config, ...layers]) {
-    const upload = `location=$(curl -sS -X POST -D - -o /dev/null ${base}/blobs/uploads/ | tr -d '\\r' | sed -n 's/^[Ll]ocation: //p')
-      curl -sS --fail -X PUT -H 'Content-Type: application/octet-stream' --data-binary @${blob(one)} "$location&digest=${one}"`;
-    await output(host.net(["sh", "-ec", upload]));
-  }
-  const type = "Content-Type: application/vnd.oci.image.manifest.v1+json";
-  const tag = `${digest.replace(":", "-")}.sig`;
-  await output(
-    host.net([
-      "curl",
-      "-sS",
-      "--fail",
-      "-X",
-      "PUT",
-      "-H",
-      type,
-      "--data-binary",
-      `@${blob(manifest)}`,
-      `${base}/manifests/${tag}`,
-    ]),
-  );
+  const document = addManifest(layout, { config, layers });
+  const reference = `${digest.replace(":", "-")}.sig`;
+  await upload(host, { layout, blobs: [config, ...layers], document, reference });
 }
 
 test("cosign's signatures under the image's own tag, of the key that the rule names and of another", async (t) => {
@@ -199,6 +201,55 @@ test("cosign's signatures under the image's own tag, of the key that the rule na
     assert.equal(await output(fetch(host, `${name}:1`)), id);
     const { verdict } = JSON.parse(await output(host.exec(["gantry", "image", "inspect", id])));
     assert.deepEqual([verdict.kind, verdict.witnesses[0].identity], ["signed", name]);
+    const ran = await host.exec(["gantry", "run", "--net=none", `${name}:1`, "--", "echo", "trusted"]);
+    assert.deepEqual([ran.status, ran.stdout.trim()], [0, "trusted"], ran.stderr);
+  });
+});
+
+/** Bundles over the manifest, listed where clients list referrers for a registry that does not. */
+async function pushBundles(host: TestHost, manifest: Buffer, keys: readonly KeyObject[]): Promise<void> {
+  const layout = join(scratch, "bundles");
+  rmSync(layout, { recursive: true, force: true });
+  const subject = { mediaType: MEDIA_TYPES.manifest, digest: digestOf(manifest), size: manifest.length };
+  const config = addBlob(layout, "application/vnd.oci.empty.v1+json", Buffer.from("{}"));
+  const manifests: (Descriptor & { readonly artifactType: string })[] = [];
+  for (const key of keys) {
+    const layers = [addBlob(layout, BUNDLE_TYPE, messageBundle(manifest, key))];
+    const change = { artifactType: BUNDLE_TYPE, subject };
+    const document = addManifest(layout, { config, layers, change });
+    await upload(host, { layout, blobs: [config, ...layers], document, reference: document.digest });
+    manifests.push({ ...document, artifactType: BUNDLE_TYPE });
+  }
+  const index = Buffer.from(JSON.stringify({ schemaVersion: 2, mediaType: MEDIA_TYPES.index, manifests }));
+  const document = addBlob(layout, MEDIA_TYPES.index, index);
+  await upload(host, { layout, blobs: [], document, reference: subject.digest.replace(":", "-") });
+}
+
+test("sigstore bundles under the tag for referrers, of the key that the rule names and of another", async (t) => {
+  await withRegistry(t, "bundles", async ({ host, registry, name }) => {
+    const id = await registry.push("team/app:1", await busyboxImage());
+    const accept = ["-H", `Accept: ${MEDIA_TYPES.manifest}`];
+    const manifest = await host.net([
+      "curl",
+      "-sS",
+      "--fail",
+      ...accept,
+      `http://${ADDRESS}:5000/v2/team/app/manifests/1`,
+    ]);
+    const bytes = Buffer.from(manifest.stdout);
+    assert.equal(digestOf(bytes), id.replace("-", ":"));
+    const [pair, other] = [1, 2].map(() => generateKeyPairSync("ec", { namedCurve: "prime256v1" }));
+    assert.ok(pair !== undefined && other !== undefined);
+    await putRule(host, registry.name, [{ kind: "sigstore-bundle", keys: ["release.pem"] }]);
+    const pem = Buffer.from(pair.publicKey.export({ type: "spki", format: "pem" }));
+    await host.put("/etc/gantry/trustedkeys/named.d/release.pem", pem);
+    await assertRefused(fetch(host, `${name}:1`), "carries no sigstore-bundle");
+    await pushBundles(host, bytes, [other.privateKey]);
+    await assertRefused(fetch(host, `${name}:1`), "none of the keys trusted for this name made it");
+    await pushBundles(host, bytes, [other.privateKey, pair.privateKey]);
+    assert.equal(await output(fetch(host, `${name}:1`)), id);
+    const { verdict } = JSON.parse(await output(host.exec(["gantry", "image", "inspect", id])));
+    assert.deepEqual([verdict.kind, verdict.witnesses.length], ["signed", 1]);
     const ran = await host.exec(["gantry", "run", "--net=none", `${name}:1`, "--", "echo", "trusted"]);
     assert.deepEqual([ran.status, ran.stdout.trim()], [0, "trusted"], ran.stderr);
   });
