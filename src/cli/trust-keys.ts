@@ -1,7 +1,7 @@
 /** `gantry trust KEY…` and `gantry trust add KEY…`: keys to the keystore, each after its review. */
 import { readFileSync, statSync } from "node:fs";
 import { errnoOf, GantryError } from "../base/errors.ts";
-import { quoted } from "../base/text.ts";
+import { printable, quoted } from "../base/text.ts";
 import { openTrust } from "../manager/open-trust.ts";
 import type { AddedKey, AddedKeys, KeyPlace, KeyScope, TrustVerbs } from "../manager/trust-verbs.ts";
 import { REVIEW_OPTIONS, reviewKeys } from "./key-review.ts";
@@ -37,12 +37,17 @@ export async function addKeys(
   for (const source of await keySources(trust, { options, scope, locations })) {
     const added = await addText(trust, context, { options, scope, source });
     all.push(added);
+    tellNote(context, added);
     if (options.value("format") === "json") continue;
     for (const key of added.keys) context.out(`${addedText(key, scope)}\n`);
     context.out(affectedText(added.affected));
   }
   if (options.value("format") === "json") context.out(json(all));
   return 0;
+}
+
+export function tellNote(context: Context, { note }: Pick<AddedKeys, "note">): void {
+  if (note !== undefined) context.err(`gantry: ${printable(note)}\n`);
 }
 
 /** The names that the options mean, which must be told. Throws Usage. */

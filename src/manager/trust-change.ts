@@ -7,7 +7,7 @@ import { addKey, type KeyEntry, type KeyPlace, listKeys, namedKeys, removeKey } 
 import { readPolicy } from "../trust/policy.ts";
 import { removeScope, writeConsent, writeRule } from "../trust/policy-files.ts";
 import { Consent, Rule } from "../trust/rule.ts";
-import { normalScope } from "../trust/scope.ts";
+import { isReference, normalScope, registryScope, SCOPE_HINT } from "../trust/scope.ts";
 import { describeKeys, type KeyDescription } from "../trust/verifier.ts";
 import type { Local } from "./local.ts";
 import { keysNamedBy, requirementTexts } from "./rule-text.ts";
@@ -45,7 +45,8 @@ export async function addKeys(
     await logAddition(target.place, key, source);
   }
   // Where a name has keys, consents to its digests count no more.
-  return { keys, affected: await affectedBy(local, [prefixOf(target.place) ?? "*"]) };
+  const prefix = prefixOf(target.place);
+  return { keys, affected: await affectedBy(local, [prefix ?? "*"]), ...noteOn(prefix) };
 }
 
 function chooseKeys(keys: readonly KeyDescription[], fingerprints: readonly string[]): KeyDescription[] {
@@ -82,10 +83,20 @@ function targetOf(scope: KeyScope): Target {
 /** The keystore knows plain names only: its directories are their segments. */
 function checkPrefix(prefix: string): string {
   const normal = normalScope(prefix, undefined);
-  if (normal !== undefined && !/[*@]/.test(normal)) return normal;
+  if (normal !== undefined && !normal.includes("*") && !isReference(normal)) return normal;
+  const bare = prefix.replace(/@.*$/, "").replace(/:[^/:]*$/, "");
   throw new GantryError("Usage", `${quoted(prefix)} is no prefix of names`, {
-    hint: "a prefix covers all that lies below it: write example.com/foo, not example.com/foo/*",
+    hint:
+      bare === prefix
+        ? "a prefix covers all that lies below it: write example.com/foo, not example.com/foo/*"
+        : `leave out the tag: ${bare}`,
   });
+}
+
+/** A name without a host may be an ACI's, but is more often meant as Docker's short form, which is nobody's name here. */
+function noteOn(name: string | undefined): Pick<Ruled, "note"> {
+  const whole = name === undefined || name === "*" ? name : registryScope(name);
+  return whole === name ? {} : { note: `images of Docker's registry are named ${whole} here` };
 }
 
 async function addOne(
@@ -119,13 +130,15 @@ function namesOf(place: KeyPlace): string {
 export async function addRule(local: Local, given: unknown): Promise<Ruled> {
   const rule = checked(Rule, given, "the rule");
   const scope = normalScope(rule.scope, rule.transport);
-  if (scope === undefined) throw new GantryError("Usage", `${quoted(rule.scope)} is no scope of a rule`);
+  if (scope === undefined)
+    throw new GantryError("Usage", `${quoted(rule.scope)} is no scope of a rule`, { hint: SCOPE_HINT });
   const { roots } = trustOf(local);
   await namedKeys(roots, keysNamedBy(rule), `the rule for ${scope}`);
   const path = await writeRule(ADMINISTRATORS, await readPolicy(roots), { ...rule, scope });
   const text = requirementTexts(rule).join(" and ");
   await logEvent("trust-rule-added", `Rule for images of ${scope}: ${text}`, { GANTRY_PREFIX: scope });
-  return { path, affected: await affectedBy(local, [scope]) };
+  const note = rule.transport === "appc" ? {} : noteOn(scope);
+  return { path, affected: await affectedBy(local, [scope]), ...note };
 }
 
 /** See TrustVerbs.addConsent. */
@@ -139,7 +152,7 @@ export async function addConsent(local: Local, { name, digest, uid }: NewConsent
     GANTRY_UID: String(consent.uid),
   };
   await logEvent("trust-rule-added", `Consent to image ${consent.name} of digest ${digest}`, fields);
-  return { path, affected: { images: [], pods: [] } };
+  return { path, affected: { images: [], pods: [] }, ...noteOn(consent.name) };
 }
 
 function checked<T>(schema: z.ZodType<T>, given: unknown, name: string): T {

@@ -56,9 +56,12 @@ export type Affected = {
   }[];
 };
 
-export type AddedKeys = { readonly keys: readonly AddedKey[]; readonly affected: Affected };
+/** What else the name may have been meant to be. */
+type Noted = { readonly note?: string };
+
+export type AddedKeys = Noted & { readonly keys: readonly AddedKey[]; readonly affected: Affected };
 export type Removed = { readonly removed: readonly string[]; readonly affected: Affected };
-export type Ruled = { readonly path: string; readonly affected: Affected };
+export type Ruled = Noted & { readonly path: string; readonly affected: Affected };
 
 /** Keys that are somewhere on the network: by the pages of the prefix, or at URLs. */
 export type KeyPlace = {

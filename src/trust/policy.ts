@@ -6,7 +6,7 @@ import { quoted } from "../base/text.ts";
 import { badConfig, findOwnFiles, type Roots, readConfiguration } from "../config/files.ts";
 import { POLICY_DIRECTORY } from "../config/trust.ts";
 import { type Consent, PolicyFile, type Rule } from "./rule.ts";
-import { type Named, normalScope, scopeFit } from "./scope.ts";
+import { type Named, normalScope, SCOPE_HINT, scopeFit } from "./scope.ts";
 
 /** A rule with the file it stands in, and its scope normalised. */
 export type PlacedRule = Rule & { readonly file: string };
@@ -86,7 +86,7 @@ function placeRule(rule: Rule, file: string, at: number): PlacedRule {
   if (scope !== undefined) return { ...rule, scope, file };
   const message = `${quoted(file)} has a wrong "rules.${at}.scope": ${quoted(rule.scope)} is no scope`;
   throw new GantryError("BadConfig", message, {
-    hint: "a scope covers all that lies below it: write example.com/foo, not example.com/foo/*",
+    hint: SCOPE_HINT,
   });
 }
 

@@ -22,11 +22,16 @@ export function normalName(text: string, transport: Transport): string {
   throw new GantryError("BadReference", `${quoted(text)} is not a name that a rule could cover`);
 }
 
+/** For who wrote something else. */
+export const SCOPE_HINT =
+  "a scope covers all that lies below it: write example.com/foo, not example.com/foo/*, and one image whole, docker.io/library/busybox:1.36";
+
 /** A scope in that form; undefined when it can't be one. */
 export function normalScope(text: string, transport: Transport | undefined): string | undefined {
   const lower = text.toLowerCase().replace(/(?<=[^/])\/$/, "");
   if (lower === EVERYTHING) return lower;
-  const whole = transport === "registry" && !isReference(lower) ? registryScope(lower) : lower;
+  const whole = transport === "registry" ? registryScope(lower) : lower;
+  if (/^[^/@]*:(?![0-9]+(\/|$))/.test(whole)) return undefined;
   const path = whole.startsWith("*.") ? whole.slice(2) : whole;
   if (whole.startsWith("*.") && path.includes("/")) return undefined;
   return isPath(path.replace(/@(sha256|sha512):[0-9a-f]+$/, "")) && !path.includes("*") ? whole : undefined;
@@ -53,7 +58,7 @@ export function prefixesOf(name: string): string[] {
 }
 
 /** A scope with a tag or a digest means one image. A colon in the first segment belongs to a port. */
-function isReference(scope: string): boolean {
+export function isReference(scope: string): boolean {
   return scope.includes("@") || /\/.*:/.test(scope);
 }
 
@@ -75,9 +80,10 @@ function registryName(text: string): string {
 }
 
 /** `busybox` and `library/busybox` mean Docker's registry; what looks like a host is one. */
-function registryScope(text: string): string {
+export function registryScope(text: string): string {
   const [first = "", ...rest] = text.split("/");
-  if (/[.:*]/.test(first) || first === "localhost")
+  const host = first.replace(/@.*$|:(?![0-9]+$).*$/, "");
+  if (/[.:*]/.test(host) || host === "localhost")
     return text.replace(/^index\.docker\.io(?=\/|$)/, "docker.io");
   return rest.length === 0 ? `docker.io/library/${first}` : `docker.io/${text}`;
 }

@@ -319,6 +319,30 @@ test("trust: the dialogue of gantry trust, and what it refuses", async (t) => {
       ring.gpg(["--armor", "--passphrase", "", "--pinentry-mode", "loopback", "--export-secret-keys", alice]),
     );
     await refused(["trust", "--root", "/srv/secret.asc"], { status: 1, texts: [/holds a private key/] });
+    const pin = `--digest=sha256:${"0".repeat(64)}`;
+    const tagged: readonly string[][] = [
+      [`--prefix=${NAME}:1.0`, `--fingerprint=${alice}`, "--format=json", KEY],
+      [pin, `${NAME}:1.0`],
+    ];
+    for (const words of tagged) {
+      const texts = [`"${NAME}:1.0" is no prefix of names`, `leave out the tag: ${NAME}`];
+      await refused(["trust", "add", ...words], { status: 2, texts });
+    }
+    await refused(["trust", "add", "--prefix=busybox:1.36", "--reject"], {
+      status: 2,
+      texts: ['"busybox:1.36" is no scope of a rule', "docker.io/library/busybox:1.36"],
+    });
+    for (const words of [
+      ["--prefix=busybox", "--reject"],
+      [pin, "busybox"],
+    ]) {
+      const { status, stderr } = await host.exec(["gantry", "trust", "add", ...words]);
+      assert.equal(status, 0, stderr);
+      assert.match(
+        stderr,
+        /^gantry: images of Docker's registry are named docker\.io\/library\/busybox here$/m,
+      );
+    }
     await host.put("/srv/noise.asc", Buffer.alloc(4096, 7));
     await refused(["trust", "--root", "/srv/noise.asc"], { status: 1, texts: [/the key file/] });
     await shell("truncate -s 5M /srv/large.asc");

@@ -5,7 +5,7 @@ import { openTrust } from "../../manager/open-trust.ts";
 import type { Rule, Ruled } from "../../manager/trust-verbs.ts";
 import { json } from "../render.ts";
 import { affectedText } from "../trust-affected.ts";
-import { addKeys, KEY_OPTIONS, keyScope } from "../trust-keys.ts";
+import { addKeys, KEY_OPTIONS, keyScope, tellNote } from "../trust-keys.ts";
 import type { Context, OptionValues, Verb } from "../verb.ts";
 
 const SCHEMES = ["openpgp", "cosign", "sigstore-bundle"] as const;
@@ -93,6 +93,7 @@ async function addRule(
 }
 
 function tell(context: Context, options: OptionValues, ruled: Ruled): number {
+  tellNote(context, ruled);
   if (options.value("format") === "json") context.out(json(ruled));
   else context.out(`wrote ${ruled.path}\n${affectedText(ruled.affected)}`);
   return 0;

@@ -58,6 +58,24 @@ test("the more specific scope fits better: an image, a repository, its parents, 
   assert.equal(scopeFit("*.example.com", named("example.com/app")), undefined);
 });
 
+test("a scope with a tag means an image only where it is whole", () => {
+  const [tagged, pinned] = [
+    "docker.io/library/busybox:1.36",
+    `docker.io/library/busybox@sha256:${"a".repeat(64)}`,
+  ];
+  assert.equal(normalScope("busybox:1.36", "registry"), tagged);
+  assert.equal(normalScope("library/busybox:1.36", "registry"), tagged);
+  assert.equal(normalScope("index.docker.io/library/busybox:1.36", "registry"), tagged);
+  assert.equal(normalScope(`busybox@sha256:${"a".repeat(64)}`, "registry"), pinned);
+  const reference = { transport: "registry" as const, name: "docker.io/library/busybox", reference: tagged };
+  assert.equal(scopeFit(tagged, reference), Number.POSITIVE_INFINITY);
+  assert.equal(normalScope("localhost:5000/app:1", "registry"), "localhost:5000/app:1");
+  assert.equal(normalScope("example.com:5000", undefined), "example.com:5000");
+  for (const scope of ["busybox:1.36", "busybox:latest", "example.com:"]) {
+    assert.equal(normalScope(scope, undefined), undefined, scope);
+  }
+});
+
 test("scopes are normalised as names are, and globs are refused", () => {
   assert.equal(normalScope("busybox", "registry"), "docker.io/library/busybox");
   assert.equal(normalScope("library/busybox", "registry"), "docker.io/library/busybox");
