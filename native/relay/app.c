@@ -13,6 +13,7 @@
 
 static int descriptors_assign(App *app, PacketFds *fds);
 static bool descriptors_valid(const App *app);
+static void descriptors_close(App *app);
 static bool outputs_ended(const App *app);
 static bool outputs_drained(Relay *relay, App *app);
 static void app_release(Relay *relay, App *app);
@@ -158,7 +159,10 @@ static int descriptors_assign(App *app, PacketFds *fds) {
             app->stream[STREAM_STDIN].fd = fd_take(&fds->fd[4]);
     }
     fds->count = 0;
-    return descriptors_valid(app) ? 0 : -EBADMSG;
+    if (descriptors_valid(app))
+        return 0;
+    descriptors_close(app);
+    return -EBADMSG;
 }
 
 static bool descriptors_valid(const App *app) {
@@ -169,6 +173,13 @@ static bool descriptors_valid(const App *app) {
             return false;
     }
     return true;
+}
+
+static void descriptors_close(App *app) {
+    for (unsigned number = 0; number < STREAM_COUNT; number++) {
+        fd_close(&app->stream[number].fd);
+        fd_close(&app->stream[number].journal);
+    }
 }
 
 static bool outputs_ended(const App *app) {
@@ -197,9 +208,8 @@ static void app_release(Relay *relay, App *app) {
         if (stream->waiting)
             watch_remove(relay, stream->journal);
         stream_unwatch(relay, app, number);
-        fd_close(&stream->fd);
-        fd_close(&stream->journal);
     }
+    descriptors_close(app);
     app->used = false;
     for (unsigned i = 0; i < RELAY_CLIENTS_MAX; i++)
         if (client_follows(relay, &relay->client[i], app))

@@ -78,12 +78,19 @@ void packet_fds_close(PacketFds *fds) {
     fds->count = 0;
 }
 
+/* What the control buffer's alignment leaves room for may be more than there can be. */
 static void descriptors_collect(struct msghdr *message, PacketFds *fds) {
     for (struct cmsghdr *c = CMSG_FIRSTHDR(message); c; c = CMSG_NXTHDR(message, c)) {
         if (c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS)
             continue;
         size_t count = (c->cmsg_len - CMSG_LEN(0)) / sizeof(int);
-        for (size_t i = 0; i < count && fds->count < PACKET_FDS_MAX; i++)
-            memcpy(&fds->fd[fds->count++], CMSG_DATA(c) + i * sizeof(int), sizeof(int));
+        for (size_t i = 0; i < count; i++) {
+            int fd;
+            memcpy(&fd, CMSG_DATA(c) + i * sizeof fd, sizeof fd);
+            if (fds->count < PACKET_FDS_MAX)
+                fds->fd[fds->count++] = fd;
+            else
+                fd_close(&fd);
+        }
     }
 }

@@ -1,4 +1,5 @@
 /* What the relay does with its apps' output and input and with who connects. */
+#include <dirent.h>
 #include <errno.h>
 #include <pty.h>
 #include <signal.h>
@@ -341,6 +342,36 @@ static void a_restarted_app_takes_its_old_place(void) {
     fixture_close(&fixture);
 }
 
+static unsigned descriptors_count(void) {
+    unsigned count = 0;
+    DIR *open_files = opendir("/proc/self/fd");
+    while (readdir(open_files))
+        count++;
+    closedir(open_files);
+    return count;
+}
+
+static void what_a_request_brings_in_vain_is_closed(void) {
+    Fixture fixture = fixture_open(false, getuid());
+    int unfit = open("/", O_PATH | O_CLOEXEC), fit[2];
+    CHECK(pipe2(fit, O_CLOEXEC) == 0);
+    int refused = client_open(&fixture);
+    unsigned before = descriptors_count();
+    register_send(refused, "front", getpid(), (const int[]){ fit[0], unfit, fit[1], fit[1] }, 4);
+    turn(&fixture);
+    CHECK(descriptors_count() == before);
+    int taken = client_open(&fixture);
+    register_send(taken, "front", getpid(), (const int[]){ fit[0], fit[0], fit[1], fit[1], fit[1], fit[1] }, 6);
+    turn(&fixture);
+    CHECK(descriptors_count() == before + 1 + 5);
+    close(refused);
+    close(taken);
+    close(unfit);
+    close(fit[0]);
+    close(fit[1]);
+    fixture_close(&fixture);
+}
+
 int main(void) {
     signal(SIGPIPE, SIG_IGN);
     output_is_journaled_in_the_apps_name();
@@ -355,5 +386,6 @@ int main(void) {
     a_join_tells_who_relays_and_leaves_room_for_a_request();
     only_the_owner_may_connect();
     a_restarted_app_takes_its_old_place();
+    what_a_request_brings_in_vain_is_closed();
     return failures > 0;
 }
