@@ -109,24 +109,3 @@ int cgroup_pin_init(const char *path, pid_t pid, int *ret_pidfd) {
     *ret_pidfd = fd_take(&fd);
     return 0;
 }
-
-int cgroup_find_init(const char *path, pid_t *ret_pid, int *ret_pidfd) {
-    _cleanup_fd_ int directory = -1;
-    int r = cgroup_open(path, &directory);
-    if (r < 0)
-        return r == -ENOENT ? -ESRCH : r;
-    _cleanup_free_ char *text = NULL;
-    r = file_read(directory, "cgroup.procs", CGROUP_FILE_MAX, &text, NULL);
-    if (r < 0)
-        return r == -ENOENT || r == -ENODEV ? -ESRCH : r;
-    for (char *save = NULL, *line = strtok_r(text, "\n", &save); line; line = strtok_r(NULL, "\n", &save)) {
-        uint64_t pid;
-        if (text_to_number(line, INT32_MAX, &pid) < 0)
-            continue;
-        if (pid > 0 && cgroup_pin_init(path, (pid_t)pid, ret_pidfd) == 0) {
-            *ret_pid = (pid_t)pid;
-            return 0;
-        }
-    }
-    return -ESRCH;
-}

@@ -20,7 +20,3 @@ int cgroup_open(const char *path, int *ret_fd);
 /* Pins a process that is pid 1 of a namespace below the caller's and belongs to the unit at `path`. Membership is checked
  * again after the pin, so a recycled pid is never returned. -ESRCH if it is no such process. */
 int cgroup_pin_init(const char *path, pid_t pid, int *ret_pidfd);
-
-/* Finds the pid namespace's init among a unit's processes and pins it in that way. -ESRCH if the unit has no such process (it
- * does not run). */
-int cgroup_find_init(const char *path, pid_t *ret_pid, int *ret_pidfd);

@@ -80,7 +80,7 @@ static int group_resolve(Resolution *resolution, const char *group, Failure *fai
     uint64_t number = 0;
     if (resolution->plan->user_rules == USER_RULES_APPC && group[0] == '/')
         return owner_resolve(resolution, group, true, &result->gid, failure);
-    if (*group && database_find_group(&resolution->groups, group, 0, &entry)) {
+    if (*group && database_find_group(&resolution->groups, group, &entry)) {
         result->gid = entry.gid;
         return 0;
     }

@@ -111,11 +111,11 @@ static bool group_parse(Slice line, GroupEntry *ret) {
     return true;
 }
 
-bool database_find_group(const Database *database, const char *name, gid_t gid, GroupEntry *ret) {
+bool database_find_group(const Database *database, const char *name, GroupEntry *ret) {
     Slice rest = { database->text, database->size }, line;
     while (slice_next(&rest, '\n', &line)) {
         GroupEntry entry;
-        if (group_parse(line, &entry) && (name ? slice_equal(entry.name, slice_of(name)) : entry.gid == gid)) {
+        if (group_parse(line, &entry) && slice_equal(entry.name, slice_of(name))) {
             *ret = entry;
             return true;
         }

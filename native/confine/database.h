@@ -32,9 +32,9 @@ typedef struct GroupEntry {
 int database_read(int root_fd, const char *path, Database *ret);
 void database_done(Database *database);
 
-/* By name, or by number if `name` is NULL; the first entry wins. Malformed lines are skipped, as libc does. */
+/* The first entry wins. Malformed lines are skipped, as libc does. A user is found by number if `name` is NULL. */
 bool database_find_user(const Database *database, const char *name, uid_t uid, UserEntry *ret);
-bool database_find_group(const Database *database, const char *name, gid_t gid, GroupEntry *ret);
+bool database_find_group(const Database *database, const char *name, GroupEntry *ret);
 
 /* Appends the groups that list the user as a member; *groups is realloc'ed. -E2BIG beyond 65536 (NGROUPS_MAX). */
 int database_collect_groups(const Database *database, Slice user, gid_t **groups, size_t *n_groups);
