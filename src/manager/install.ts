@@ -218,14 +218,20 @@ async function prepareBeside(
 
 /** What the operator has just accepted must be known when that start comes. */
 async function accept({ pod, definition }: Before, accepted: readonly string[]): Promise<void> {
-  const stamp: Definition = { ...definition, accepted: [...new Set([...definition.accepted, ...accepted])] };
+  const stamp: Definition = { ...definition, accepted: bothAccepted(definition, accepted) };
   await writeFileDurably(join(pod.entry.directory, DEFINITION_STAMP), `${JSON.stringify(stamp)}\n`);
 }
 
+/** What was accepted for the pod before stays so: until the definition has its place, the next start may be by that one. */
+function bothAccepted(before: Definition | undefined, accepted: readonly string[]): string[] {
+  return [...new Set([...(before?.accepted ?? []), ...accepted])];
+}
+
 async function replace(local: Local, decided: Decided, before: Before | undefined): Promise<InstalledPod> {
-  const { manifest, resolved, path, stamp, accepted } = decided;
+  const { manifest, resolved, path, stamp } = decided;
+  const accepted = bothAccepted(before?.definition, decided.accepted);
   await openStore(local.paths.data);
-  const definition: Definition = { version: 1, path, stamp, accepted: [...accepted] };
+  const definition: Definition = { version: 1, path, stamp, accepted };
   const pod = await preparePod(local.paths, {
     manifest: reifyManifest(manifest, resolved.images),
     ...resolved,
