@@ -40,6 +40,11 @@ export function installedSocket(paths: Paths, name: string): string {
   return join(paths.run, "pods", name, "io");
 }
 
+/** Leads to the directory of the pod that `gantry@<name>.service` started last; gone with the unit's end. */
+export function installedLink(paths: Paths, name: string): string {
+  return join(paths.run, "pods", name, "pod");
+}
+
 /** The socket of a pod's sandbox (docs/launch-plan.md). */
 export function podSocket(paths: Paths, uuid: string): string {
   return join(paths.run, "pods", uuid, "io");

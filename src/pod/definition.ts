@@ -6,11 +6,12 @@ import { type FileHandle, open, readdir, stat, unlink } from "node:fs/promises";
 import { basename, join } from "node:path";
 import * as z from "zod";
 import { GantryError } from "../base/errors.ts";
-import { exists, unlessMissing } from "../base/file.ts";
+import { exists, readLink, unlessMissing } from "../base/file.ts";
 import { randomHex } from "../base/random.ts";
 import { quoted } from "../base/text.ts";
-import { DEFINITION_DIRECTORIES } from "../config/paths.ts";
+import { DEFINITION_DIRECTORIES, installedLink, type Paths, podDirectory } from "../config/paths.ts";
 import { readDocument } from "./layout.ts";
+import { podOfName } from "./names.ts";
 import { isName } from "./words.ts";
 
 /** The stamp's file in the pod's directory. */
@@ -76,10 +77,21 @@ export async function listDefinitions(): Promise<DefinitionFile[]> {
   return [...found.values()].sort((one, other) => (one.name < other.name ? -1 : 1));
 }
 
-/** Whether the pod in `directory` was prepared from a definition that is still there: it waits for its next start. */
-export async function isInstalled(directory: string): Promise<boolean> {
+/**
+ * Of a pod that was prepared from a definition: `installed` while that is there and the name leads to the pod, which then
+ * waits for its next start, and `replaced` when the name has gone to another and gantry@<name>.service runs that, if any.
+ */
+export type Standing = "installed" | "replaced";
+
+/** Undefined for any other pod. Throws StoreCorrupt. */
+export async function standingOf(paths: Paths, uuid: string): Promise<Standing | undefined> {
+  const directory = podDirectory(paths, uuid);
   const stamp = await readDocument(join(directory, DEFINITION_STAMP), Definition);
-  return stamp !== undefined && (await exists(stamp.path));
+  if (stamp === undefined) return undefined;
+  const name = basename(stamp.path, ".json");
+  const owner = await podOfName(paths, name);
+  if (owner === uuid) return (await exists(stamp.path)) ? "installed" : undefined;
+  return (await readLink(installedLink(paths, name))) === directory ? undefined : "replaced";
 }
 
 /** Reads a definition with its stamp. Throws BadManifest for what is no regular file or too large, AccessDenied. */

@@ -83,11 +83,20 @@ export async function removePod(
 
 /** Removes a pod of which the caller knows that it does not run. */
 export async function discardPod(paths: Paths, pod: StoredPod): Promise<void> {
+  await discard(paths, pod, [pod.record.unit, ...pod.record.apps.map((app) => app.unit)]);
+}
+
+/** The same for an installed pod whose name another one has by now, and the units of those names with it. */
+export async function discardReplaced(paths: Paths, pod: StoredPod): Promise<void> {
+  await discard(paths, pod, []);
+}
+
+async function discard(paths: Paths, pod: StoredPod, units: readonly string[]): Promise<void> {
   const { uuid, name, userns } = pod.record;
   const garbage = garbageDirectory(paths, uuid);
   await moveAway(pod, garbage);
   // Before the name is free: the next pod of that name has units of the same names.
-  await removeLogFields([pod.record.unit, ...pod.record.apps.map((app) => app.unit)]);
+  await removeLogFields(units);
   if (name !== undefined) await releaseName(paths, name, uuid);
   await removeTree(garbage);
   await releaseIds(paths, uuid, userns);

@@ -3,13 +3,14 @@ import { readlink, rename, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { errnoOf } from "../base/errors.ts";
 import { unlessMissing } from "../base/file.ts";
-import { type Paths, podDirectory } from "../config/paths.ts";
+import type { Paths } from "../config/paths.ts";
 import { removeTree } from "../store/tree.ts";
-import { isInstalled } from "./definition.ts";
-import { removePod } from "./end.ts";
+import { type Standing, standingOf } from "./definition.ts";
+import { discardReplaced, removePod } from "./end.ts";
 import { collectIds } from "./ids.ts";
 import { garbageDirectory, type PodEntry, podEntries, podExists, preparerLives } from "./layout.ts";
 import { collectNames } from "./names.ts";
+import { isAlive } from "./state.ts";
 import { type Bus, type PodStatus, podStatuses, readPod } from "./status.ts";
 
 /** Durations in milliseconds. */
@@ -95,15 +96,19 @@ async function collectFinished(paths: Paths, bus: Bus, { entries, options }: Fin
   const kept: string[] = [];
   const prepared = entries.filter((entry) => entry.phase === "prepared");
   for (const status of await podStatuses(prepared, bus)) {
-    const why = (await isInstalled(podDirectory(paths, status.uuid)))
-      ? undefined
-      : reasonToGo(status, options);
+    const standing = await standingOf(paths, status.uuid);
+    const why = standing === "installed" ? undefined : reasonToGo(ownStatus(status, standing), options);
     if (why === undefined && status.state === "exited") kept.push(status.uuid);
     if (why === undefined) continue;
-    if (!options.dryRun) await removeFinished(paths, bus, { status, entries: prepared });
+    if (!options.dryRun) await removeFinished(paths, bus, { status, entries: prepared, standing });
     removed.push({ uuid: status.uuid, why });
   }
   return { removed, kept };
+}
+
+/** systemd tells of the units of a replaced pod what its successor does by the same names. */
+function ownStatus(status: PodStatus, standing: Standing | undefined): PodStatus {
+  return standing === "replaced" && isAlive(status.state) ? { ...status, state: "exited" } : status;
 }
 
 function reasonToGo(
@@ -116,10 +121,16 @@ function reasonToGo(
   return undefined;
 }
 
-type Going = { readonly status: PodStatus; readonly entries: readonly PodEntry[] };
+type Going = {
+  readonly status: PodStatus;
+  readonly entries: readonly PodEntry[];
+  readonly standing: Standing | undefined;
+};
 
-async function removeFinished(paths: Paths, bus: Bus, { status, entries }: Going): Promise<void> {
+async function removeFinished(paths: Paths, bus: Bus, { status, entries, standing }: Going): Promise<void> {
   const entry = entries.find(({ uuid }) => uuid === status.uuid);
   const pod = entry === undefined ? undefined : await readPod(entry);
-  if (pod !== undefined) await removePod(paths, pod, { status, bus });
+  if (pod === undefined) return;
+  if (standing === "replaced") await discardReplaced(paths, pod);
+  else await removePod(paths, pod, { status, bus });
 }
