@@ -40,10 +40,15 @@ export function refusalOf(document: Document, { what, host, credentials }: Refus
   const kind = kindOf(status);
   if (kind === "NoSuchImage") return new GantryError(kind, `${quoted(host)} has no ${what}: ${said}`);
   if (kind === "FetchFailed") return new GantryError(kind, `${what}: ${said}`);
-  const hint = credentials
+  const hint = accessHint(url, { host, credentials });
+  return new GantryError(kind, `${quoted(host)} gives no access to ${what}: ${said}`, { hint });
+}
+
+function accessHint(url: URL, { host, credentials }: Pick<Refusal, "host" | "credentials">): string {
+  if (url.host !== host) return `${host} leads there, where its credentials are not sent`;
+  return credentials
     ? `the credentials configured for ${host} are not accepted for it`
     : `credentials for ${host} go into a file of auth.d, or into the caller's containers/auth.json`;
-  return new GantryError(kind, `${quoted(host)} gives no access to ${what}: ${said}`, { hint });
 }
 
 function kindOf(status: number): ErrorKind {

@@ -1,6 +1,7 @@
 /** Challenges, tokens and credentials: what is sent to whom, and realms that are wrong. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import type { GantryError } from "../../../src/base/errors.ts";
 import { refusal } from "../../fixtures/refusal.ts";
 import { startRegistry } from "../../fixtures/registry.ts";
 import { basic, imaged, resolve } from "../../fixtures/resolution.ts";
@@ -76,7 +77,10 @@ for (const place of ["blobs", "manifests"]) {
     for (const credentials of [basic("me", "secret"), { kind: "identity-token", token: "secret" } as const]) {
       await assert.rejects(
         resolve(registry, undefined, { sources: [{ credentials }] }),
-        refusal("AccessDenied", 6, `${storage.url}/v2/team/app/${place}/`, "answers 401"),
+        (error: GantryError) => {
+          assert.match(error.hint ?? "", /leads there, where its credentials are not sent$/);
+          return refusal("AccessDenied", 6, `${storage.url}/v2/team/app/${place}/`, "answers 401")(error);
+        },
       );
     }
     assert.deepEqual(realm.seen, []);
