@@ -20,7 +20,7 @@ import { type Agent, beginOperation } from "./agent.ts";
 import { unpackedSize } from "./image.ts";
 import { fetch, remove, verify } from "./image-verbs.ts";
 import { installPod, refreshPod, uninstallPod } from "./install-verbs.ts";
-import type { Operation, Operations } from "./operations.ts";
+import type { Operation, Operations, Progress } from "./operations.ts";
 import { imagePath, operationPath, podPath } from "./paths.ts";
 import { killPod, newPod, removePod, restartPod, startPod, stopPod } from "./pod-verbs.ts";
 import { distrust, fetchKeys, reviewKeys, trustDigest, trustKeys, trustRule } from "./trust-verbs.ts";
@@ -125,9 +125,10 @@ function requireOperation(operations: Operations, id: string): Operation {
 }
 
 function collectGarbage(agent: Agent, call: Call, images: boolean): Errand<string> {
-  const run = async () => {
+  const run = async (progress: Progress) => {
     const options = { gracePeriod: GRACE_PERIOD, expirePrepared: EXPIRE_PREPARED, dryRun: false };
-    const { removed } = await agent.pods.collectPods(options);
+    const { removed, notes } = await agent.pods.collectPods(options);
+    for (const note of notes) progress.warn(note);
     const gone = images
       ? await collectImages(agent.images, { gracePeriod: GRACE_PERIOD, dryRun: false })
       : { images: [] };

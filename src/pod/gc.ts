@@ -1,7 +1,7 @@
 /** Garbage collection of pods (docs/pod-lifecycle.md). It takes no lock: every step is a rename or is repeatable. */
 import { readlink, rename, stat } from "node:fs/promises";
 import { join } from "node:path";
-import { errnoOf } from "../base/errors.ts";
+import { errnoOf, GantryError } from "../base/errors.ts";
 import { unlessMissing } from "../base/file.ts";
 import type { Paths } from "../config/paths.ts";
 import { removeTree } from "../store/tree.ts";
@@ -32,6 +32,8 @@ export type Collection = {
   readonly removed: readonly Removal[];
   /** Exited pods within their grace period. */
   readonly kept: readonly string[];
+  /** What could not be read, and what that keeps: for people. */
+  readonly notes: readonly string[];
   /** What left the store with them. */
   readonly layers?: number;
   readonly blobs?: number;
@@ -51,7 +53,7 @@ export async function collectPods(paths: Paths, bus: Bus, options: GcOptions): P
     await collectNames(paths, alive);
     await collectIds(paths, alive);
   }
-  return { removed: [...unfinished.flat(), ...finished.removed], kept: finished.kept };
+  return { removed: [...unfinished.flat(), ...finished.removed], kept: finished.kept, notes: finished.notes };
 }
 
 async function inOrder<T, R>(items: readonly T[], step: (item: T) => Promise<R>): Promise<R[]> {
@@ -94,16 +96,31 @@ type Finished = { readonly entries: readonly PodEntry[]; readonly options: GcOpt
 async function collectFinished(paths: Paths, bus: Bus, { entries, options }: Finished): Promise<Collection> {
   const removed: Removal[] = [];
   const kept: string[] = [];
+  const notes: string[] = [];
   const prepared = entries.filter((entry) => entry.phase === "prepared");
   for (const status of await podStatuses(prepared, bus)) {
-    const standing = await standingOf(paths, status.uuid);
+    const { standing, note } = await lookAtStamp(paths, status.uuid);
+    if (note !== undefined) notes.push(note);
     const why = standing === "installed" ? undefined : reasonToGo(ownStatus(status, standing), options);
     if (why === undefined && status.state === "exited") kept.push(status.uuid);
     if (why === undefined) continue;
     if (!options.dryRun) await removeFinished(paths, bus, { status, entries: prepared, standing });
     removed.push({ uuid: status.uuid, why });
   }
-  return { removed, kept };
+  return { removed, kept, notes };
+}
+
+/** A stamp that cannot be read keeps its pod, which may be installed, and nothing else. */
+async function lookAtStamp(
+  paths: Paths,
+  uuid: string,
+): Promise<{ standing: Standing | undefined; note?: string }> {
+  try {
+    return { standing: await standingOf(paths, uuid) };
+  } catch (error) {
+    if (!(error instanceof GantryError) || error.kind !== "StoreCorrupt") throw error;
+    return { standing: "installed", note: `kept pod ${uuid}: ${error.message}` };
+  }
 }
 
 /** systemd tells of the units of a replaced pod what its successor does by the same names. */

@@ -69,3 +69,30 @@ test("a damaged image record is told as one, leaves images, pods and trust alone
     assert.equal(await leftovers(pods), "");
   });
 });
+
+test("a damaged stamp of an installed pod is told, keeps the pod, and does not keep a collection from the rest", async (t) => {
+  await withPods(t, { name: "damaged-stamp" }, async (pods) => {
+    const { output, shell, gantry, host } = pods;
+    const apps = [{ name: "app", image: { id: "busybox" }, args: ["sleep", "1000"] }];
+    await host.put("/srv/web.json", JSON.stringify({ acKind: "PodManifest", acVersion: "0.8.11", apps }));
+    await output("install", "--insecure-options=image", "/srv/web.json");
+    const uuid = await shell("basename $(readlink /var/lib/gantry/names/web)");
+    const ended = await output("run", "--name=ended", "--detach", "busybox", "--", "true");
+    await output("status", "--wait", "ended");
+    await shell(`echo '{"version":' > /var/lib/gantry/pods/${uuid}/definition.json`);
+    const unfinished = "/var/lib/gantry/inbox/1-1-00000000-0123456789ab";
+    await shell(`mkdir -p ${unfinished}`);
+    const { status, stdout, stderr } = await gantry(["gc", "--grace-period=0s", "--expire-prepared=0s"]);
+    assert.deepEqual([status, stdout], [0, `removed pod ${ended}: it has ended\n`], stderr);
+    assert.equal(
+      stderr,
+      `gantry: kept pod ${uuid}: "/var/lib/gantry/pods/${uuid}/definition.json" is damaged\n`,
+    );
+    assert.equal(await shell(`ls -d ${unfinished} 2>/dev/null || ls /var/lib/gantry/pods`), uuid);
+    await shell("systemctl start gantry-gc.service");
+
+    assert.equal(await output("rm", "web"), uuid);
+    await output("install", "--insecure-options=image", "/srv/web.json");
+    await shell("systemctl start gantry@web && systemctl stop gantry@web");
+  });
+});

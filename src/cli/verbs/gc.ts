@@ -28,13 +28,14 @@ export const verb: Verb = {
     const { localManager } = await import("../../manager/local.ts");
     await using manager = localManager(context);
     const dryRun = options.flag("dry-run");
-    const { removed } = await manager.collectPods({
+    const { removed, notes } = await manager.collectPods({
       gracePeriod: durationOption(options, "grace-period", 30 * 60_000),
       expirePrepared: durationOption(options, "expire-prepared", 24 * 3_600_000),
       dryRun,
     });
     for (const { uuid, why } of removed)
       context.out(`${dryRun ? "would remove" : "removed"} pod ${uuid}: ${WHY[why]}\n`);
+    for (const note of notes) context.err(`gantry: ${note}\n`);
     return 0;
   },
 };
