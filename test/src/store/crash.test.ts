@@ -3,7 +3,7 @@
  * delivers SIGKILL at the Nth, for every N until the import gets through.
  */
 import assert from "node:assert/strict";
-import { chmodSync, existsSync, readFileSync, writeFileSync } from "node:fs";
+import { chmodSync, existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { fetchImage, listImages, removeImage } from "../../../src/manager/images.ts";
@@ -53,12 +53,17 @@ type Fault = {
 };
 
 /** Kills `verb` at every `call`; returns how many there were. */
-async function killEverywhere(store: TestStore, { call, verb, prepare }: Fault): Promise<number> {
+async function killEverywhere(
+  store: TestStore,
+  { call, verb, prepare }: Fault,
+  check: (when: string) => Promise<void> = async () => {},
+): Promise<number> {
   for (let point = 1; point < MOST_POINTS; point++) {
     await prepare();
     const answer = drive(killAt(call, point), args(store, ...verb));
     const when = `${verb[0]} killed at ${call} ${point}`;
     await assertSound(store, when);
+    await check(when);
     if (answer?.result !== undefined) return point - 1;
     // Where only a process it started died, it lives to tell.
     if (answer !== undefined) assert.match(answer.text ?? "", /SIGKILL/, when);
@@ -106,6 +111,48 @@ for (const [call, fewest] of [
     t.diagnostic(`${points} points`);
     assert.ok(points >= fewest, String(points));
     assert.deepEqual(names(join(store.data, "layers")), []);
+  });
+}
+
+/** What a pod has, whose record names the image. */
+function usePod(store: TestStore, image: string): void {
+  const directory = join(store.data, "pods", "0".repeat(32));
+  mkdirSync(directory, { recursive: true });
+  writeFileSync(join(directory, "pod.json"), JSON.stringify({ image }));
+}
+
+/** The calls by which a collection sets aside, puts back and removes. */
+for (const [call, fewest] of [
+  ["unlink", 2],
+  ["rename", 4],
+  ["unlinkat", 2],
+] as const) {
+  test(`a collection of images that is killed at any ${call} leaves a store that verifies`, async (t) => {
+    using store = newStore();
+    const [first = Buffer.of(), ...others] = (await manyLayerImage(2)).layers;
+    const [used, idle] = [join(store.directory, "used"), join(store.directory, "idle")];
+    writeOciLayout(used, { layers: [first], config: { Cmd: ["/used"] } });
+    writeOciLayout(idle, { layers: [first, ...others], config: { Cmd: ["/idle"] } });
+    const fetch = (path: string) =>
+      fetchImage(store.manager, { source: `oci:${path}`, insecureOptions: ["image"] as const, uid: 0 });
+    const { id } = await fetch(used);
+    usePod(store, id);
+    const prepare = () => fetch(idle);
+    const points = await killEverywhere(store, { call, prepare, verb: ["image-gc"] }, async (when) => {
+      const records = await listImages(store.manager);
+      assert.ok(
+        records.some((record) => record.id === id),
+        when,
+      );
+      for (const record of records)
+        assert.equal(drive([], args(store, "verify", record.id))?.result, true, `${when}: ${record.id}`);
+    });
+    t.diagnostic(`${points} points`);
+    assert.ok(points >= fewest, String(points));
+    assert.deepEqual(
+      (await listImages(store.manager)).map((record) => record.id),
+      [id],
+    );
   });
 }
 
