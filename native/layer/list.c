@@ -23,22 +23,45 @@ int list_open(struct List *ret_list, int directory, const char *name) {
     return 0;
 }
 
+static const char hex_digits[] = "0123456789ABCDEF";
+
 static char *path_append(const char *path, char *at) {
-    static const char digits[] = "0123456789ABCDEF";
     for (const unsigned char *byte = (const unsigned char *)path; *byte; byte++) {
         if (*byte > ' ' && *byte < 0x7f && *byte != '%') {
             *at++ = (char)*byte;
             continue;
         }
         *at++ = '%';
-        *at++ = digits[*byte >> 4];
-        *at++ = digits[*byte & 15];
+        *at++ = hex_digits[*byte >> 4];
+        *at++ = hex_digits[*byte & 15];
     }
     return at;
 }
 
 void list_path_encode(const char *path, char *ret) {
     *path_append(path, ret) = '\0';
+}
+
+static int digit_value(char digit) {
+    const char *found = digit ? strchr(hex_digits, digit) : NULL;
+    return found ? (int)(found - hex_digits) : -1;
+}
+
+int list_path_decode(char *text) {
+    char *to = text;
+    for (const char *from = text; *from; from++) {
+        if (*from != '%') {
+            *to++ = *from;
+            continue;
+        }
+        int high = digit_value(from[1]), low = high < 0 ? -1 : digit_value(from[2]);
+        if (low < 0 || high + low == 0)
+            return -EBADMSG;
+        *to++ = (char)(high * 16 + low);
+        from += 2;
+    }
+    *to = '\0';
+    return 0;
 }
 
 /* Nanoseconds since 1970 as a decimal number; seconds times 10^9 overflow 64 bits after the year 2262. */
@@ -86,25 +109,6 @@ int list_finish(struct List *list, const struct ListLine *line) {
     return r == 0 && fflush(list->file) != 0 ? -errno : r;
 }
 
-static int digit_value(char digit) {
-    return digit <= '9' ? digit - '0' : digit - 'A' + 10;
-}
-
-static int path_decode(const char *text, char *path) {
-    size_t at = 0;
-    for (; *text && *text != '\n'; text++) {
-        if (at >= LIST_PATH_MAX - 1)
-            return -EBADMSG;
-        if (*text == '%') {
-            path[at++] = (char)(digit_value(text[1]) * 16 + digit_value(text[2]));
-            text += 2;
-        } else
-            path[at++] = *text;
-    }
-    path[at] = '\0';
-    return 0;
-}
-
 /* The inverse of time_print(). */
 static struct timespec time_scan(const char *text) {
     bool negative = *text == '-';
@@ -122,20 +126,6 @@ static struct timespec time_scan(const char *text) {
     if (fraction == 0)
         return (struct timespec){ .tv_sec = (time_t)-seconds };
     return (struct timespec){ .tv_sec = (time_t)(-seconds - 1), .tv_nsec = 1000000000 - fraction };
-}
-
-/* In place: the decoded form is never longer. */
-static int field_decode(char *text) {
-    char *to = text;
-    for (const char *from = text; *from; from++) {
-        bool escape = *from == '%';
-        if (escape && (!isxdigit((unsigned char)from[1]) || !isxdigit((unsigned char)from[2])))
-            return -EBADMSG;
-        *to++ = escape ? (char)(digit_value(from[1]) * 16 + digit_value(from[2])) : *from;
-        from += escape ? 2 : 0;
-    }
-    *to = '\0';
-    return 0;
 }
 
 static int number_scan(const char *text, int base, uint64_t max, uint64_t *ret) {
@@ -162,7 +152,7 @@ int list_parse(char *text, struct ListLine *ret_line) {
     uint64_t mode, uid, gid, size;
     if (fields_split(text, fields) < 0 || fields[0][1] || number_scan(fields[1], 8, 07777, &mode) < 0 ||
         number_scan(fields[2], 10, UINT32_MAX, &uid) < 0 || number_scan(fields[3], 10, UINT32_MAX, &gid) < 0 ||
-        number_scan(fields[4], 10, UINT64_MAX, &size) < 0 || field_decode(fields[6]) < 0 || field_decode(fields[7]) < 0)
+        number_scan(fields[4], 10, UINT64_MAX, &size) < 0 || list_path_decode(fields[6]) < 0 || list_path_decode(fields[7]) < 0)
         return -EBADMSG;
     size_t sign = fields[5][0] == '-';
     if (!fields[5][sign] || strspn(fields[5] + sign, "0123456789") != strlen(fields[5] + sign))
@@ -196,7 +186,11 @@ int list_read(struct List *list, struct ListItem *ret_item) {
         if (i == 4)
             ret_item->time = time_scan(field);
     }
-    return path_decode(field, ret_item->path) < 0 ? -EBADMSG : 1;
+    field[strcspn(field, "\n")] = '\0';
+    if (list_path_decode(field) < 0 || strlen(field) >= LIST_PATH_MAX)
+        return -EBADMSG;
+    strcpy(ret_item->path, field);
+    return 1;
 }
 
 void list_close(struct List *list) {

@@ -48,4 +48,7 @@ int list_read(struct List *list, struct ListItem *ret_item);
 int list_parse(char *text, struct ListLine *ret_line);
 /* A path as lists have it: percent-encoded, up to three times as long. */
 void list_path_encode(const char *path, char *ret);
+/* In place, since the decoded form is never longer. -EBADMSG for what list_path_encode() never writes: a lower-case
+ * digit, a NUL. */
+int list_path_decode(char *text);
 void list_close(struct List *list);

@@ -6,32 +6,9 @@
 
 #include "basic/cleanup.h"
 #include "basic/io.h"
+#include "layer/list.h"
 
 #define LIST_MAX (256 * 1024 * 1024)
-
-static int digit_read(char digit) {
-    const char *digits = "0123456789ABCDEF";
-    const char *found = digit ? strchr(digits, digit) : NULL;
-    return found ? (int)(found - digits) : -1;
-}
-
-/* In place: the decoded form is never longer. */
-static int path_decode(char *text) {
-    char *to = text;
-    for (const char *from = text; *from; from++) {
-        if (*from != '%') {
-            *to++ = *from;
-            continue;
-        }
-        int high = digit_read(from[1]), low = high < 0 ? -1 : digit_read(from[2]);
-        if (low < 0 || high + low == 0)
-            return -EBADMSG;
-        *to++ = (char)(high * 16 + low);
-        from += 2;
-    }
-    *to = '\0';
-    return 0;
-}
 
 static int path_compare(const void *a, const void *b) {
     return strcmp(*(const char *const *)a, *(const char *const *)b);
@@ -49,7 +26,7 @@ static int paths_split(struct Only *only) {
     for (char *line; (line = strsep(&rest, "\n"));) {
         if (!*line)
             continue;
-        int r = path_decode(line);
+        int r = list_path_decode(line);
         if (r < 0)
             return r;
         only->paths[only->count++] = line;

@@ -1,4 +1,5 @@
 /* The digest list gives back what was written, whatever the path's bytes and the time's sign. */
+#include <errno.h>
 #include <fcntl.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -68,6 +69,20 @@ static void text_check(int directory) {
     }
 }
 
+/* What list_path_encode() never writes is no path: two readers could take it for two. */
+static void decoding_check(void) {
+    static const char *const refused[] = { "a%00b", "%", "%2", "%2g", "%c3" };
+    char taken[] = "a%20b%FF", line[] = "f 755 1 2 3 0 - a%00b";
+    struct ListLine parsed;
+    check(list_path_decode(taken) == 0 && strcmp(taken, "a b\xff") == 0, "not decoded", "a%20b%FF");
+    for (size_t i = 0; i < sizeof(refused) / sizeof(*refused); i++) {
+        char text[16];
+        strcpy(text, refused[i]);
+        check(list_path_decode(text) == -EBADMSG, "decoded", refused[i]);
+    }
+    check(list_parse(line, &parsed) == -EBADMSG, "parsed", "a%00b");
+}
+
 int main(void) {
     char path[] = "/tmp/gantry-list-XXXXXX";
     if (!mkdtemp(path))
@@ -79,6 +94,7 @@ int main(void) {
     cases_read(&list);
     list_close(&list);
     text_check(directory);
+    decoding_check();
     check(unlinkat(directory, "digests", 0) == 0 && rmdir(path) == 0, "not removed", path);
     return failures > 0;
 }
