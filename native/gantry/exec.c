@@ -20,9 +20,9 @@
 #include "basic/path.h"
 #include "basic/text.h"
 #include "confine/confine.h"
+#include "confine/executable.h"
 #include "enter.h"
 #include "pod.h"
-#include "readonly.h"
 #include "session.h"
 #include "target.h"
 #include "units.h"
@@ -78,7 +78,7 @@ int exec_verb(const char *state, char **arguments, char **argv) {
     if (!status)
         status = plan_read(&exec);
     if (!status && exec.plan->userns.mode == USERNS_HOST) {
-        int r = readonly_reexecute(argv);
+        int r = executable_protect("gantry (read-only)", argv);
         if (r < 0)
             status = complain(STATUS_OWN, "executing a read-only /proc/self/exe: %s", strerror(-r));
     }

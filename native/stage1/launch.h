@@ -55,8 +55,6 @@ typedef struct Step {
 /* Runs steps until one fails; fills failure->step and ->status. */
 int steps_run(Launch *launch, const Step *steps, size_t count, Failure *failure);
 
-/* executable.c: leaves nothing behind that an app could use to reach or replace this program. */
-int executable_protect(Launch *launch, Failure *failure);
 /* sandbox.c: finds and pins the pod's init; later joins its namespaces. */
 int sandbox_find(Launch *launch, Failure *failure);
 int sandbox_join(Launch *launch, Failure *failure);

@@ -12,6 +12,7 @@
 #include "basic/cgroup.h"
 #include "basic/kernel.h"
 #include "basic/notify.h"
+#include "confine/executable.h"
 #include "stage1/launch.h"
 
 static int plan_read(Launch *launch, Failure *failure) {
@@ -24,6 +25,13 @@ static int plan_read(Launch *launch, Failure *failure) {
     }
     launch->base = launch->plan->userns.base;
     return 0;
+}
+
+static int executable_step(Launch *launch, Failure *failure) {
+    if (launch->plan->userns.mode == USERNS_POD)
+        return 0; /* the app's root has no right to the file */
+    int r = executable_protect("gantry-stage1 (read-only)", launch->argv);
+    return r < 0 ? failure_set(failure, 0, -r, "read-only mount of /proc/self/exe") : 0;
 }
 
 static int notify_open(Launch *launch, Failure *failure) {
@@ -58,7 +66,7 @@ static int confinement_step(Launch *launch, Failure *failure) {
  * namespaces last, since from then on pod processes can see us. */
 static const Step launcher_steps[] = {
     { "plan", plan_read, EXIT_STATUS_CONFIG },
-    { "executable", executable_protect, EXIT_STATUS_NAMESPACE },
+    { "executable", executable_step, EXIT_STATUS_NAMESPACE },
     { "notify", notify_open, EXIT_STATUS_CONFIG },
     { "keyring", keyring_step, EXIT_STATUS_KEYRING },
     { "oom score", oom_step, EXIT_STATUS_OOM_ADJUST },
