@@ -13,10 +13,10 @@
 #include "basic/text.h"
 #include "manager.h"
 #include "node.h"
+#include "plan/claim.h"
 #include "stop.h"
 #include "units.h"
 
-static bool is_pod_name(const char *name);
 static int apps_stop(const char *name);
 static int stopping_mark(const char *name);
 static int apps_ended(const char *name);
@@ -27,7 +27,7 @@ static int complain(const char *name, int error);
 
 int installed_verb(char **arguments) {
     const char *verb = arguments[0], *name = verb ? arguments[1] : NULL;
-    if (name && !arguments[2] && is_pod_name(name)) {
+    if (name && !arguments[2] && claim_name_valid(name)) {
         if (strcmp(verb, "stop") == 0)
             return apps_stop(name);
         if (strcmp(verb, "ended") == 0)
@@ -37,11 +37,6 @@ int installed_verb(char **arguments) {
     }
     fputs("Usage: gantry-pod refresh|stop|ended NAME\n", stderr);
     return 2;
-}
-
-/* An instance of the template is what somebody typed; an ACName is no path. */
-static bool is_pod_name(const char *name) {
-    return *name && *name != '-' && strlen(name) <= 200 && !name[strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789-")];
 }
 
 /* Before the sandbox gets its signal: apps end by their own stop signals and times. */

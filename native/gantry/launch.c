@@ -2,18 +2,13 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-#include "basic/boot.h"
 #include "basic/cleanup.h"
-#include "basic/io.h"
-#include "basic/text.h"
 #include "foreground.h"
-#include "json/json.h"
 #include "report.h"
 
 /* An earlier run's units leave within PID 1's next turns, or when what refers to them has ended. */
@@ -25,7 +20,6 @@
 static int launch_prepare(Launch *launch);
 static int pod_load(PodLaunch *pod);
 static int started_write(const Launch *launch);
-static int started_write_one(const PodLaunch *pod, const char *boot, bool durable);
 static int bus_prepare(Launch *launch);
 static void launch_fill(Launch *launch);
 static int pod_call(PodLaunch *pod);
@@ -83,14 +77,13 @@ static int pod_load(PodLaunch *pod) {
     return pod->jobs ? 0 : -ENOMEM;
 }
 
-/* What is on disk before the call decides what a power cut during it leaves: a pod that may have run. */
 static int started_write(const Launch *launch) {
-    char boot[33];
-    int r = boot_id_read(boot);
+    int r = 0;
     for (size_t i = 0; r >= 0 && i < launch->n_pods; i++) {
-        r = started_write_one(&launch->pods[i], boot, launch->n_pods == 1);
+        const PodLaunch *pod = &launch->pods[i];
+        r = unit_set_write_started(&pod->set, pod->pod->directory, launch->n_pods == 1);
         if (r < 0) {
-            report_print(launch->pods[i].pod, NULL, strerror(-r));
+            report_print(pod->pod, NULL, strerror(-r));
             r = -EALREADY;
         }
     }
@@ -99,17 +92,6 @@ static int started_write(const Launch *launch) {
     /* One flush for all of them, where hundreds of fsyncs would wait for the disk one after the other. */
     _cleanup_fd_ int fd = open(launch->pods[0].pod->directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     return fd < 0 || syncfs(fd) < 0 ? -errno : 0;
-}
-
-static int started_write_one(const PodLaunch *pod, const char *boot, bool durable) {
-    _cleanup_free_ char *text = NULL, *unit = NULL;
-    int r = json_quote(pod->set.pod_unit, &unit); /* a unit's name may hold backslashes */
-    if (r >= 0)
-        r = text_format(&text, "{\"version\":1,\"time\":%" PRIu64 ",\"boot\":\"%s\",\"unit\":%s}", realtime_usec(), boot, unit);
-    if (r < 0)
-        return r;
-    _cleanup_fd_ int fd = open(pod->pod->directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    return fd < 0 ? -errno : file_replace(fd, "started", text, 0600, durable);
 }
 
 static int bus_prepare(Launch *launch) {

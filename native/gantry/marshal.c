@@ -14,7 +14,6 @@ static int array_append(sd_bus_message *message, const char *type, size_t length
 static int bytes_append(sd_bus_message *message, const Json *value);
 static int struct_append(sd_bus_message *message, const char *type, size_t length, const Json *value, unsigned depth);
 static int basic_append(sd_bus_message *message, char type, const Json *value);
-static int integer_append(sd_bus_message *message, char type, int64_t value);
 
 int marshal_append(sd_bus_message *message, const char *signature, const Json *value) {
     size_t length = signature_first(signature);
@@ -85,31 +84,11 @@ static int basic_append(sd_bus_message *message, char type, const Json *value) {
     const char *text = json_text(value);
     bool truth;
     int64_t number;
+    size_t size;
     if (type == 's' || type == 'o' || type == 'g')
         return text ? sd_bus_message_append_basic(message, type, text) : -EBADMSG;
     if (type == 'b') /* an int to sd-bus */
         return json_bool(value, &truth) < 0 ? -EBADMSG : sd_bus_message_append_basic(message, 'b', &(int){ truth });
-    if (type == 't' && text && strcmp(text, "infinity") == 0)
-        return sd_bus_message_append_basic(message, 't', &(uint64_t){ UINT64_MAX });
-    return json_integer(value, &number) < 0 ? -EBADMSG : integer_append(message, type, number);
-}
-
-static int integer_append(sd_bus_message *message, char type, int64_t value) {
-    static const struct {
-        char type;
-        int64_t min, max;
-    } ranges[] = {
-        { 'y', 0, UINT8_MAX },          { 'n', INT16_MIN, INT16_MAX }, { 'q', 0, UINT16_MAX },
-        { 'i', INT32_MIN, INT32_MAX },  { 'u', 0, UINT32_MAX },        { 'x', INT64_MIN, INT64_MAX },
-        { 't', 0, INT64_MAX },
-    };
-    for (size_t i = 0; i < sizeof ranges / sizeof *ranges; i++) {
-        if (ranges[i].type != type)
-            continue;
-        if (value < ranges[i].min || value > ranges[i].max)
-            return -EBADMSG;
-        /* Little-endian: the low bytes of the 64-bit value are the smaller type's value. */
-        return sd_bus_message_append_basic(message, type, &value);
-    }
-    return -EINVAL;
+    int r = signature_integer(type, value, &number, &size);
+    return r < 0 ? r : sd_bus_message_append_basic(message, type, &number);
 }

@@ -9,6 +9,10 @@
 
 #define UUID_DIGITS 32U
 
+bool claim_name_valid(const char *name) {
+    return *name && *name != '-' && strlen(name) <= 200 && !name[strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789-")];
+}
+
 int claim_read(const char *state, const char *name, char **ret_directory) {
     static const char beside[] = "../pods/";
     _cleanup_free_ char *link = NULL, *target = NULL;

@@ -1,9 +1,13 @@
 #include "plan/units.h"
 
 #include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
 #include <stdlib.h>
 
+#include "basic/boot.h"
 #include "basic/cleanup.h"
+#include "basic/io.h"
 #include "basic/text.h"
 #include "plan/document.h"
 
@@ -37,6 +41,20 @@ void unit_set_done(UnitSet *set) {
     free(set->apps);
     json_free(set->document);
     *set = (UnitSet){ 0 };
+}
+
+int unit_set_write_started(const UnitSet *set, const char *directory, bool durable) {
+    _cleanup_free_ char *unit = NULL, *text = NULL;
+    char boot[33];
+    int r = boot_id_read(boot);
+    if (r >= 0)
+        r = json_quote(set->pod_unit, &unit); /* a unit's name may hold backslashes */
+    if (r >= 0)
+        r = text_format(&text, "{\"version\":1,\"time\":%" PRIu64 ",\"boot\":\"%s\",\"unit\":%s}", realtime_usec(), boot, unit);
+    if (r < 0)
+        return r;
+    _cleanup_fd_ int fd = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    return fd < 0 ? -errno : file_replace(fd, "started", text, 0600, durable);
 }
 
 static int document_unpack(const Json *document, UnitSet *ret) {

@@ -1,6 +1,7 @@
 /* A pod's unit set, `units.json` (docs/launch-plan.md, "Unit set"). */
 #pragma once
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "json/json.h"
@@ -26,3 +27,6 @@ typedef struct UnitSet {
 /* Reads `<directory>/units.json`. On failure *ret_sentence (caller frees) names the file and what is wrong. */
 int unit_set_load(const char *directory, UnitSet *ret, char **ret_sentence);
 void unit_set_done(UnitSet *set);
+
+/* Writes `<directory>/started`, before the call: what is on disk then decides what a power cut leaves, a pod that may have run. */
+int unit_set_write_started(const UnitSet *set, const char *directory, bool durable);

@@ -5,22 +5,19 @@
  * gantry-init is and speaks to systemd itself.
  */
 #include <errno.h>
-#include <fcntl.h>
 #include <linux/close_range.h>
-#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "apps.h"
-#include "basic/boot.h"
 #include "basic/cleanup.h"
-#include "basic/io.h"
 #include "basic/kernel.h"
 #include "basic/notify.h"
 #include "basic/text.h"
 #include "current.h"
 #include "namespace/sandbox.h"
+#include "plan/claim.h"
 #include "refresh.h"
 
 #define LEAVING_POLL_US 20000U
@@ -37,14 +34,12 @@ typedef struct Start {
     UnitSet set;
 } Start;
 
-static bool is_pod_name(const char *name);
 static int pod_start(Start *start);
 static int systemd_connect(Start *start);
 static int directory_find(Start *start);
 static int definition_refresh(Start *start);
 static int pod_link(const Start *start);
 static int pod_open(Start *start);
-static int started_write(const Start *start);
 static int apps_start(Start *start, Apps *apps);
 static int apps_up(Start *start, Apps *apps);
 static int systemd_tell(const Start *start);
@@ -52,7 +47,7 @@ static int start_tell(Start *start, int error);
 static void start_done(Start *start);
 
 int main(int argc, char **argv) {
-    if (argc != 2 || !is_pod_name(argv[1])) {
+    if (argc != 2 || !claim_name_valid(argv[1])) {
         fputs("Usage: gantry-start NAME\n", stderr);
         return 2;
     }
@@ -62,11 +57,6 @@ int main(int argc, char **argv) {
     int status = r < 0 ? start_tell(&start, r) : 0;
     start_done(&start);
     return status;
-}
-
-/* An instance of the template is what somebody typed; an ACName is no path. */
-static bool is_pod_name(const char *name) {
-    return *name && *name != '-' && strlen(name) <= 200 && !name[strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789-")];
 }
 
 static int pod_start(Start *start) {
@@ -143,22 +133,7 @@ static int pod_open(Start *start) {
         if (r < 0 && sentence)
             fprintf(stderr, "gantry-start: %s\n", sentence);
     }
-    return r < 0 ? r : started_write(start);
-}
-
-/* What is on disk before the call decides what a power cut during it leaves: a pod that may have run. */
-static int started_write(const Start *start) {
-    _cleanup_free_ char *unit = NULL, *text = NULL;
-    char boot[33];
-    int r = boot_id_read(boot);
-    if (r >= 0)
-        r = json_quote(start->set.pod_unit, &unit);
-    if (r >= 0)
-        r = text_format(&text, "{\"version\":1,\"time\":%ju,\"boot\":\"%s\",\"unit\":%s}", (uintmax_t)realtime_usec(), boot, unit);
-    if (r < 0)
-        return r;
-    _cleanup_fd_ int fd = open(start->directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    return fd < 0 ? -errno : file_replace(fd, "started", text, 0600, true);
+    return r < 0 ? r : unit_set_write_started(&start->set, start->directory, true);
 }
 
 /* systemd starts the apps while the sandbox is made; they wait for it on its socket. */

@@ -80,31 +80,14 @@ static int bool_put(Message *message, const Json *value) {
 }
 
 static int integer_put(Message *message, char type, const Json *value) {
-    static const struct {
-        char type;
-        int64_t min, max;
-        size_t size;
-    } ranges[] = {
-        { 'y', 0, UINT8_MAX, 1 },          { 'n', INT16_MIN, INT16_MAX, 2 }, { 'q', 0, UINT16_MAX, 2 },
-        { 'i', INT32_MIN, INT32_MAX, 4 },  { 'u', 0, UINT32_MAX, 4 },        { 'x', INT64_MIN, INT64_MAX, 8 },
-        { 't', 0, INT64_MAX, 8 },
-    };
-    const char *text = json_text(value);
-    bool infinity = type == 't' && text && strcmp(text, "infinity") == 0;
-    int64_t number = -1; /* all bits: infinity as systemd has it */
-    if (!infinity && json_integer(value, &number) < 0)
-        return -EBADMSG;
-    for (size_t i = 0; i < sizeof ranges / sizeof *ranges; i++) {
-        if (ranges[i].type != type)
-            continue;
-        if (!infinity && (number < ranges[i].min || number > ranges[i].max))
-            return -EBADMSG;
-        /* Little-endian: the low bytes of the 64-bit value are the smaller type's value. */
-        message_align(message, ranges[i].size);
-        message_put(message, &number, ranges[i].size);
-        return 0;
-    }
-    return -EINVAL;
+    int64_t number;
+    size_t size;
+    int r = signature_integer(type, value, &number, &size);
+    if (r < 0)
+        return r;
+    message_align(message, size);
+    message_put(message, &number, size);
+    return 0;
 }
 
 static size_t alignment_of(char type) {
