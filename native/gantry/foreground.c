@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/file.h>
 #include <unistd.h>
 
 #include "basic/boot.h"
@@ -26,6 +27,7 @@ struct Foreground {
     Launch *launch;
     PodLaunch *pod;
     uint64_t since;    /* realtime: older exit facts are of an earlier run */
+    int announced;     /* the pod's `started`, locked until we have attached; -1 */
     int client;        /* the sandbox's socket, -1 */
     int input_app;     /* who gets stdin; -1: nobody yet */
     bool ended;        /* the pod's unit has stopped */
@@ -69,7 +71,7 @@ int foreground_new(Launch *launch, PodLaunch *pod, Foreground **ret) {
         return -ENOMEM;
     foreground->launch = launch;
     foreground->pod = pod;
-    foreground->client = foreground->input_app = -1;
+    foreground->announced = foreground->client = foreground->input_app = -1;
     foreground->since = realtime_usec();
     output_init(&foreground->output, pod->set.n_apps > 1);
     int r = signals_take(foreground);
@@ -89,9 +91,20 @@ Foreground *foreground_free(Foreground *foreground) {
     sd_event_source_unref(foreground->attach_source);
     sd_event_source_unref(foreground->client_source);
     sd_event_source_unref(foreground->input_source);
+    fd_close(&foreground->announced);
     fd_close(&foreground->client);
     free(foreground);
     return NULL;
+}
+
+/* The kernel lets go of the lock of a front that dies. Without it no app waits, and only its first words may be missed here. */
+void foreground_announce(Foreground *foreground) {
+    _cleanup_free_ char *path = NULL;
+    if (text_format(&path, "%s/started", foreground->pod->pod->directory) < 0)
+        return;
+    foreground->announced = open(path, O_RDONLY | O_CLOEXEC);
+    if (foreground->announced >= 0)
+        (void)flock(foreground->announced, LOCK_EX | LOCK_NB);
 }
 
 /* Apps wait in their launcher until this has been heard, so nothing they say is lost. */
@@ -103,6 +116,7 @@ void foreground_attach(Foreground *foreground) {
         return; /* the sandbox is gone again: its unit's end says why */
     if (sd_event_add_io(foreground->launch->event, &foreground->client_source, fd, EPOLLIN, client_ready, foreground) >= 0)
         foreground->client = fd_take(&fd);
+    fd_close(&foreground->announced);
 }
 
 /* The sandbox has been forked and has not come as far as its socket. */

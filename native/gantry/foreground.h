@@ -7,6 +7,9 @@
 int foreground_new(Launch *launch, PodLaunch *pod, Foreground **ret);
 Foreground *foreground_free(Foreground *foreground);
 
+/* Before the call that starts the pod, once its `started` is written: tells the sandbox that somebody will attach. */
+void foreground_announce(Foreground *foreground);
+
 /* The sandbox is up: connect to its socket. */
 void foreground_attach(Foreground *foreground);
 

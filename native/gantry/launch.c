@@ -63,6 +63,8 @@ static int launch_prepare(Launch *launch) {
     int r = bus_prepare(launch);
     if (r >= 0)
         r = started_write(launch);
+    if (r >= 0 && launch->foreground)
+        foreground_announce(launch->foreground);
     return r;
 }
 

@@ -5,9 +5,12 @@
  * Unit: Type=simple, NotifyAccess=main. The apps are started while this works, and wait on the pod's socket. What fails here
  * fails the unit, and the apps are bound to it.
  */
+#include <fcntl.h>
 #include <linux/close_range.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
 #include <sys/prctl.h>
 #include <unistd.h>
 
@@ -18,6 +21,7 @@
 #include "namespace/sandbox.h"
 
 static int sandbox_launch(const char *plan_path, int notify, Failure *failure);
+static bool front_comes(const char *plan_path);
 static int systemd_tell(int notify, pid_t pid, Failure *failure);
 static int failure_report(int notify, const Failure *failure);
 
@@ -40,13 +44,27 @@ int main(int argc, char **argv) {
 
 static int sandbox_launch(const char *plan_path, int notify, Failure *failure) {
     Sandbox sandbox;
+    bool hold = front_comes(plan_path); /* asked before there is a socket for it to attach to */
     int r = sandbox_open(plan_path, &sandbox, failure);
     if (r >= 0)
-        r = sandbox_start(&sandbox, getenv("GANTRY_ATTACH") != NULL, failure);
+        r = sandbox_start(&sandbox, hold, failure);
     if (r >= 0)
         r = systemd_tell(notify, sandbox.pid, failure);
     sandbox_close(&sandbox);
     return r;
+}
+
+/*
+ * Whether a front will attach, for which apps wait. The variable stays in the unit for its restarts, which nobody attaches to:
+ * a front that has not attached yet holds a lock on the pod's `started`.
+ */
+static bool front_comes(const char *plan_path) {
+    const char *slash = strrchr(plan_path, '/');
+    _cleanup_free_ char *started = NULL;
+    if (!getenv("GANTRY_ATTACH") || text_format(&started, "%.*sstarted", slash ? (int)(slash - plan_path) + 1 : 0, plan_path) < 0)
+        return false;
+    _cleanup_fd_ int fd = open(started, O_RDONLY | O_CLOEXEC);
+    return fd < 0 || flock(fd, LOCK_SH | LOCK_NB) < 0;
 }
 
 /* Until systemd knows the pod's pid 1, this process's exit would end the unit. */

@@ -156,6 +156,20 @@ describe("gantry run in the foreground", () => {
     assert.equal(stopped.status, 0, stopped.stderr);
   });
 
+  test("apps wait for a front that will attach, and for none when the pod's unit is restarted", async () => {
+    const run = ["gantry", "run", "--insecure-options=image", "--net=none", "--name=again", place.image];
+    const running = await place.host.spawn([...run, "--exec=/bin/sh", "--", "-c", "echo up; exec sleep 600"]);
+    const init = "tr '\\0' ' ' </proc/$(systemctl show -P MainPID gantry-again.service)/cmdline";
+    await running.until(/up/);
+    assert.match((await place.shell(init)).stdout, /^gantry-init \d+ \d+ hold $/);
+    const restarted = await place.shell("systemctl restart gantry-again.service");
+    assert.equal(restarted.status, 0, restarted.stderr);
+    assert.match((await place.shell(init)).stdout, /^gantry-init \d+ \d+ go $/);
+    await place.shell("systemctl stop gantry-again.service");
+    running.kill("SIGKILL");
+    await running.ended;
+  });
+
   test("a terminal is the app's: size, input, status", async () => {
     const command = `stty rows 44 cols 132; gantry run --insecure-options=image --net=none --interactive ${place.image} --exec=/bin/sh -- -c "tty; stty size; exit 4"`;
     const ended = await place.host.exec(["script", "-qec", command, "/dev/null"], { input: "" });
