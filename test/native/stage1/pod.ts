@@ -78,7 +78,7 @@ export async function makeLayer(host: TestHost): Promise<void> {
 export type PodOptions = {
   readonly userns?: "pod" | "host";
   readonly index?: number;
-  /** The sandbox answers the first REGISTER only after 10 s, as it does for a front that attaches. */
+  /** The sandbox answers no REGISTER before 10 s have passed, as it does for a front that attaches. */
   readonly hold?: boolean;
 };
 /** Changes a plan that would start `args` as root of the pod. */
