@@ -44,7 +44,6 @@ struct Foreground {
 };
 
 static int signals_take(Foreground *foreground);
-static int changes_match(Foreground *foreground);
 static int changes_seen(sd_bus_message *message, void *userdata, sd_bus_error *error);
 static bool state_ended(sd_bus_message *message);
 static void attach_later(Foreground *foreground);
@@ -76,12 +75,21 @@ int foreground_new(Launch *launch, PodLaunch *pod, Foreground **ret) {
     output_init(&foreground->output, pod->set.n_apps > 1);
     int r = signals_take(foreground);
     if (r >= 0)
-        r = changes_match(foreground);
+        r = foreground_watch(foreground);
     if (r < 0)
         foreground = foreground_free(foreground);
     else
         *ret = foreground;
     return r;
+}
+
+/* The pod may end without a job: a sandbox that was killed only changes its unit's state. */
+int foreground_watch(Foreground *foreground) {
+    _cleanup_free_ char *path = NULL, *rule = NULL;
+    int r = sd_bus_path_encode("/org/freedesktop/systemd1/unit", foreground->pod->set.unit, &path);
+    if (r >= 0)
+        r = text_format(&rule, CHANGES_RULE, path);
+    return r < 0 ? r : sd_bus_add_match(foreground->launch->bus, NULL, rule, changes_seen, foreground);
 }
 
 Foreground *foreground_free(Foreground *foreground) {
@@ -170,15 +178,6 @@ static int signals_take(Foreground *foreground) {
             return r;
     }
     return 0;
-}
-
-/* The pod may end without a job: a sandbox that was killed only changes its unit's state. */
-static int changes_match(Foreground *foreground) {
-    _cleanup_free_ char *path = NULL, *rule = NULL;
-    int r = sd_bus_path_encode("/org/freedesktop/systemd1/unit", foreground->pod->set.unit, &path);
-    if (r >= 0)
-        r = text_format(&rule, CHANGES_RULE, path);
-    return r < 0 ? r : sd_bus_add_match(foreground->launch->bus, NULL, rule, changes_seen, foreground);
 }
 
 static int changes_seen(sd_bus_message *message, void *userdata, sd_bus_error *error) {

@@ -7,6 +7,9 @@
 int foreground_new(Launch *launch, PodLaunch *pod, Foreground **ret);
 Foreground *foreground_free(Foreground *foreground);
 
+/* Hears of the pod's changes on the launch's bus; again on a new one. */
+int foreground_watch(Foreground *foreground);
+
 /* Before the call that starts the pod, once its `started` is written: tells the sandbox that somebody will attach. */
 void foreground_announce(Foreground *foreground);
 

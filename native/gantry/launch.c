@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "basic/cleanup.h"
+#include "connection.h"
 #include "foreground.h"
 #include "report.h"
 
@@ -100,15 +101,7 @@ static int bus_prepare(Launch *launch) {
     launch->match = (JobMatch){ job_ended, launch };
     int r = sd_event_default(&launch->event);
     if (r >= 0)
-        r = manager_connect(&launch->bus);
-    if (r >= 0) /* the loop's end is not yet the last call's */
-        r = sd_bus_set_close_on_exit(launch->bus, 0);
-    if (r >= 0)
-        r = sd_bus_attach_event(launch->bus, launch->event, SD_EVENT_PRIORITY_NORMAL);
-    if (r >= 0)
-        r = manager_match_jobs(launch->bus, &launch->match);
-    if (r >= 0)
-        r = manager_subscribe(launch->bus);
+        r = connection_open(launch);
     if (r < 0) {
         fprintf(stderr, "gantry: connecting to systemd: %s\n", strerror(-r));
         return -EALREADY;

@@ -11,6 +11,8 @@
 #define MANAGER_PATH "/org/freedesktop/systemd1"
 #define MANAGER_INTERFACE "org.freedesktop.systemd1.Manager"
 #define UNIT_PATH "/org/freedesktop/systemd1/unit"
+#define RECONNECTS_MAX 1500U
+#define RECONNECT_PAUSE_US 20000U
 #define PRIVATE_SOCKET "unix:path=/run/systemd/private"
 
 static int private_connect(sd_bus **ret);
@@ -20,6 +22,14 @@ int manager_connect(sd_bus **ret) {
     if (geteuid() == 0 && private_connect(ret) >= 0)
         return 0;
     return sd_bus_open_system(ret);
+}
+
+/* Over its own socket only, for who may: the broker would answer for a PID 1 that is not there yet. */
+int manager_reconnect(sd_bus **ret) {
+    int r;
+    for (unsigned n = 0; (r = geteuid() == 0 ? private_connect(ret) : sd_bus_open_system(ret)) < 0 && n < RECONNECTS_MAX; n++)
+        (void)usleep(RECONNECT_PAUSE_US);
+    return r;
 }
 
 int manager_subscribe(sd_bus *bus) {

@@ -13,6 +13,9 @@
  */
 int manager_connect(sd_bus **ret);
 
+/* The same as before, once PID 1 answers again; waits up to 30 s for that. */
+int manager_reconnect(sd_bus **ret);
+
 /* Asks for signals, without waiting for the answer. */
 int manager_subscribe(sd_bus *bus);
 

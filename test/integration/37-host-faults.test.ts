@@ -2,8 +2,9 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { PodStatus } from "../../src/manager/manager.ts";
-import { cleanUp, remainsAtLast } from "../fixtures/faults.ts";
+import { assertRefusal, cleanUp, remainsAtLast } from "../fixtures/faults.ts";
 import { type PodHost, withPods } from "../fixtures/pod-host.ts";
+import type { HostProcess, Result } from "../host/host.ts";
 
 async function status({ output }: PodHost, pod: string): Promise<PodStatus> {
   return JSON.parse(await output("status", "--format=json", pod));
@@ -38,6 +39,45 @@ test("pods outlive daemon-reexec, daemon-reload, a new bus and a killed journal,
     assert.equal(await remainsAtLast(pods), "");
   });
 });
+
+test("a pod in the foreground and one being started outlive daemon-reexec with whoever waits for them", async (t) => {
+  await withPods(t, { name: "reexec" }, async (pods) => {
+    const run = ["gantry", "run", "--insecure-options=image"];
+    const spoken = await pods.host.spawn([...run, "--name=spoken", "busybox", "--", "sh", "-c", SPEAKER]);
+    const script = "echo up; until [ -e /go ]; do sleep 0.1; done; exit 7";
+    const waiting = await pods.host.spawn([...run, "--name=waiting", "busybox", "--", "sh", "-c", script]);
+    const manifest = {
+      ...{ acKind: "PodManifest", acVersion: "0.8.11", name: "late" },
+      apps: [{ name: "app", image: { id: "busybox" }, args: ["sleep", "1000"], ready: "app" }],
+    };
+    await pods.host.put("/srv/late.json", JSON.stringify(manifest));
+    const late = await pods.host.spawn([...run, "--detach", "--pod-manifest=/srv/late.json"]);
+    await Promise.all([spoken.until(/tick/), waiting.until(/up/)]);
+    const main = "$(systemctl show -P MainPID gantry-late.app.service)";
+    await pods.shell(`until grep -qsx sleep /proc/${main}/comm; do sleep 0.1; done`);
+    await pods.shell("systemctl daemon-reexec");
+
+    await pods.shell("kill -TERM $(pgrep -f '^gantry run .*--name=spoken')");
+    const said = await endOf(spoken);
+    assert.equal(said.status, 9, said.stderr);
+    assert.match(said.stdout, /^bye$/m);
+    await pods.output("exec", "waiting", "touch", "/go");
+    assert.equal((await endOf(waiting)).status, 7);
+    await pods.shell(`kill -KILL ${main}`);
+    const failed = await endOf(late);
+    assertRefusal(failed, 1, 'pod "late", app "app": ');
+    await cleanUp(pods);
+    assert.equal(await remainsAtLast(pods), "");
+  });
+});
+
+/** A command that hangs is ended, and its status tells so. */
+async function endOf(running: HostProcess): Promise<Result> {
+  const stuck = setTimeout(() => running.kill("SIGKILL"), 60_000);
+  const ended = await running.ended;
+  clearTimeout(stuck);
+  return ended;
+}
 
 test("a killed agent takes no pod with it, and the next call starts another", async (t) => {
   await withPods(t, { name: "agent" }, async (pods) => {
