@@ -89,7 +89,7 @@ function exitStatus(): Roff[] {
   return [
     item("0", "done"),
     ...statuses.map((meaning, index) => item(String(index + 1), `${meaning}: ${kinds(index + 1)}`)),
-    item("125", "`run`, `run-prepared`, `start`, `restart` and `exec` only: Gantry itself failed"),
+    item("125", "`run`, `run-prepared` and `exec` only: Gantry itself failed"),
     item("126, 127", "the same verbs: the program can't be executed, or is not there"),
     item("128 + n", "the same verbs: the app was ended by signal n"),
     paragraph("Without one of these, `run` and `exec` return the app's own status."),

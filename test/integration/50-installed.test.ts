@@ -76,7 +76,7 @@ test("the same verbs work on it as on any pod", async (t) => {
     const busy = await gantry(["rm", "web"]);
     assert.deepEqual([busy.status, /"web" is running/.test(busy.stderr)], [1, true], busy.stderr);
     const { uuid } = await web(pods);
-    await refused(["start", "web"], { status: 125, texts: ['pod "web" is running'] });
+    await refused(["start", "web"], { status: 1, texts: ['pod "web" is running'] });
     const pid = await shell("systemctl show -P MainPID gantry-web.front");
     assert.equal(await output("restart", "web"), uuid);
     assert.equal(await shell("systemctl is-active gantry@web gantry-web.front"), "active\nactive");
@@ -94,7 +94,7 @@ test("the same verbs work on it as on any pod", async (t) => {
     await pods.host.put("/etc/gantry/pods/web.json", missing);
     await output("stop", "plain");
     const failed = await gantry(["start", "plain", "web"]);
-    assert.deepEqual([failed.status, failed.stdout], [125, `${plain}\n`], failed.stderr);
+    assert.deepEqual([failed.status, failed.stdout], [1, `${plain}\n`], failed.stderr);
     assert.match(failed.stderr, /^gantry: pod "web": ended before it was ready \(exit-code, status 1\)/);
     assert.match(failed.stderr, /see journalctl -u gantry@web\.service$/m);
     await output("rm", "--force", "plain");
