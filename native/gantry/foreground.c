@@ -46,6 +46,7 @@ struct Foreground {
 static int signals_take(Foreground *foreground);
 static int changes_seen(sd_bus_message *message, void *userdata, sd_bus_error *error);
 static bool state_ended(sd_bus_message *message);
+static int attach_send(const Foreground *foreground, int fd);
 static void attach_later(Foreground *foreground);
 static int attach_again(sd_event_source *source, uint64_t now, void *userdata);
 static int client_ready(sd_event_source *source, int fd, uint32_t events, void *userdata);
@@ -61,7 +62,7 @@ static int input_deliver(Foreground *foreground);
 static void input_end(Foreground *foreground);
 static unsigned input_stream(const Foreground *foreground);
 static int signal_seen(sd_event_source *source, const struct signalfd_siginfo *info, void *userdata);
-static void window_send(Foreground *foreground);
+static void window_send(const Foreground *foreground, int fd);
 static void finish_if_over(Foreground *foreground);
 
 int foreground_new(Launch *launch, PodLaunch *pod, Foreground **ret) {
@@ -120,11 +121,18 @@ void foreground_attach(Foreground *foreground) {
     _cleanup_fd_ int fd = packet_connect(foreground->pod->set.socket);
     if (fd == -ENOENT || fd == -ECONNREFUSED)
         attach_later(foreground);
-    if (fd < 0 || packet_send(fd, PACKET_ATTACH, 0, 0, NULL, 0) < 0 || fcntl(fd, F_SETFL, O_RDWR | O_NONBLOCK) < 0)
+    if (fd < 0 || attach_send(foreground, fd) < 0 || fcntl(fd, F_SETFL, O_RDWR | O_NONBLOCK) < 0)
         return; /* the sandbox is gone again: its unit's end says why */
     if (sd_event_add_io(foreground->launch->event, &foreground->client_source, fd, EPOLLIN, client_ready, foreground) >= 0)
         foreground->client = fd_take(&fd);
     fd_close(&foreground->announced);
+}
+
+/* The size goes first: an app is let go when somebody has attached. */
+static int attach_send(const Foreground *foreground, int fd) {
+    if (foreground->launch->order->terminal)
+        window_send(foreground, fd);
+    return packet_send(fd, PACKET_ATTACH, 0, 0, NULL, 0);
 }
 
 /* The sandbox has been forked and has not come as far as its socket. */
@@ -250,7 +258,7 @@ static void app_arrived(Foreground *foreground) {
     foreground->input_app = packet->head.app;
     if (order->terminal) {
         (void)terminal_raw(&foreground->terminal);
-        window_send(foreground);
+        window_send(foreground, foreground->client);
     }
     if ((order->terminal || order->stdin_wanted) && !foreground->input_source && input_watch(foreground) < 0)
         input_end(foreground);
@@ -331,7 +339,7 @@ static int signal_seen(sd_event_source *source, const struct signalfd_siginfo *i
     int number = (int)info->ssi_signo;
     (void)source;
     if (number == SIGWINCH) {
-        window_send(foreground);
+        window_send(foreground, foreground->client);
         return 0;
     }
     bool ending = number == SIGINT || number == SIGTERM;
@@ -343,11 +351,11 @@ static int signal_seen(sd_event_source *source, const struct signalfd_siginfo *i
     return 0;
 }
 
-static void window_send(Foreground *foreground) {
+static void window_send(const Foreground *foreground, int fd) {
     uint16_t size[2];
-    if (foreground->client < 0 || foreground->input_app < 0 || terminal_size(&size[0], &size[1]) < 0)
-        return;
-    (void)packet_send(foreground->client, PACKET_RESIZE, STREAM_TERMINAL, (unsigned)foreground->input_app, size, sizeof size);
+    unsigned app = foreground->input_app < 0 ? 0 : (unsigned)foreground->input_app;
+    if (fd >= 0 && terminal_size(&size[0], &size[1]) >= 0)
+        (void)packet_send(fd, PACKET_RESIZE, STREAM_TERMINAL, app, size, sizeof size);
 }
 
 static void finish_if_over(Foreground *foreground) {

@@ -9,7 +9,6 @@
 #include "internal.h"
 
 static void client_leave_behind(Relay *relay, const App *app, unsigned index);
-static int terminal_resize(const App *app, const Packet *packet);
 
 /* What an attached client sends: input, its end, a terminal's size. */
 int attached_handle(Relay *relay, unsigned index) {
@@ -21,8 +20,12 @@ int attached_handle(Relay *relay, unsigned index) {
     bool input = packet->head.stream == STREAM_STDIN || packet->head.stream == STREAM_TERMINAL;
     if (!app->used || !client_follows(relay, client, app))
         return 0; /* it ended while the packet was on its way */
-    if (packet->head.type == PACKET_RESIZE)
-        return terminal_resize(app, packet);
+    if (packet->head.type == PACKET_RESIZE) {
+        int r = client_resize(client, packet);
+        if (r >= 0)
+            terminal_resize(app, client);
+        return r;
+    }
     if (!input || (packet->head.type != PACKET_DATA && packet->head.type != PACKET_EOF))
         return -EBADMSG;
     if (packet->head.type == PACKET_EOF) {
@@ -31,6 +34,19 @@ int attached_handle(Relay *relay, unsigned index) {
     }
     input_take(relay, app, packet->body, packet->head.length);
     return 0;
+}
+
+int client_resize(Client *client, const Packet *packet) {
+    if (packet->head.length != sizeof client->size)
+        return -EBADMSG;
+    memcpy(client->size, packet->body, sizeof client->size);
+    return 0;
+}
+
+void terminal_resize(const App *app, const Client *client) {
+    const struct winsize size = { .ws_row = client->size[0], .ws_col = client->size[1] };
+    if (app->stream[STREAM_TERMINAL].fd >= 0 && (size.ws_row > 0 || size.ws_col > 0))
+        (void)ioctl(app->stream[STREAM_TERMINAL].fd, TIOCSWINSZ, &size);
 }
 
 bool client_follows(const Relay *relay, const Client *client, const App *app) {
@@ -88,15 +104,4 @@ void client_hang_up(const Client *client) {
 static void client_leave_behind(Relay *relay, const App *app, unsigned index) {
     relay->client[index].left |= (uint64_t)1 << app_index(relay, app);
     client_watch(relay, index);
-}
-
-static int terminal_resize(const App *app, const Packet *packet) {
-    struct winsize size = { 0 };
-    if (packet->head.length != 4)
-        return -EBADMSG;
-    memcpy(&size.ws_row, packet->body, 2);
-    memcpy(&size.ws_col, packet->body + 2, 2);
-    if (app->stream[STREAM_TERMINAL].fd >= 0)
-        (void)ioctl(app->stream[STREAM_TERMINAL].fd, TIOCSWINSZ, &size);
-    return 0;
 }

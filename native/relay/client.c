@@ -116,6 +116,8 @@ static int request_handle(Relay *relay, unsigned index, PacketFds *fds) {
         if (relay->packet.head.length > 0)
             return -EBADMSG;
         return packet_send(relay->client[index].fd, PACKET_OK, 0, 0, NULL, 0);
+    case PACKET_RESIZE: /* before an ATTACH, so that no app runs with another size */
+        return client_resize(&relay->client[index], &relay->packet);
     case PACKET_REGISTER:
         return register_handle(relay, index, fds);
     case PACKET_NOTIFY:

@@ -33,6 +33,8 @@ void hold_release(Relay *relay);
 /* attached.c */
 int attached_handle(Relay *relay, unsigned index);
 bool client_follows(const Relay *relay, const Client *client, const App *app);
+int client_resize(Client *client, const Packet *packet);
+void terminal_resize(const App *app, const Client *client);
 bool client_waits(const Relay *relay, const Client *client);
 void client_watch(Relay *relay, unsigned index);
 void client_hang_up(const Client *client);

@@ -81,6 +81,7 @@ typedef struct Client {
     int fd;
     bool every;    /* attached to every app */
     bool full;     /* its socket does not take more: in the epoll set for output */
+    uint16_t size[2]; /* rows and columns of its terminal; 0: it has none */
     uint64_t left; /* bits of the apps of which it gets no more output */
     char name[RELAY_NAME_MAX + 1];
 } Client;

@@ -255,6 +255,38 @@ static void a_terminal_is_relayed_both_ways_and_resized(void) {
     fixture_close(&fixture);
 }
 
+static void a_terminal_has_its_clients_size_before_the_app_runs(void) {
+    Fixture fixture = fixture_open(true, getuid());
+    int log[2], client = client_open(&fixture);
+    uint16_t wanted[] = { 50, 132 };
+    CHECK(packet_send(client, PACKET_RESIZE, STREAM_TERMINAL, 0, wanted, sizeof wanted) == 0);
+    for (unsigned round = 0; round < 2; round++) { /* registered before the client attaches, and anew after that */
+        int master, slave, stage1 = client_open(&fixture);
+        struct winsize size = { 0 };
+        CHECK(openpty(&master, &slave, NULL, NULL, NULL) == 0);
+        CHECK(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, log) == 0);
+        register_send(stage1, "front", getpid(), (int[]){ master, log[1] }, 2);
+        turn(&fixture);
+        if (round == 0)
+            CHECK(packet_send(client, PACKET_ATTACH, 0, 0, NULL, 0) == 0);
+        turn(&fixture);
+        CHECK(heard(stage1, PACKET_OK, 0, ""));
+        CHECK(ioctl(slave, TIOCGWINSZ, &size) == 0 && size.ws_row == 50 && size.ws_col == 132);
+        close(slave);
+        close(master);
+        close(log[0]);
+        close(log[1]);
+        close(stage1);
+    }
+    close(client);
+    client = client_open(&fixture);
+    CHECK(packet_send(client, PACKET_RESIZE, STREAM_TERMINAL, 0, wanted, 2) == 0);
+    turn(&fixture);
+    CHECK(heard(client, PACKET_ERROR, 0, "that is no request the sandbox knows"));
+    close(client);
+    fixture_close(&fixture);
+}
+
 static void nonsense_is_answered_and_dropped(void) {
     static Packet packet;
     Fixture fixture = fixture_open(false, getuid());
@@ -382,6 +414,7 @@ int main(void) {
     a_slow_client_slows_the_app_and_loses_nothing();
     input_reaches_the_app_and_waits_while_it_does_not_read();
     a_terminal_is_relayed_both_ways_and_resized();
+    a_terminal_has_its_clients_size_before_the_app_runs();
     nonsense_is_answered_and_dropped();
     a_join_tells_who_relays_and_leaves_room_for_a_request();
     only_the_owner_may_connect();
