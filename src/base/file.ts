@@ -50,9 +50,24 @@ export async function writeSymlinkDurably(
   await syncDirectory(dirname(path));
 }
 
-function temporaryFor(path: string, scratch = dirname(path)): string {
+/** A name for what will be `path` by one rename. */
+export function temporaryFor(path: string, scratch = dirname(path)): string {
   // The name itself may be as long as a name can be, so only a part of it is repeated.
   return join(scratch, `.${basename(path).slice(0, 64)}.${randomHex(6)}`);
+}
+
+const TEMPORARY = /^\..+\.[0-9a-f]{12}$/;
+
+/** Milliseconds; nobody takes as long from a temporary file to its rename. */
+const ABANDONED = 3_600_000;
+
+/** Removes the temporary files that writers left below a directory who were killed. */
+export async function collectTemporaries(directory: string): Promise<void> {
+  for (const file of (await unlessMissing(readdir(directory, { recursive: true }))) ?? []) {
+    const path = join(directory, file);
+    const facts = TEMPORARY.test(basename(file)) ? await unlessMissing(lstat(path)) : undefined;
+    if (facts?.isFile() && Date.now() - facts.mtimeMs > ABANDONED) await unlinkIfPresent(path);
+  }
 }
 
 async function writeSynced(path: string, content: string | Uint8Array, mode: number): Promise<void> {

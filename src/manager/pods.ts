@@ -2,9 +2,11 @@
 import { constants } from "node:os";
 import { join } from "node:path";
 import { GantryError } from "../base/errors.ts";
+import { collectTemporaries } from "../base/file.ts";
 import { quoted } from "../base/text.ts";
+import { DEFINITION_DIRECTORIES } from "../config/paths.ts";
+import { CONFIGURATION_DIRECTORIES, KEYSTORE_DIRECTORY, POLICY_DIRECTORY } from "../config/trust.ts";
 import { logEvent } from "../journal/journal.ts";
-import { collectDrafts } from "../pod/definition.ts";
 import { forgetUnits, killPod, podName, removeDamaged, removePod, stopPod } from "../pod/end.ts";
 import { findPod } from "../pod/find.ts";
 import { collectPods } from "../pod/gc.ts";
@@ -23,6 +25,12 @@ import { launchable } from "./prepare.ts";
 import { requireTrust } from "./recheck.ts";
 import { waitForPod } from "./wait.ts";
 
+/** Where commands write outside of the store: definitions of pods, rules and keys. */
+const WRITTEN = [
+  DEFINITION_DIRECTORIES[0],
+  ...[POLICY_DIRECTORY, KEYSTORE_DIRECTORY].map((name) => join(CONFIGURATION_DIRECTORIES[0], name)),
+];
+
 /** How often a waiter looks, in milliseconds. */
 const POLL = 50;
 
@@ -35,7 +43,7 @@ export async function listPods(local: Local): Promise<PodStatus[]> {
 export async function collect(local: Local, options: GcOptions): Promise<Collection> {
   const collection = await collectPods(local.paths, local.bus, options);
   if (options.dryRun) return collection;
-  await collectDrafts();
+  for (const directory of WRITTEN) await collectTemporaries(directory);
   const stopOperation = async (id: string) => {
     await stopFetchers(await local.bus(), id);
     await stopUnpackers(await local.bus(), id);

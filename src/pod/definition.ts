@@ -2,12 +2,11 @@
  * Definitions of installed pods: pod manifests in /etc/gantry/pods and /usr/lib/gantry/pods, and the stamp by which the
  * native start sees that a prepared pod still is what its definition says (native/gantry/installed.c reads it).
  */
-import { type FileHandle, open, readdir, stat, unlink } from "node:fs/promises";
+import { type FileHandle, open, readdir, stat } from "node:fs/promises";
 import { basename, join } from "node:path";
 import * as z from "zod";
 import { GantryError } from "../base/errors.ts";
-import { exists, readLink, unlessMissing } from "../base/file.ts";
-import { randomHex } from "../base/random.ts";
+import { exists, readLink, temporaryFor, unlessMissing } from "../base/file.ts";
 import { quoted } from "../base/text.ts";
 import { DEFINITION_DIRECTORIES, installedLink, type Paths, podDirectory } from "../config/paths.ts";
 import { readDocument } from "./layout.ts";
@@ -44,22 +43,9 @@ export async function definitionPath(name: string): Promise<string> {
   });
 }
 
-/** Milliseconds: a definition lies beside its place only while the pod is prepared. */
-const DRAFT_AGE = 3_600_000;
-
 /** Where the definition of a pod lies until the pod is prepared: beside its place, which one rename then makes it. */
 export function draftPath(name: string): string {
-  return join(DEFINITION_DIRECTORIES[0], `.${name}.${randomHex(4)}`);
-}
-
-/** Removes what installations left that were killed. */
-export async function collectDrafts(): Promise<void> {
-  const [directory] = DEFINITION_DIRECTORIES;
-  for (const file of (await unlessMissing(readdir(directory))) ?? []) {
-    const path = join(directory, file);
-    const facts = /^\.[a-z0-9-]+\.[0-9a-f]{8}$/.test(file) ? await unlessMissing(stat(path)) : undefined;
-    if (facts !== undefined && Date.now() - facts.mtimeMs > DRAFT_AGE) await unlessMissing(unlink(path));
-  }
+  return temporaryFor(join(DEFINITION_DIRECTORIES[0], `${name}.json`));
 }
 
 export type DefinitionFile = { readonly name: string; readonly path: string };

@@ -285,10 +285,14 @@ test("abuse: kill -9 of the agent at every phase of every operation; the next ca
     }
     await assertTidy(host);
     // What a killed installation left beside the definitions goes with a collection an hour later.
-    const old = "touch .old.01234567 && find . -name '.?*' -exec touch -d -1day {} + && touch .new.01234567";
+    const old =
+      "touch .old.0123456789ab && find . -name '.?*' -exec touch -d -1day {} + && touch .new.0123456789ab";
     assert.equal((await host.exec(["sh", "-c", `cd /etc/gantry/pods && ${old}`])).status, 0);
     await assertTidy(host);
-    assert.equal((await host.exec(["ls", "-A", "/etc/gantry/pods"])).stdout, ".new.01234567\nshop.json\n");
+    assert.equal(
+      (await host.exec(["ls", "-A", "/etc/gantry/pods"])).stdout,
+      ".new.0123456789ab\nshop.json\n",
+    );
     for (const place of ["pods", "names", "ids"]) {
       assert.equal((await host.exec(["ls", "-A", `/var/lib/gantry/${place}`])).stdout, "", place);
     }
