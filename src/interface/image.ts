@@ -23,7 +23,10 @@ export const IMAGE = defineInterface({
     Architecture: constant("s", "Of its programs."),
     Size: constant("t", "Bytes of the files of all its layers, which other images may share."),
     Imported: variable("t", "Microseconds since the epoch."),
-    Verdict: variable("s", "Why it may run, in one word."),
+    Verdict: variable(
+      "s",
+      "Why it may run by its id, in one word; its names have verdicts of their own, which Inspect tells.",
+    ),
   },
   signals: {},
 });
