@@ -170,6 +170,8 @@ async function installedBefore(local: Local, name: string): Promise<Before | und
   if (entry === undefined || pod === undefined) return undefined;
   const definition = await readDocument(join(entry.directory, DEFINITION_STAMP), Definition);
   if (definition !== undefined) return { pod, definition };
+  // It was there, and was replaced in this moment.
+  if (pod.record.definition !== undefined) return undefined;
   throw new GantryError("PodExists", `a pod named ${quoted(name)} exists and is not installed: ${uuid}`, {
     hint: `remove it with gantry rm ${name}`,
   });
@@ -237,6 +239,15 @@ async function replace(local: Local, decided: Decided, before: Before | undefine
     ...resolved,
     definition,
   });
-  if (before !== undefined) await discardPod(local.paths, before.pod);
+  if (before !== undefined) await discardBefore(local, before.pod);
   return { uuid: pod.uuid, unit: pod.record.unit, path, warnings: pod.warnings };
+}
+
+/** Another installation of the same name may have done so. */
+async function discardBefore({ paths }: Local, pod: StoredPod): Promise<void> {
+  try {
+    await discardPod(paths, pod);
+  } catch (error) {
+    if (!(error instanceof GantryError) || error.kind !== "NoSuchPod") throw error;
+  }
 }

@@ -117,3 +117,16 @@ for (const [name, work] of Object.entries(WORK))
       }
     });
   });
+
+test("install: several at once of one name all succeed, and leave one pod that starts, after a collection", async (t) => {
+  await withPods(t, { name: "install-at-once" }, async (pods) => {
+    await install(pods, "busybox");
+    for (let round = 0; round < 3; round++) {
+      const ends = await Promise.all(Array.from({ length: 4 }, () => pods.host.exec(INSTALL)));
+      for (const { status, stderr } of ends) assert.equal(status, 0, stderr);
+      await assertTidy(pods, `round ${round}`);
+      await assertStarts(pods, `round ${round}`);
+      await pods.shell("systemctl stop gantry@web");
+    }
+  });
+});
