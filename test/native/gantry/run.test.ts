@@ -156,6 +156,26 @@ describe("gantry run in the foreground", () => {
     assert.equal(stopped.status, 0, stopped.stderr);
   });
 
+  test("a front that has been stopped keeps nothing that its app said from the journal", async () => {
+    const line = "x".repeat(500);
+    const script = `n=0; while :; do n=$((n+1)); echo "${line} $n end"; echo $n >/count; done`;
+    const words = ["gantry", "run", "--insecure-options=image", "--net=none", "--name=quiet", place.image];
+    const running = await place.host.spawn([...words, "--name=app", "--exec=/bin/sh", "--", "-c", script]);
+    await running.until(/ 1 end/);
+    const count = "cat /var/lib/gantry/names/quiet/apps/app/upper/count";
+    /** The app has stopped, too: it is not read any more. */
+    const still = `last=; until [ -n "$last" ] && [ "$last" = "$(${count})" ]; do last=$(${count}); sleep 0.5; done; echo $last`;
+    await place.shell("kill -STOP $(pidof gantry)");
+    const last = (await place.shell(still)).stdout.trim();
+    const stopped = await place.shell("systemctl stop gantry-quiet.service; kill -CONT $(pidof gantry)");
+    assert.equal(stopped.status, 0, stopped.stderr);
+    await running.ended;
+    const journal = await place.shell(
+      `journalctl --sync; journalctl -q -o cat --output-fields=MESSAGE GANTRY_POD=quiet | grep -c '^${line} ${last} end$'`,
+    );
+    assert.equal(journal.stdout.trim(), "1", `line ${last}`);
+  });
+
   test("apps wait for a front that will attach, and for none when the pod's unit is restarted", async () => {
     const run = ["gantry", "run", "--insecure-options=image", "--net=none", "--name=again", place.image];
     const running = await place.host.spawn([...run, "--exec=/bin/sh", "--", "-c", "echo up; exec sleep 600"]);
