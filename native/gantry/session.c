@@ -54,6 +54,7 @@ int session_open(const SessionOptions *options, Session *ret) {
             r = stream_open(&session, stream, options);
         else
             r = (session.child[stream] = fcntl(terminal, F_DUPFD_CLOEXEC, 3)) < 0 ? -errno : 0;
+    window_copy(&session); /* before the command can look */
     if (r >= 0)
         *ret = session;
     else

@@ -68,6 +68,13 @@ for (const userns of ["pod", "host"] as const) {
       assert.equal(ended.status, 6);
     });
 
+    test("its terminal has the caller's size from the command's first instruction", async () => {
+      const held = "strace -o /dev/null -e trace=ioctl -e inject=ioctl:delay_enter=200000";
+      const command = `stty rows 33 cols 99; ${held} gantry exec web stty size`;
+      const ended = await place.host.exec(["script", "-qec", command, "/dev/null"], { input: "" });
+      assert.match(seen(ended), /^33 99\r\n/m);
+    });
+
     test("another user is looked up in the image", async () => {
       assert.match((await place.exec(["--user=nobody", "web", "id", "-u"])).stdout, /^65534\n$/);
       const unknown = await place.exec(["--user=nosuchuser", "web", "true"]);
