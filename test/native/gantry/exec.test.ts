@@ -107,7 +107,7 @@ for (const userns of ["pod", "host"] as const) {
     test("a process of the app that has no root of its own yet is none to run a command in", async () => {
       const path = "/usr/lib/gantry/gantry-stage1";
       const delayed =
-        "strace -D -f -o /dev/null -e trace=pivot_root -e inject=pivot_root:delay_enter=5000000";
+        "strace -D -f -o /dev/null -e trace=pivot_root -e inject=pivot_root:delay_enter=600000000";
       await place.shell(`mv ${path} ${path}.real`);
       await place.host.put(path, `#!/bin/sh\nexec ${delayed} ${path}.real "$@"\n`, 0o755);
       const starting = place.sleeper("rootless", [`--userns=${userns}`]);
@@ -117,7 +117,7 @@ for (const userns of ["pod", "host"] as const) {
         sleep 0.2; gantry exec rootless cat /etc/machine-id; echo $?
         boot=$(tr -d - </proc/sys/kernel/random/boot_id); cd /var/lib/gantry/names/rootless/apps/app/status
         echo "{\\"version\\":1,\\"time\\":1,\\"boot\\":\\"$boot\\",\\"pid\\":$app}" >started
-        gantry exec rootless cat /etc/machine-id; echo $?; readlink -e /proc/$app/root/etc/machine-id | wc -l`);
+        gantry exec rootless cat /etc/machine-id; echo $?; readlink -e /proc/$app/root/etc/machine-id | wc -l; pkill -KILL -x strace`);
       await starting;
       await place.shell(`mv ${path}.real ${path}`);
       const refusal = 'gantry: pod "rootless", app "app": not running\n';

@@ -41,7 +41,7 @@ for (const userns of ["pod", "host"] as const) {
       await host.exec(["mv", path, `${path}.real`]);
       await host.put(path, `#!/bin/sh\nexec ${held} ${path}.real "$@"\n`, 0o755);
       const quick = ["notify-client", "READY=1\\nSTATUS=quick", "--", "sleep", "60"];
-      const job = await pod.start("quick", quick, readyByApp, ["TimeoutStartSec=10"]);
+      const job = await pod.start("quick", quick, readyByApp, ["TimeoutStartSec=60"]);
       await host.exec(["mv", `${path}.real`, path]);
       assert.equal(job.status, 0, job.stderr);
       assert.equal((await pod.facts("quick"))["StatusText"], "quick");
