@@ -34,6 +34,20 @@ for (const cgroups of [undefined, "unified"] as const) {
       assert.match(started.boot, /^[0-9a-f]{32}$/);
     });
 
+    test("what `started` names has the app's root, and no other, from when it is written", async () => {
+      const started = `${pod.directory}/apps/rooted/status/started`;
+      const look = `until [ -e ${started} ]; do :; done; read -r line <${started}; pid=\${line##*:}; cd /proc/\${pid%?}/root/; [ -e usr ] || echo bin/*`;
+      const [seen, job] = await Promise.all([
+        host.exec(["sh", "-c", look]),
+        pod.start("rooted", ["sleep", "60"], (plan) => {
+          // Makes the way to its root a long one.
+          plan.linux.maskedPaths = Array.from({ length: 1000 }, () => "/proc/kcore");
+        }),
+      ]);
+      assert.equal(job.status, 0, job.stderr);
+      assert.match(seen.stdout, /\bbin\/notify-client\b/, seen.stderr);
+    });
+
     test("thirty apps that end at once are all recorded with their status", async () => {
       const ends = [];
       for (let round = 0; round < 30; round++)
