@@ -4,6 +4,9 @@ import { GantryError } from "../base/errors.ts";
 import { exchangeFailure, shownUrl } from "./failure.ts";
 import type { Limits } from "./limits.ts";
 
+/** Bytes that are held while nobody asks for them, and then handed on at once: each time costs as much as copying 100 kB. */
+const HELD = 512 * 1024;
+
 type Watch = { readonly url: URL; readonly limits: Limits };
 
 /**
@@ -14,7 +17,7 @@ export async function* watchedBody(message: IncomingMessage, watch: Watch): Asyn
   const { url, limits } = watch;
   const silent = () => message.destroy(tooSlow(url, `no byte within ${limits.idle / 1000} s`));
   const pace = paceOf(watch);
-  const chunks = message[Symbol.asyncIterator]();
+  const chunks = heldBody(message);
   try {
     for (;;) {
       const timer = setTimeout(silent, limits.idle);
@@ -29,6 +32,43 @@ export async function* watchedBody(message: IncomingMessage, watch: Watch): Asyn
   } finally {
     if (!message.complete) message.destroy();
   }
+}
+
+/**
+ * What has come, in pieces as large as that is. The stream's own iterator drops what it holds when the connection is cut, and a
+ * server that cuts each of its answers short would be asked for the same bytes for ever.
+ */
+async function* heldBody(message: IncomingMessage): AsyncGenerator<Buffer> {
+  const held: Buffer[] = [];
+  const state = { size: 0, over: false, failure: undefined as Error | undefined, wake: () => {} };
+  message.on("data", (chunk: Buffer) => {
+    held.push(chunk);
+    state.size += chunk.length;
+    if (state.size >= HELD) message.pause();
+    state.wake();
+  });
+  message.on("error", (error) => (state.failure = error));
+  for (const end of ["end", "close"])
+    message.on(end, () => {
+      state.over = true;
+      state.wake();
+    });
+  for (;;) {
+    if (state.size > 0) {
+      const chunks = held.splice(0);
+      state.size = 0;
+      message.resume();
+      yield joined(chunks);
+    } else if (state.over) {
+      if (state.failure !== undefined) throw state.failure;
+      return;
+    } else await new Promise<void>((resolve) => (state.wake = resolve));
+  }
+}
+
+function joined(chunks: readonly Buffer[]): Buffer {
+  const [first] = chunks;
+  return first !== undefined && chunks.length === 1 ? first : Buffer.concat(chunks);
 }
 
 /** Adds up waiting and bytes, and throws TimedOut after each stretch that brought too few. */

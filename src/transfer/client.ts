@@ -38,9 +38,6 @@ export type Client = AsyncDisposable & {
 
 /** More connections to one server than streams at a time are of no use. */
 const MOST_CONNECTIONS = 6;
-/** Bytes of a body that are held while nobody asks for them, and then handed on at once: each time costs as much as 100 kB. */
-const HELD = 512 * 1024;
-
 /** Opens a client; disposing it closes its connections. */
 export function openClient(settings: ClientSettings = {}): Client {
   const agents = new Map<string, HttpAgent>();
@@ -81,7 +78,7 @@ async function makeAgent({
   readonly proxy: URL | undefined;
   readonly tls: AgentOptions;
 }): Promise<HttpAgent> {
-  const options = { keepAlive: true, maxSockets: MOST_CONNECTIONS, highWaterMark: HELD };
+  const options = { keepAlive: true, maxSockets: MOST_CONNECTIONS };
   // A request that a proxy gets as a whole is no secret from it; for https it only passes bytes on.
   if (url.protocol === "http:") {
     return proxy?.protocol === "https:" ? httpsAgent({ ...options, ...tls }) : new PlainAgent(options);

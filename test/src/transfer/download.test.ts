@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { randomBytes } from "node:crypto";
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { test } from "node:test";
+import { setTimeout as sleep } from "node:timers/promises";
 import type { TimeLimits } from "../../../src/inbox/protocol.ts";
 import { openClient } from "../../../src/transfer/client.ts";
 import { type Download, download } from "../../../src/transfer/download.ts";
@@ -55,6 +56,24 @@ test("download: the whole at once", async () => {
   await using web = await serving((_, response) => response.end(CONTENT));
   const { bytes, log } = await take(web);
   assert.deepEqual([bytes.equals(CONTENT), log], [true, []]);
+});
+
+test("download: what came before a cut is not asked for again, however late it is taken", async () => {
+  const starts: number[] = [];
+  await using web = await serving((start, response) => {
+    starts.push(start);
+    if (start > 0) return void response.writeHead(206, partHeaders(start)).end(CONTENT.subarray(start));
+    cutAfter(response.writeHead(200, { "content-length": SIZE }), CONTENT.subarray(0, 300_000));
+  });
+  await using client = openClient({ limits: LIMITS });
+  const open = (headers: Readonly<Record<string, string>>) =>
+    follow(client, { url: new URL(web.url), access: {}, headers });
+  const taken: Buffer[] = [];
+  for await (const chunk of download(client, { what: "x", open, size: SIZE, limit: 1e9 })) {
+    if (taken.length === 0) await sleep(100);
+    taken.push(chunk);
+  }
+  assert.deepEqual([starts, Buffer.concat(taken).equals(CONTENT)], [[0, 300_000], true]);
 });
 
 test("download: the size of the first answer is its size where none is known", async () => {
