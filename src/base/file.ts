@@ -61,8 +61,19 @@ const TEMPORARY = /^\..+\.[0-9a-f]{12}$/;
 /** Milliseconds; nobody takes as long from a temporary file to its rename. */
 const ABANDONED = 3_600_000;
 
-/** Removes the temporary files that writers left below a directory who were killed. */
+/**
+ * Removes the temporary files that writers left below a directory who were killed. A collector that may not write there, as the
+ * timer's may not where trust is kept, leaves them to one that may.
+ */
 export async function collectTemporaries(directory: string): Promise<void> {
+  try {
+    await removeTemporaries(directory);
+  } catch (error) {
+    if (errnoOf(error) !== "EROFS") throw error;
+  }
+}
+
+async function removeTemporaries(directory: string): Promise<void> {
   for (const file of (await unlessMissing(readdir(directory, { recursive: true }))) ?? []) {
     const path = join(directory, file);
     const facts = TEMPORARY.test(basename(file)) ? await unlessMissing(lstat(path)) : undefined;
