@@ -125,7 +125,8 @@ function sourceText(repository: Repository): string {
   return `docker://${repositoryText(repository)}`;
 }
 
-/** The fetcher's own failure is why an unpacker was stopped, or got less than it was promised. */
+/** An unpacker that was stopped for the fetcher's failure does not know it; one that failed by itself may bring the fetcher down, too. */
 function reasonOf({ failed }: Fetcher, error: unknown): unknown {
-  return failed.aborted && failed.reason instanceof GantryError ? failed.reason : error;
+  const stopped = error instanceof GantryError && error.kind === "Cancelled";
+  return stopped && failed.reason instanceof GantryError ? failed.reason : error;
 }

@@ -40,7 +40,8 @@ export async function* watchedBody(message: IncomingMessage, watch: Watch): Asyn
  */
 async function* heldBody(message: IncomingMessage): AsyncGenerator<Buffer> {
   const held: Buffer[] = [];
-  const state = { size: 0, over: false, failure: undefined as Error | undefined, wake: () => {} };
+  // It may have been cut before anybody asked.
+  const state = { size: 0, over: message.destroyed, failure: message.errored, wake: () => {} };
   message.on("data", (chunk: Buffer) => {
     held.push(chunk);
     state.size += chunk.length;
@@ -60,7 +61,7 @@ async function* heldBody(message: IncomingMessage): AsyncGenerator<Buffer> {
       message.resume();
       yield joined(chunks);
     } else if (state.over) {
-      if (state.failure !== undefined) throw state.failure;
+      if (state.failure !== null) throw state.failure;
       return;
     } else await new Promise<void>((resolve) => (state.wake = resolve));
   }

@@ -58,13 +58,19 @@ test("download: the whole at once", async () => {
   assert.deepEqual([bytes.equals(CONTENT), log], [true, []]);
 });
 
-test("download: what came before a cut is not asked for again, however late it is taken", async () => {
-  const starts: number[] = [];
-  await using web = await serving((start, response) => {
+/** Cuts the first answer after 300,000 bytes. */
+function cutOnce(starts: number[] = []): Promise<Web> {
+  return serving((start, response) => {
     starts.push(start);
     if (start > 0) return void response.writeHead(206, partHeaders(start)).end(CONTENT.subarray(start));
+    if (starts.length > 1) return void response.end(CONTENT);
     cutAfter(response.writeHead(200, { "content-length": SIZE }), CONTENT.subarray(0, 300_000));
   });
+}
+
+test("download: what came before a cut is not asked for again, however late it is taken", async () => {
+  const starts: number[] = [];
+  await using web = await cutOnce(starts);
   await using client = openClient({ limits: LIMITS });
   const open = (headers: Readonly<Record<string, string>>) =>
     follow(client, { url: new URL(web.url), access: {}, headers });
@@ -74,6 +80,18 @@ test("download: what came before a cut is not asked for again, however late it i
     taken.push(chunk);
   }
   assert.deepEqual([starts, Buffer.concat(taken).equals(CONTENT)], [[0, 300_000], true]);
+});
+
+test("download: an answer that was cut before anybody took it", async () => {
+  await using web = await cutOnce();
+  await using client = openClient({ limits: LIMITS });
+  const open = async (headers: Readonly<Record<string, string>>) => {
+    const answer = await follow(client, { url: new URL(web.url), access: {}, headers });
+    await sleep(100);
+    return answer;
+  };
+  const { bytes } = await take(web, { open });
+  assert.ok(bytes.equals(CONTENT));
 });
 
 test("download: the size of the first answer is its size where none is known", async () => {
