@@ -1,9 +1,9 @@
-/** A verb over several pods: one failure does not keep the others from being served. */
+/** A verb over several pods or images: one failure does not keep the others from being served. */
 import { exitStatus, GantryError } from "../base/errors.ts";
 import type { Context } from "./verb.ts";
 
 /** Does `step` for every word. With one word its failure is thrown; with more each is told, and the first one counts. */
-export async function forEachPod(
+export async function forEachWord(
   context: Context,
   words: readonly string[],
   step: (word: string) => Promise<void>,
@@ -17,7 +17,7 @@ export async function forEachPod(
     try {
       await step(word);
     } catch (error) {
-      if (!(error instanceof GantryError)) throw error;
+      if (!(error instanceof GantryError) || error.kind === "Cancelled") throw error;
       context.err(`gantry: ${error.message}\n`);
       status ||= exitStatus(error);
     }

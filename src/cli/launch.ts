@@ -4,7 +4,7 @@ import { errnoOf, GantryError } from "../base/errors.ts";
 import { quoted } from "../base/text.ts";
 import type { LaunchablePod, PodManager } from "../manager/manager.ts";
 import type { LaunchOrder } from "../stage1/order.ts";
-import { forEachPod } from "./each.ts";
+import { forEachWord } from "./each.ts";
 import type { Context } from "./verb.ts";
 
 const ORDER_FD = 3;
@@ -52,7 +52,7 @@ export async function startInBackground(
   const ordered = pods.filter(({ service }) => service === undefined);
   if (ordered.length > 0) orderLaunch(ordered, { detach: true });
   const installed = pods.filter(({ service }) => service !== undefined).map(({ uuid }) => uuid);
-  return await forEachPod(context, installed, async (uuid) => {
+  return await forEachWord(context, installed, async (uuid) => {
     context.out(`${await manager.startInstalled(uuid, { restart })}\n`);
   });
 }

@@ -1,6 +1,6 @@
 /** Verbs that launch, for those who may not themselves: the agent does it, and polkit decides. */
 import { GantryError } from "../base/errors.ts";
-import { forEachPod } from "./each.ts";
+import { forEachWord } from "./each.ts";
 import { saveUuid } from "./launch.ts";
 import type { PodWords } from "./pod-grammar.ts";
 import { runPodWords } from "./prepare.ts";
@@ -34,7 +34,7 @@ async function launchThroughAgent(
   refuseForeignDirectory(context);
   const { remoteManager } = await import("../manager/remote.ts");
   await using manager = remoteManager(context);
-  return await forEachPod(context, words, async (word) => {
+  return await forEachWord(context, words, async (word) => {
     context.out(`${await manager[member](word)}\n`);
   });
 }

@@ -52,6 +52,10 @@ test("a damaged image record is told as one, leaves images, pods and trust alone
     const texts = [id, "can't be read", `gantry image rm ${id}`];
     await refused(["image", "inspect", "bad"], { status: 1, texts });
     await refused(["run", "bad"], { status: 125, texts });
+    const { status, stdout, stderr } = await pods.gantry(["image", "verify", "--all", "--format=json"]);
+    const sound = (JSON.parse(stdout) as { readonly ok: boolean }[]).map(({ ok }) => ok);
+    assert.deepEqual([status, sound], [1, [true]], stderr);
+    assert.match(stderr, new RegExp(`^gantry: .*${id}.* can't be read`));
     await output("trust", "add", "--prefix=example.com", "--reject");
     await output("image", "gc", "--grace-period=0s");
     await refused(["image", "rm", "busybox"], { status: 1, texts: ["is used by pod"] });

@@ -3,6 +3,7 @@ import { GantryError } from "../../base/errors.ts";
 import { printable, quoted } from "../../base/text.ts";
 import { type ImageVerbs, openImages } from "../../manager/open-images.ts";
 import { findingText, type ImageCheck, type VerifiedImage } from "../../manager/verify.ts";
+import { forEachWord } from "../each.ts";
 import { listenForInterrupt } from "../interrupt.ts";
 import { json } from "../render.ts";
 import { sizeText } from "../size.ts";
@@ -29,14 +30,14 @@ export const verb: Verb = {
     const wishes = { repair: options.flag("repair"), signal: interrupt.signal };
     const table = options.value("format") !== "json";
     const checks: VerifiedImage[] = [];
-    for (const name of names) {
+    const status = await forEachWord(context, names, async (name) => {
       const check = await images.verify(name, wishes);
       checks.push(check);
       if (table) tell(context, check);
-    }
+    });
     if (!table) context.out(json(checks));
     requireSound(checks);
-    return 0;
+    return status;
   },
 };
 

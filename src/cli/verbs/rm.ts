@@ -1,5 +1,5 @@
 /** `gantry rm POD…` */
-import { forEachPod } from "../each.ts";
+import { forEachWord } from "../each.ts";
 import type { Verb } from "../verb.ts";
 
 export const verb: Verb = {
@@ -11,7 +11,7 @@ export const verb: Verb = {
   run: async (context, { options, operands }) => {
     const { openManager } = await import("../../manager/open.ts");
     await using manager = await openManager(context);
-    return await forEachPod(context, operands, async (word) => {
+    return await forEachWord(context, operands, async (word) => {
       context.out(`${await manager.removePod(word, { force: options.flag("force") })}\n`);
     });
   },
