@@ -1,17 +1,19 @@
 /**
- * The last judgement of an image by one of its names, `verdicts/<image id>.<digest of the name>.json`: with it `run` need not have the signatures verified again while
- * nothing of what decides has changed. It is a shortcut and no evidence: without it the image is judged anew.
+ * The last judgement of an image by one of its names, `verdicts/<image id>.<beginning of the name>.json`: with it `run` need not have the
+ * signatures verified again while nothing of what decides has changed. It is a shortcut and no evidence: without it the image is
+ * judged anew. The name is not hashed: loading what hashes costs each command more than all of this.
  */
 import { join } from "node:path";
 import * as z from "zod";
 import { namesIn, readBounded, unlessMissing, unlinkIfPresent, writeFileDurably } from "../base/file.ts";
-import { digestOf } from "../image/hashing.ts";
 import { type ImageRecord, Verdict } from "../image/record.ts";
 import { isGood, type Moment, STAMPED, spanOf } from "../trust/moment.ts";
 import type { Store } from "./store.ts";
 
 const DIRECTORY = "verdicts";
 const LIMIT = 1024 * 1024;
+/** With the id of an image it fits a file's name. Of two names that begin alike the last one has the file. */
+const NAME = 100;
 
 const Judgement = z.strictObject({
   version: z.literal(1),
@@ -30,9 +32,9 @@ export async function lastJudgement(
   const bytes = await unlessMissing(readBounded(judgementPath(store, record), LIMIT));
   if (bytes === undefined) return undefined;
   const parsed = Judgement.safeParse(parseJson(bytes));
-  if (!parsed.success || parsed.data.recorded !== record.verdict.time || !isGood(parsed.data, now))
-    return undefined;
-  return parsed.data.verdict;
+  if (!parsed.success || !isGood(parsed.data, now)) return undefined;
+  const { recorded, verdict } = parsed.data;
+  return recorded === record.verdict.time && nameOf(verdict) === nameOf(record.verdict) ? verdict : undefined;
 }
 
 export type NewJudgement = {
@@ -59,8 +61,12 @@ export function judgementPath(
   { directory }: Store,
   { id, verdict }: Pick<ImageRecord, "id" | "verdict">,
 ): string {
-  const name = "reference" in verdict ? verdict.reference : "";
-  return join(directory, DIRECTORY, `${id}.${digestOf(Buffer.from(name)).slice(7, 23)}.json`);
+  const name = encodeURIComponent(nameOf(verdict)).slice(0, NAME);
+  return join(directory, DIRECTORY, `${id}.${name}.json`);
+}
+
+function nameOf(verdict: Verdict): string {
+  return "reference" in verdict ? verdict.reference : "";
 }
 
 function parseJson(bytes: Buffer): unknown {

@@ -43,6 +43,16 @@ test("a judgement is found again in the same state of trust, and in no other", a
   assert.equal(await lastJudgement(store, other, moment), undefined, "by another name");
 });
 
+test("of two names that begin alike none has the other's judgement", async () => {
+  using pods = podStore();
+  const store = await openStore(pods.paths.data);
+  const named = (name: string) => imageRecord({}, { verdict: { ...PINNED, name, reference: name } });
+  const [one, two] = [named(`${"a/".repeat(100)}1`), named(`${"a/".repeat(100)}2`)];
+  await keepJudgement(store, { record: one, verdict: one.verdict, moment });
+  assert.deepEqual(await lastJudgement(store, one, moment), one.verdict);
+  assert.equal(await lastJudgement(store, two, moment), undefined);
+});
+
 test("a damaged judgement is none, and one of an image that is gone is removed", async () => {
   using pods = podStore();
   const store = await openStore(pods.paths.data);
