@@ -4,7 +4,7 @@
  */
 import { chmod, lstat, mkdir, readFile, readlink, symlink, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { errnoOf } from "../base/errors.ts";
+import { unlessMissing } from "../base/file.ts";
 import type { Bind } from "./confinement.ts";
 
 /** What a program of the distribution needs to start: directories, and where the loader looks for libraries. */
@@ -25,7 +25,7 @@ export async function furnishRoot(root: string, files: readonly string[] = []): 
 }
 
 async function linkOrBind(root: string, path: string): Promise<readonly Bind[]> {
-  const status = await ifThere(lstat(path));
+  const status = await unlessMissing(lstat(path));
   if (status === undefined) return [];
   if (!status.isSymbolicLink()) return [{ from: path, to: path }];
   await symlink(await readlink(path), join(root, path));
@@ -33,7 +33,7 @@ async function linkOrBind(root: string, path: string): Promise<readonly Bind[]> 
 }
 
 async function copy(root: string, name: string): Promise<void> {
-  const content = await ifThere(readFile(join("/etc", name)));
+  const content = await unlessMissing(readFile(join("/etc", name)));
   if (content === undefined) return;
   const target = join(root, "etc", name);
   await writeFile(target, content);
@@ -44,13 +44,4 @@ async function copy(root: string, name: string): Promise<void> {
 async function makeReadable(directory: string): Promise<void> {
   await mkdir(directory);
   await chmod(directory, 0o755);
-}
-
-async function ifThere<T>(found: Promise<T>): Promise<T | undefined> {
-  try {
-    return await found;
-  } catch (error) {
-    if (errnoOf(error) === "ENOENT") return undefined;
-    throw error;
-  }
 }
