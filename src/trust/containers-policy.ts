@@ -146,7 +146,7 @@ function whereOf({ transport, scope }: Place): string {
 }
 
 async function rulesOf(place: Place, reading: Reading): Promise<Rule[]> {
-  const scope = place.transport === "docker" ? registryScope(place.scope) : undefined;
+  const scope = place.transport === "docker" ? hostedScope(place.scope) : undefined;
   if (scope === undefined) {
     reading.notes.push(`${whereOf(place)} is left out: images are not named so here`);
     return [];
@@ -156,7 +156,7 @@ async function rulesOf(place: Place, reading: Reading): Promise<Rule[]> {
 }
 
 /** Their names begin with a host, always: what does not is about no image there, and would be about one here. */
-function registryScope(scope: string): string | undefined {
+function hostedScope(scope: string): string | undefined {
   if (scope === "") return "*";
   return /^[^/]*[.:]|^localhost(\/|$)/.test(scope) ? normalScope(scope, "registry") : undefined;
 }
