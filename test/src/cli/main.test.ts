@@ -133,6 +133,7 @@ test("failures of a run tell themselves apart: usage 2, no image 4, Gantry's own
     [run("--detach", "--interactive", "x"), 2, /--detach and --interactive exclude each other/],
     [run("--pod-manifest=/nope.json"), 2, /"\/nope.json" cannot be read: ENOENT/],
     [run("--pull-policy=never", "docker://registry.example/x"), 4, /registry.example/],
+    [run(...Array(65).fill("x").join(" --- ").split(" ")), 2, /apps: a pod has at most 64 apps/],
   ];
   for (const [{ status, stderr }, expected, text] of cases) {
     assert.match(stderr, text);
