@@ -239,7 +239,7 @@ static void client_packet(Foreground *foreground) {
         app_arrived(foreground);
     /* Nobody reads here any more: the pod has lost its user, as a program writing into a closed pipe has. */
     if (packet->head.type == PACKET_DATA && output_write(&foreground->output, packet) == -EPIPE)
-        manager_call(foreground->launch->bus, "StopUnit", foreground->pod->set.unit, "replace");
+        (void)manager_call(foreground->launch->bus, "StopUnit", foreground->pod->set.unit, "replace");
 }
 
 static void client_lost(Foreground *foreground) {
@@ -344,7 +344,7 @@ static int signal_seen(sd_event_source *source, const struct signalfd_siginfo *i
     }
     bool ending = number == SIGINT || number == SIGTERM;
     if (ending && (foreground->requests++ > 0 || foreground->pod->phase != POD_UP))
-        manager_call(foreground->launch->bus, "StopUnit", set->unit, "replace");
+        (void)manager_call(foreground->launch->bus, "StopUnit", set->unit, "replace");
     else
         for (size_t i = 0; i < set->n_apps; i++)
             manager_kill(foreground->launch->bus, set->apps[i].unit, "main", number);

@@ -84,7 +84,7 @@ static int pod_end(sd_bus *bus, const UnitSet *set) {
         return r;
     r = unit_active_state(bus, set->pod_unit, &state);
     if (r >= 0 && strcmp(state, "active") == 0)
-        manager_call(bus, "StopUnit", set->pod_unit, "fail");
+        (void)manager_call(bus, "StopUnit", set->pod_unit, "fail");
     return r;
 }
 

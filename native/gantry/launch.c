@@ -220,24 +220,19 @@ static void pod_settle(PodLaunch *pod) {
     }
 }
 
-/* A stop of what is not there any more is an error reply nobody waits for. */
+/* Also after the sandbox has failed: the job ends only when the apps, which that stops, have ended and can be reset. */
 static void pod_undo(PodLaunch *pod) {
-    _cleanup_free_ char *state = NULL;
-    bool gone = unit_active_state(pod->launch->bus, pod->set.unit, &state) < 0 || strcmp(state, "inactive") == 0 ||
-                strcmp(state, "failed") == 0;
     pod->phase = POD_UNDOING;
-    if (gone) {
-        pod_reset(pod);
-        pod_done(pod, POD_FAILED);
-    } else {
-        manager_call(pod->launch->bus, "StopUnit", pod->set.unit, "replace");
-    }
+    if (manager_call(pod->launch->bus, "StopUnit", pod->set.unit, "replace") >= 0)
+        return;
+    pod_reset(pod);
+    pod_done(pod, POD_FAILED);
 }
 
 static void pod_reset(PodLaunch *pod) {
     for (size_t i = 0; i < pod->set.n_apps; i++)
-        manager_call(pod->launch->bus, "ResetFailedUnit", pod->set.apps[i].unit, NULL);
-    manager_call(pod->launch->bus, "ResetFailedUnit", pod->set.unit, NULL);
+        (void)manager_call(pod->launch->bus, "ResetFailedUnit", pod->set.apps[i].unit, NULL);
+    (void)manager_call(pod->launch->bus, "ResetFailedUnit", pod->set.unit, NULL);
 }
 
 static void pod_done(PodLaunch *pod, PodPhase phase) {

@@ -48,9 +48,9 @@ int manager_message(sd_bus *bus, sd_bus_message **ret, const char *member) {
     return sd_bus_message_new_method_call(bus, ret, DESTINATION, MANAGER_PATH, MANAGER_INTERFACE, member);
 }
 
-void manager_call(sd_bus *bus, const char *member, const char *unit, const char *mode) {
-    (void)sd_bus_call_method(bus, DESTINATION, MANAGER_PATH, MANAGER_INTERFACE, member, NULL, NULL, mode ? "ss" : "s", unit,
-                             mode);
+int manager_call(sd_bus *bus, const char *member, const char *unit, const char *mode) {
+    return sd_bus_call_method(bus, DESTINATION, MANAGER_PATH, MANAGER_INTERFACE, member, NULL, NULL, mode ? "ss" : "s", unit,
+                              mode);
 }
 
 void manager_kill(sd_bus *bus, const char *unit, const char *who, int signal) {

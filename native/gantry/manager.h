@@ -33,11 +33,11 @@ int manager_match_jobs(sd_bus *bus, JobMatch *match);
 int manager_message(sd_bus *bus, sd_bus_message **ret, const char *member);
 
 /*
- * Calls a manager method with a unit and perhaps a mode, and ignores a refusal: for clean-up of what may be gone. It
+ * Calls a manager method with a unit and perhaps a mode: for clean-up of what may be gone, which is refused. It
  * waits for the reply, since PID 1 looks up its caller's privileges when it comes to the message, and a caller that
  * has exited by then has none.
  */
-void manager_call(sd_bus *bus, const char *member, const char *unit, const char *mode);
+int manager_call(sd_bus *bus, const char *member, const char *unit, const char *mode);
 
 /* KillUnit(unit, who, signal), in the same way. */
 void manager_kill(sd_bus *bus, const char *unit, const char *who, int signal);

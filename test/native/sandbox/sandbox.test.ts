@@ -143,7 +143,12 @@ describe("the sandbox", () => {
   });
 
   test("a sandbox that fails after its apps were started is told in their stead", async () => {
-    await place.shell("mv /usr/lib/gantry/gantry-init /usr/lib/gantry/gantry-init.away");
+    // The app ends, and fails, well after the sandbox has.
+    const slow = '[Service]\nExecStartPre=/bin/sleep 60\nExecStopPost=/bin/sh -c "sleep 0.5; false"\n';
+    await place.host.put("/run/systemd/system/gantry-early.app.service.d/slow.conf", slow);
+    await place.shell(
+      "systemctl daemon-reload; mv /usr/lib/gantry/gantry-init /usr/lib/gantry/gantry-init.away",
+    );
     const failed = await place.run("echo never", ["--name=early"]);
     await place.shell("mv /usr/lib/gantry/gantry-init.away /usr/lib/gantry/gantry-init");
     assert.deepEqual([failed.status, failed.stdout], [125, ""], failed.stderr);
