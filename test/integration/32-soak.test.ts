@@ -14,7 +14,8 @@ async function census({ shell }: PodHost): Promise<string[]> {
     cut -d ' ' -f 5,9- /proc/1/mountinfo | sed 's/^/mount /'
     find /var/lib/gantry /run /tmp /dev/shm -xdev ! -path '/run/log/*' ! -path '/run/systemd/journal/*' | sed 's/^/file /'
     ls -l /proc/1/fd | awk '{ print "descriptor", $NF }' | sed 's/[0-9]*\\]$//'
-    ps -e -o comm= | grep -E 'gantry|node|sh$|strace' | sed 's/^/process /'`);
+    processes=$(ps -e -o comm=) # in a pipeline it would see the other ends, which are shells for a moment
+    echo "$processes" | grep -E 'gantry|node|sh$|strace' | sed 's/^/process /'`);
   return list.split("\n").sort();
 }
 
