@@ -16,27 +16,40 @@ export type Listeners = {
 };
 
 export function makeSubscribers(bus: Bus, { onAdded, onDropped }: Listeners): Subscribers {
-  const names = new Set<string>();
-  const drop = (name: string) => {
-    if (!names.delete(name)) return;
+  const rules = new Map<string, Promise<void>>();
+  const drop = (name: string, rule = rules.get(name)) => {
+    if (rule === undefined || rules.get(name) !== rule) return;
+    rules.delete(name);
     onDropped();
-    // A rule more or less is nothing to fail for; one per dead subscriber would add up.
-    daemon(bus, "RemoveMatch", ruleOf(name)).catch(() => {});
+    // Only once the daemon has it can a rule be removed. One more or less is nothing to fail for; one per dead
+    // subscriber would add up.
+    rule.then(() => daemon(bus, "RemoveMatch", ruleOf(name))).catch(() => {});
   };
   bus.onSignal(({ sender, interface: from, member, body }) => {
     if (sender !== DAEMON || from !== DAEMON || member !== "NameOwnerChanged") return;
     if (body[2] === "") drop(String(body[0]));
   });
-  return {
-    count: () => names.size,
-    add: async (name) => {
-      if (names.has(name)) return undefined;
-      names.add(name);
-      await onAdded();
-      await daemon(bus, "AddMatch", ruleOf(name));
+  const match = async (name: string) => {
+    await onAdded();
+    await daemon(bus, "AddMatch", ruleOf(name));
+  };
+  const add = async (name: string) => {
+    const rule = match(name);
+    rules.set(name, rule);
+    try {
+      await rule;
       // It may have left before the daemon knew of the match.
       const { body } = await daemon(bus, "NameHasOwner", name);
-      if (body[0] !== true) drop(name);
+      if (body[0] !== true) drop(name, rule);
+    } catch (error) {
+      drop(name, rule);
+      throw error;
+    }
+  };
+  return {
+    count: () => rules.size,
+    add: async (name) => {
+      if (!rules.has(name)) await add(name);
       return undefined;
     },
     remove: (name) => {
