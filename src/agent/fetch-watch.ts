@@ -16,7 +16,7 @@ export function watchFetch(operation: Progress, source: string): FetchWatch {
       tellPeople(operation, progress);
       const { done, total } = sumOf(tally);
       if (total > 0) operation.progress(done / total);
-      if (isDue(told, progress)) operation.event(JSON.stringify({ ...progress, source }));
+      if (isDue(told, progress)) operation.event({ ...progress, source });
     },
     [Symbol.dispose]: () => {},
   };

@@ -23,8 +23,8 @@ export type Progress = {
   log(line: string): void;
   /** The same for what the caller should know even when all goes well. */
   warn(line: string): void;
-  /** For programs: what happens, as JSON. */
-  event(json: string): void;
+  /** For programs: what happens. */
+  event(what: object): void;
 };
 
 /** A snapshot of an operation. Times are microseconds since the epoch, 0 for "not yet". */
@@ -144,8 +144,13 @@ function progressOf(state: State, entry: Entry): Progress {
     },
     log: (line) => state.listeners.onLog(entry.current, withoutSecrets(line), INFO),
     warn: (line) => state.listeners.onLog(entry.current, withoutSecrets(line), WARNING),
-    event: (json) => state.listeners.onEvent(entry.current, withoutSecrets(json)),
+    event: (what) => state.listeners.onEvent(entry.current, publishedJson(what)),
   };
+}
+
+/** Cleaned before it is JSON: in a quoted URL the backslash of a quote would go with the query. */
+function publishedJson(what: object): string {
+  return JSON.stringify(what, (_, value) => (typeof value === "string" ? withoutSecrets(value) : value));
 }
 
 function failureOf(state: State, entry: Entry, error: unknown): Partial<Operation> {

@@ -38,7 +38,7 @@ test("operations: tell their phases, their progress and their result", async () 
       progress.phase("preparing");
       progress.log("a line");
       progress.warn("a warning");
-      progress.event("{}");
+      progress.event({ event: "done" });
       for (const done of [0.1, 0.101, 0.5, 7]) progress.progress(done);
       return "result";
     }),
@@ -53,7 +53,7 @@ test("operations: tell their phases, their progress and their result", async () 
       "phase",
       "log 6 a line",
       "log 4 a warning",
-      "event {}",
+      'event {"event":"done"}',
       "progress",
       "progress",
       "progress",
@@ -62,6 +62,25 @@ test("operations: tell their phases, their progress and their result", async () 
   ]);
   assert.equal(operations.unfinished(), 0);
   assert.equal(operations.list().length, 1);
+});
+
+test("operations: an event stays JSON whatever URL a server has put into it", async () => {
+  const { told, listeners } = setUp();
+  const operations = makeOperations(listeners);
+  const text = 'cannot get "https://user:secret@example.com/a?signature=secret": "gone"';
+  const { id } = operations.begin(
+    work(async (progress) => {
+      progress.event({ event: "log", text, source: "https://example.com/app.aci?secret" });
+      return "";
+    }),
+  );
+  await settled(() => operations.find(id));
+  const json = told.find((line) => line.startsWith("event "))?.slice("event ".length) ?? "";
+  assert.deepEqual(JSON.parse(json), {
+    event: "log",
+    text: 'cannot get "https://example.com/a": "gone"',
+    source: "https://example.com/app.aci",
+  });
 });
 
 test("operations: an error is told by its kind, and only one of ours to the journal", async () => {
