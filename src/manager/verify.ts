@@ -8,8 +8,9 @@ import { hostPlatform } from "../image/platform.ts";
 import type { ImageRecord } from "../image/record.ts";
 import { parseImageReference, repositoryOf } from "../image/reference.ts";
 import { logEvent } from "../journal/journal.ts";
-import { unlinkNames, writeRecord } from "../store/images.ts";
+import { unlinkNames } from "../store/images.ts";
 import { beginOperation, type Operation } from "../store/operation.ts";
+import { writeRecord } from "../store/recording.ts";
 import {
   damagedLayers,
   removeAside,

@@ -10,9 +10,9 @@ import { errnoOf } from "../base/errors.ts";
 import { exists, namesIn, readLink, storeError, unlessMissing, unlinkIfPresent } from "../base/file.ts";
 import { fileNameOf } from "../image/digest.ts";
 import { type Operation, operationLives } from "./operation.ts";
-import { inboxDirectory, layersDirectory, type Store } from "./store.ts";
+import { imagesDirectory, inboxDirectory, layersDirectory, type Store } from "./store.ts";
 
-const CLAIM = ".claim-";
+export const CLAIM = ".claim-";
 
 /** Milliseconds after which a waiter looks again, whatever the directory's events say: the claimant may have died. */
 const LOOK_AGAIN = 1000;
@@ -55,13 +55,15 @@ function awaiting(): { readonly promise: Promise<void>; readonly resolve: () => 
   return { promise, resolve };
 }
 
-/** Removes claims whose operation has ended. */
+/** Removes claims, of layers and of records (record-claim.ts), whose operation has ended. */
 export async function collectClaims(store: Store): Promise<void> {
-  for (const name of await namesIn(layersDirectory(store))) {
-    if (!name.startsWith(CLAIM)) continue;
-    const path = join(layersDirectory(store), name);
-    const owner = await unlessMissing(readlink(path));
-    if (owner !== undefined && !(await claimantLives(store, owner))) await unlinkIfPresent(path);
+  for (const directory of [layersDirectory(store), imagesDirectory(store)]) {
+    for (const name of await namesIn(directory)) {
+      if (!name.startsWith(CLAIM)) continue;
+      const path = join(directory, name);
+      const owner = await unlessMissing(readlink(path));
+      if (owner !== undefined && !(await claimantLives(store, owner))) await unlinkIfPresent(path);
+    }
   }
 }
 
@@ -70,7 +72,7 @@ function claimPath(store: Store, diffId: string): string {
 }
 
 /** The process of an operation may outlive it: the agent's does. */
-async function claimantLives(store: Store, id: string): Promise<boolean> {
+export async function claimantLives(store: Store, id: string): Promise<boolean> {
   return (await operationLives(id)) && (await exists(join(inboxDirectory(store), basename(id))));
 }
 

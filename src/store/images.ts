@@ -3,28 +3,17 @@
 import { readlink, utimes } from "node:fs/promises";
 import { basename, join } from "node:path";
 import { errnoOf, GantryError } from "../base/errors.ts";
-import {
-  namesIn,
-  readBounded,
-  readLink,
-  unlessMissing,
-  unlinkIfPresent,
-  writeFileDurably,
-  writeSymlinkDurably,
-} from "../base/file.ts";
+import { namesIn, readBounded, readLink, unlessMissing, unlinkIfPresent } from "../base/file.ts";
 import { quoted } from "../base/text.ts";
 import type { AppName } from "../image/app-name.ts";
 import { ImageRecord } from "../image/record.ts";
 import type { ImageReference } from "../image/reference.ts";
 import { canonicalName } from "../image/source-name.ts";
 import { removeJudgements } from "./judgement.ts";
-import type { Operation } from "./operation.ts";
 import { accessError, imagePath, imagesDirectory, type Store, tagsDirectory } from "./store.ts";
-import { betterOf, verdictBy, withNamesOf } from "./verdicts.ts";
+import { verdictBy } from "./verdicts.ts";
 
-const RECORD_LIMIT = 16 * 1024 * 1024;
-/** A name must fit one file name with its slashes escaped. */
-const LONGEST_TAG = 240;
+export const RECORD_LIMIT = 16 * 1024 * 1024;
 
 /** Every image whose record can be read, the newest first; of its names only those that still mean it. Throws AccessDenied. */
 export async function listRecords(store: Store): Promise<ImageRecord[]> {
@@ -48,7 +37,7 @@ export async function surveyRecords(store: Store): Promise<Survey> {
   };
 }
 
-async function unlessDamaged<T>(reading: Promise<T>): Promise<T | "damaged"> {
+export async function unlessDamaged<T>(reading: Promise<T>): Promise<T | "damaged"> {
   try {
     return await reading;
   } catch (error) {
@@ -88,40 +77,13 @@ async function readWholeRecord(store: Store, id: string): Promise<ImageRecord | 
   }
 }
 
-/**
- * Writes a record, with the names it had before and their verdicts, and points its names to it: a name means the image
- * that was imported last. Throws StoreFull, BadImage for a record that nobody would read.
- */
-export async function writeRecord(operation: Operation, record: ImageRecord): Promise<ImageRecord> {
-  const { store, directory } = operation;
-  const names = record.names.filter((name) => tagOf(name).length <= LONGEST_TAG);
-  const found = await unlessDamaged(readRecord(store, record.id));
-  const before = found === "damaged" ? undefined : found;
-  const whole = withNamesOf(before, { ...record, names });
-  const kept = ImageRecord.parse({ ...whole, verdict: betterOf(record.verdict, before?.verdict) });
-  const text = `${JSON.stringify(kept, null, 2)}\n`;
-  requireReadable(record, Buffer.byteLength(text));
-  await writeFileDurably(imagePath(store, record.id), text, { scratch: directory });
-  for (const name of names) {
-    const target = join("..", "images", `${record.id}.json`);
-    await writeSymlinkDurably(join(tagsDirectory(store), tagOf(name)), target, { scratch: directory });
-  }
-  return whole;
-}
-
-function requireReadable({ names, id }: ImageRecord, size: number): void {
-  if (size <= RECORD_LIMIT) return;
-  const what = `the record of image ${quoted(names[0] ?? id)}`;
-  throw new GantryError("BadImage", `${what} would have ${size} bytes, the limit is ${RECORD_LIMIT}`);
-}
-
 /** Whether an image that is here has this name. */
 export async function isNameTaken(store: Store, name: string): Promise<boolean> {
   return (await taggedId(store, name)) !== undefined;
 }
 
 /** The file name of a name. */
-function tagOf(name: string): string {
+export function tagOf(name: string): string {
   return encodeURIComponent(name);
 }
 

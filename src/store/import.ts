@@ -10,10 +10,10 @@ import type { ImageLayer, ImageRecord, Verdict } from "../image/record.ts";
 import type { SourceImage, SourceLayer } from "../image/source.ts";
 import { keepBlob } from "./blobs.ts";
 import { claimChanged, claimLayer } from "./claims.ts";
-import { writeRecord } from "./images.ts";
 import { layerFacts, publishLayer } from "./layers.ts";
 import type { Operation } from "./operation.ts";
 import type { LayerTask, Progress } from "./progress.ts";
+import { writeRecord } from "./recording.ts";
 import { layerPath } from "./store.ts";
 import { type Pipe, type Unpacker, unpack } from "./unpacker.ts";
 

@@ -12,7 +12,7 @@ export function withNamesOf(before: ImageRecord | undefined, record: ImageRecord
 }
 
 /** A verdict that was checked stays when the new one was not, whose word is for that fetch alone. */
-export function betterOf(now: Verdict | undefined, before: Verdict | undefined): Verdict | undefined {
+export function betterOf<V extends Verdict | undefined>(now: V, before: Verdict | undefined): V | Verdict {
   return now === undefined || now.kind === "insecure" ? (before ?? now) : now;
 }
 

@@ -1,10 +1,14 @@
-/** Image records that are too large or damaged: the other images are none the worse for them. */
+/** Image records: too large or damaged, with the other images none the worse for it; written by several at once. */
 import assert from "node:assert/strict";
-import { truncateSync, writeFileSync } from "node:fs";
+import { symlinkSync, truncateSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { describeImages, fetchImage, findImage, removeImage } from "../../../src/manager/images.ts";
+import { collectClaims } from "../../../src/store/claims.ts";
 import { collectImages } from "../../../src/store/image-gc.ts";
+import { beginOperation } from "../../../src/store/operation.ts";
+import { claimRecord } from "../../../src/store/record-claim.ts";
+import { openStore } from "../../../src/store/store.ts";
 import { writeAci, writeOciLayout } from "../../fixtures/images.ts";
 import { refusal } from "../../fixtures/refusal.ts";
 import { leftovers, names, newStore, type TestStore } from "../../fixtures/store.ts";
@@ -81,4 +85,37 @@ test("an image whose record is damaged can be fetched again", async () => {
   writeFileSync(recordPath(store, id), "{}");
   assert.equal((await fetchNamed(store, "bad")).id, id);
   assert.equal((await findImage(store.manager, id)).id, id);
+});
+
+test("of fetches of one image by several names at once each keeps its name", async () => {
+  using store = newStore();
+  const [first, second] = ["a", "b"].map((name) => join(store.directory, name));
+  const layers = [await tarOf([{ name: "file", body: "same" }])];
+  for (const layout of [first, second])
+    writeOciLayout(layout ?? "", { layers, config: { Cmd: ["/a"] } }, { ref: "1" });
+  for (let round = 0; round < 5; round++) {
+    const records = await Promise.all([first, second].map((layout) => fetch(store, `oci:${layout}:1`)));
+    const [id, other] = records.map((record) => record.id);
+    assert.equal(id, other);
+    for (const { names } of records) assert.equal((await findImage(store.manager, names[0] ?? "")).id, id);
+    await removeImage(store.manager, id ?? "");
+  }
+  assert.deepEqual(leftovers(store.data), []);
+});
+
+test("a record is claimed by one operation at a time, and a dead one's claim is in nobody's way", async () => {
+  using store = newStore();
+  const opened = await openStore(store.data);
+  const id = `sha256-${"0".repeat(64)}`;
+  const dead = join(store.data, "images", `.claim-${id}.1-1-00000000-000000000000`);
+  symlinkSync("1-1-00000000-000000000000", dead);
+  await using operation = await beginOperation(opened);
+  await using other = await beginOperation(opened);
+  const claim = await claimRecord(operation, id);
+  await assert.rejects(claimRecord(other, id, 0), refusal("ImageBusy", 1, id, "try again"));
+  const waiting = claimRecord(other, id);
+  await claim[Symbol.asyncDispose]();
+  await (await waiting)[Symbol.asyncDispose]();
+  await collectClaims(opened);
+  assert.deepEqual(names(join(store.data, "images")), []);
 });
