@@ -37,6 +37,15 @@ export function parseAppName(text: string): AppName | undefined {
   return { name, labels: Object.fromEntries(labels) };
 }
 
+/** An app string that means this name. */
+export function appNameText({ name, labels }: AppName): string {
+  const { version, ...others } = labels;
+  const pairs = Object.entries(others)
+    .map(([label, value]) => `,${label}=${value}`)
+    .sort();
+  return `${name}${version === undefined ? "" : `:${version}`}${pairs.join("")}`;
+}
+
 function labelOf(pair: string, text: string): [string, string] {
   const at = pair.indexOf("=");
   if (at < 0) throw new GantryError("BadReference", `${quoted(text)}: label ${quoted(pair)} has no value`);

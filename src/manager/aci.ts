@@ -3,7 +3,7 @@ import { GantryError } from "../base/errors.ts";
 import { readBounded, unlessMissing } from "../base/file.ts";
 import { quoted } from "../base/text.ts";
 import { APPC_ARCHITECTURES, manifestLabels, manifestName } from "../image/aci.ts";
-import type { AppName } from "../image/app-name.ts";
+import { type AppName, appNameText } from "../image/app-name.ts";
 import { digestOf } from "../image/hashing.ts";
 import type { HostPlatform } from "../image/platform.ts";
 import type { ImageRecord, Remote, Verdict } from "../image/record.ts";
@@ -82,15 +82,6 @@ async function judgeAci(fetch: AciFetch, arrived: ArrivedAci): Promise<Judged> {
     uid: fetch.uid,
     signal: fetch.signal,
   });
-}
-
-/** An app string that means this name. */
-export function appNameText({ name, labels }: AppName): string {
-  const { version, ...others } = labels;
-  const pairs = Object.entries(others)
-    .map(([label, value]) => `,${label}=${value}`)
-    .sort();
-  return `${name}${version === undefined ? "" : `:${version}`}${pairs.join("")}`;
 }
 
 /** The manifest must be of the name and the labels asked for; labels nobody asked for may have any value. */

@@ -1,13 +1,13 @@
 /** The way of an ACI from another machine into the store: asked for, unpacked, judged, kept. */
 import { GantryError } from "../base/errors.ts";
 import { quoted } from "../base/text.ts";
-import type { AppName } from "../image/app-name.ts";
+import { type AppName, appNameText } from "../image/app-name.ts";
 import { fileNameOf } from "../image/digest.ts";
 import type { ImageRecord } from "../image/record.ts";
 import { keepAci, storedAci, unpackAci } from "../store/aci.ts";
 import { findAllByLabels, listRecords } from "../store/images.ts";
 import { beginOperation, type Operation } from "../store/operation.ts";
-import { type AciFetch, acceptAci, appNameText, hostLabels } from "./aci.ts";
+import { type AciFetch, acceptAci, hostLabels } from "./aci.ts";
 import { type Asked, checkId, dependenciesOf } from "./dependencies.ts";
 import type { Place, Transferred } from "./transfer.ts";
 

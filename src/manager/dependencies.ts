@@ -2,11 +2,12 @@
 import { GantryError } from "../base/errors.ts";
 import { quoted } from "../base/text.ts";
 import type { Dependency } from "../image/aci.ts";
-import type { AppName } from "../image/app-name.ts";
+import { type AppName, appNameText } from "../image/app-name.ts";
 import type { ImageRecord } from "../image/record.ts";
 import { storedAci } from "../store/aci.ts";
 import { findAllByLabels, readRecord } from "../store/images.ts";
-import { type AciFetch, type ArrivedAci, appNameText, checkName } from "./aci.ts";
+import { askedAs } from "../store/verdicts.ts";
+import { type AciFetch, type ArrivedAci, checkName } from "./aci.ts";
 import { fetchApp } from "./appc.ts";
 
 /** An image that something needs. */
@@ -69,8 +70,9 @@ export async function storedApp(fetch: AciFetch, { app, id }: Asked): Promise<Im
   const { store, policy, host } = fetch;
   if (id === undefined && policy === "update") return undefined;
   const records = id === undefined ? await findAllByLabels(store, app) : [await readRecord(store, id)];
-  const record = records.find((one) => one?.platform.architecture === host.architecture);
-  if (record === undefined) return undefined;
+  const found = records.find((one) => one?.platform.architecture === host.architecture);
+  if (found === undefined) return undefined;
+  const record = askedAs(found, app);
   checkName(await storedAci(store, record), app, host);
   // Each image of a pod has its own verdict; one that was accepted unsigned isn't let in by another's signature.
   return { ...record, verdict: await fetch.standing(record, appNameText(app)) };

@@ -11,7 +11,7 @@ import type { ImageReference } from "../image/reference.ts";
 import { canonicalName } from "../image/source-name.ts";
 import { removeJudgements } from "./judgement.ts";
 import { accessError, imagePath, imagesDirectory, type Store, tagsDirectory } from "./store.ts";
-import { verdictBy } from "./verdicts.ts";
+import { askedAs, verdictBy } from "./verdicts.ts";
 
 export const RECORD_LIMIT = 16 * 1024 * 1024;
 
@@ -216,6 +216,7 @@ async function findByName(
   argument: string,
 ): Promise<ImageRecord | undefined> {
   const name = argument.replace(/^(docker:(\/\/)?|oci:\/\/)/, "");
+  const app = reference.kind === "name" ? reference.app : undefined;
   // Bare names are those of files; a registry's image has one name.
   const forms =
     reference.kind === "registry"
@@ -223,11 +224,9 @@ async function findByName(
       : [name, canonicalName(name), canonicalName(`localhost/${name}`)];
   for (const form of forms) {
     const record = form === undefined ? undefined : await readNamed(store, form);
-    if (record !== undefined) return record;
+    if (record !== undefined) return app === undefined ? record : askedAs(record, app);
   }
-  return reference.kind === "name" && reference.app !== undefined
-    ? await findByLabels(store, reference.app)
-    : undefined;
+  return app === undefined ? undefined : (await findAllByLabels(store, app))[0];
 }
 
 /** An image by a whole name: that one in front, and with its verdict. */
@@ -239,19 +238,15 @@ async function readNamed(store: Store, name: string): Promise<ImageRecord | unde
   return { ...record, names: [name, ...record.names.filter((other) => other !== name)], verdict };
 }
 
-/** The newest appc image of that name whose labels are the asked ones; labels not asked for may have any value. */
-export async function findByLabels(store: Store, app: AppName): Promise<ImageRecord | undefined> {
-  return (await findAllByLabels(store, app))[0];
-}
-
-/** All of them, the newest first. */
+/** The appc images of that name whose labels are the asked ones, the newest first; labels not asked for may have any value. */
 export async function findAllByLabels(store: Store, app: AppName): Promise<ImageRecord[]> {
   const asked = Object.entries(app.labels);
   const records = await listRecords(store);
-  return records.filter(
+  const found = records.filter(
     ({ kind, names, labels }) =>
       kind === "appc" &&
       names.some((name) => name.split(":")[0] === app.name) &&
       asked.every(([label, value]) => labels[label] === value),
   );
+  return found.map((record) => askedAs(record, app));
 }

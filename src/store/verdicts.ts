@@ -1,4 +1,5 @@
 /** The verdicts of an image, one for each of its names (docs/trust.md). Pure. */
+import { type AppName, appNameText } from "../image/app-name.ts";
 import type { ImageRecord, Verdict } from "../image/record.ts";
 
 /** A new record with the names that the image had before, and what they may run by. */
@@ -19,4 +20,14 @@ export function betterOf<V extends Verdict | undefined>(now: V, before: Verdict 
 /** The verdict that was given for a name; undefined for one that the image has not. */
 export function verdictBy(record: ImageRecord | undefined, name: string): Verdict | undefined {
   return record?.verdicts.find((one) => one.name === name)?.verdict;
+}
+
+/**
+ * An ACI with its verdict for the name as it is asked for now. It has one name, and who fetched it may have asked for it with
+ * another version or other labels, of which a rule may be.
+ */
+export function askedAs(record: ImageRecord, app: AppName): ImageRecord {
+  const { kind, verdict } = record;
+  if (kind !== "appc" || verdict.kind === "insecure") return record;
+  return { ...record, verdict: { ...verdict, reference: appNameText(app) } };
 }

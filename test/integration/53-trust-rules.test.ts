@@ -101,6 +101,23 @@ test("trust: --pin lets run what has one of the digests, together with what else
   });
 });
 
+test("trust: a rule for one version decides for who asks for that version, and for nobody else", async (t) => {
+  await withSigned(t, { name: "trust-version" }, async (signed) => {
+    const { output } = signed;
+    const other = await putOther(signed);
+    const whole = `${NAME}:1.35.0`;
+    await output("trust", "add", `--prefix=${whole}`, "--transport=file", "--accept-unsigned");
+    assert.equal(await plain(signed, "fetch", OTHER), other);
+    await plain(signed, "run", "--detach", "--name=web", whole);
+    await distrusted(signed, ["run", "--detach", NAME], `no rule and no key is for "${NAME}"`);
+
+    await output("trust", "add", PREFIX, "--transport=file", "--accept-unsigned");
+    await output("trust", "add", `--prefix=${whole}`, "--transport=file", "--reject");
+    await plain(signed, "run", "--detach", NAME);
+    await distrusted(signed, ["run", "--detach", whole], "the rule rejects every image of its scope");
+  });
+});
+
 test("trust: a key added as --named counts for the rules that name it, and for nothing else", async (t) => {
   await withSigned(t, { name: "trust-named" }, async (signed) => {
     const { host, output, refused, ring, alice } = signed;

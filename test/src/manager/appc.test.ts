@@ -3,7 +3,15 @@ import assert from "node:assert/strict";
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
-import { fetchImage, type ImageRecord, listImages, type PullPolicy } from "../../../src/manager/images.ts";
+import {
+  fetchImage,
+  findImage,
+  type ImageRecord,
+  listImages,
+  type PullPolicy,
+  removeImage,
+} from "../../../src/manager/images.ts";
+import { rejudge } from "../../../src/trust/judge.ts";
 import { discoveryPage, etagOf, type Resource } from "../../fixtures/aci-site.ts";
 import { startWorld, type World } from "../../fixtures/aci-transfer.ts";
 import { type AciOptions, writeAci } from "../../fixtures/images.ts";
@@ -26,6 +34,8 @@ type Place = AsyncDisposable & {
     body: string,
     options?: AciOptions & { readonly resource?: Resource },
   ): Promise<Buffer>;
+  /** Makes these the host's rules. */
+  rules(...rules: readonly object[]): void;
   fetch(
     source: string,
     options?: { readonly pullPolicy?: PullPolicy; readonly insecure?: boolean },
@@ -47,6 +57,10 @@ async function place(): Promise<Place> {
       const path = `/example.com/${name}-latest-${ARCH}.aci`;
       world.site.set(path, { body: bytes, ...resource });
       return bytes;
+    },
+    rules: (...rules) => {
+      mkdirSync(join(store.trust, "trust.d"), { recursive: true });
+      writeFileSync(join(store.trust, "trust.d/a.json"), JSON.stringify({ version: 1, rules }));
     },
     fetch: async (source, { pullPolicy, insecure = true } = {}) => {
       const insecureOptions = insecure ? (["image"] as const) : [];
@@ -124,9 +138,7 @@ test("an image of another name, or for another machine, is refused, and nothing 
 test("a URL proves no name: what comes by one is not accepted unsigned, what is found by its name is", async () => {
   await using at = await place();
   await at.publish("app", "1");
-  const rules = [{ scope: "example.com", requirements: [{ kind: "unsigned" }] }];
-  mkdirSync(join(at.store.trust, "trust.d"), { recursive: true });
-  writeFileSync(join(at.store.trust, "trust.d/a.json"), JSON.stringify({ version: 1, rules }));
+  at.rules({ scope: "example.com", requirements: [{ kind: "unsigned" }] });
   const url = `https://dl.example.com/example.com/app-latest-${ARCH}.aci`;
   const refused = refusal("NotTrusted", 5, '"example.com/app:1.35.0"', "a URL proves no name");
   await assert.rejects(at.fetch(url, { insecure: false }), refused);
@@ -134,6 +146,51 @@ test("a URL proves no name: what comes by one is not accepted unsigned, what is 
   assert.equal(verdict.kind, "unsigned");
   // The bytes are those that were found by the name.
   assert.equal((await at.fetch(url, { insecure: false, pullPolicy: "new" })).verdict.kind, "unsigned");
+});
+
+test("a rule for one version decides for who asks for that version, whatever was asked for when the image came", async () => {
+  await using at = await place();
+  const labels = [{ name: "version", value: "1.0" }];
+  const rule = (scope: string, kind: string) => ({ scope, requirements: [{ kind }] });
+  const found = async (name: string) => {
+    const { trust } = at.store.manager;
+    assert.ok(trust !== undefined);
+    const record = await findImage(at.store.manager, name);
+    return await rejudge(trust, {
+      record,
+      source: name,
+      insecureOptions: [],
+      blob: async () => Buffer.alloc(0),
+    });
+  };
+  const needing = async (dependency: object) => {
+    const dependencies = [{ imageName: "example.com/app", ...dependency }];
+    const file = join(at.store.directory, "needing.aci");
+    await writeAci(file, [], { name: "example.org/needing", manifest: { dependencies } });
+    return await at.fetch(file, { insecure: false });
+  };
+  const bytes = await at.publish("app", "1", { manifest: version("1.0") });
+  at.world.site.set(`/example.com/app-1.0-${ARCH}.aci`, { body: bytes });
+  const local = { ...rule("example.org", "unsigned"), transport: "file" };
+
+  at.rules(local, rule("example.com/app:1.0", "unsigned"));
+  await assert.rejects(at.fetch("example.com/app", { insecure: false }), refusal("NotTrusted", 5, "no rule"));
+  const { id } = await at.fetch("example.com/app:1.0", { insecure: false });
+  assert.equal((await found("example.com/app:1.0")).kind, "unsigned");
+  await assert.rejects(found("example.com/app"), refusal("NotTrusted", 5, '"example.com/app"', "no rule"));
+  assert.deepEqual((await needing({ labels })).dependencies, [id]);
+  await assert.rejects(needing({}), refusal("NotTrusted", 5, '"example.com/app"', "no rule"));
+  await removeImage(at.store.manager, "example.org/needing");
+  await removeImage(at.store.manager, id);
+
+  at.rules(local, rule("example.com", "unsigned"), rule("example.com/app:1.0", "reject"));
+  await at.fetch("example.com/app", { insecure: false });
+  assert.equal((await found("example.com/app")).kind, "unsigned");
+  const rejected = refusal("NotTrusted", 5, '"example.com/app:1.0"', "the rule rejects");
+  await assert.rejects(found("example.com/app:1.0"), rejected);
+  await assert.rejects(needing({ labels }), rejected);
+  await assert.rejects(needing({ imageID: id, labels }), rejected);
+  assert.deepEqual((await needing({})).dependencies, [id]);
 });
 
 test("by its URL an image has the name that its manifest says", async () => {
