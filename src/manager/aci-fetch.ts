@@ -9,6 +9,7 @@ import type { Acceptance, UnpackedAci } from "../store/aci.ts";
 import { readStoredBlob } from "../store/blobs.ts";
 import type { Store } from "../store/store.ts";
 import { rejudge, type Trust } from "../trust/judge.ts";
+import { insecureVerdict } from "../trust/verdict.ts";
 import { type AciFetch, acceptAci, signaturesBeside } from "./aci.ts";
 import { fetcherTransfer } from "./aci-transfer.ts";
 import { fetchApp, fetchUrl } from "./appc.ts";
@@ -32,7 +33,7 @@ export function aciFetch(
   const transfer = manager.transfer ?? fetcherTransfer(manager, request, workers);
   const trust = manager.trust ?? hostTrust({ paths: manager.paths, systemd: workers.systemd });
   const judge = manager.judge ?? tellingJudge(trust);
-  const standing = standingBy(trust, store, { insecureOptions, signal });
+  const standing = standingBy(trust, store, { insecureOptions, uid, signal });
   const asked = { insecureOptions, uid, signal, host: hostPlatform(), found: new Map() };
   return { store, unpacker, tools, policy, transfer, judge, standing, ...asked };
 }
@@ -41,10 +42,10 @@ export function aciFetch(
 function standingBy(
   trust: Trust,
   store: Store,
-  options: Pick<AciFetch, "insecureOptions" | "signal">,
+  options: Pick<AciFetch, "insecureOptions" | "uid" | "signal">,
 ): AciFetch["standing"] {
   return async (record, source) => {
-    if (options.insecureOptions.includes("image")) return record.verdict;
+    if (options.insecureOptions.includes("image")) return insecureVerdict(options.uid);
     const blob = (digest: string) => readStoredBlob(store, digest);
     return await rejudge(trust, { record, blob, source, ...options });
   };

@@ -399,6 +399,21 @@ test("an image that was accepted unsigned is fetched anew when signatures count 
   );
 });
 
+test("an unchanged image that is fetched without a check has no verdict of a check, of whatever it had before", async () => {
+  await using at = await place();
+  await at.publish("app", "app");
+  at.rules({ scope: "example.com", requirements: [{ kind: "unsigned" }] });
+  const { id } = await at.fetch("example.com/app", { insecure: false });
+  at.rules();
+  const record = await at.fetch("example.com/app");
+  assert.deepEqual([record.id, record.verdict.kind], [id, "insecure"]);
+  assert.equal(
+    (await findImage(at.store.manager, id)).verdict.kind,
+    "unsigned",
+    "to be judged at each start",
+  );
+});
+
 test("an archive that is no ACI leaves nothing", async () => {
   await using at = await place();
   const path = `/example.com/app-latest-${ARCH}.aci`;
