@@ -15,6 +15,7 @@ import {
   METHOD_RETURN,
   SIGNAL,
 } from "./guard.ts";
+import { makeSlots } from "./slots.ts";
 import { wireBody } from "./wire.ts";
 
 /** dbus-daemon allows 128 unanswered calls per connection; half of it leaves room for the daemon's own. */
@@ -89,8 +90,11 @@ export type Bus = AsyncDisposable & {
   readonly name: string;
   /** Throws BusFailure for an error reply, GantryError SystemdFailed or TimedOut when there is no reply. */
   call(call: Call): Promise<Reply>;
-  /** Any user may send a signal to us: a listener compares `sender` with the owner of the name it trusts. */
-  onSignal(listener: (signal: Signal) => void): void;
+  /**
+   * Any user may send a signal to us: a listener compares `sender` with the owner of the name it trusts. It hears no more
+   * once the result is disposed of.
+   */
+  onSignal(listener: (signal: Signal) => void): Disposable;
   /** Takes the calls that are made to us. */
   serve(server: Server): void;
   reply(call: IncomingCall, result: { readonly signature: string; readonly body: readonly unknown[] }): void;
@@ -205,9 +209,11 @@ function busOn(wiring: Wiring): Bus {
     lost,
     call: (call) => slots(() => Promise.race([lost, callOnce(wiring, call)])),
     onSignal: (listener) => {
-      connection.on("message", (message: Message) => {
+      const hear = (message: Message) => {
         if (Number(message.type) === SIGNAL) listener(message as unknown as Signal);
-      });
+      };
+      connection.on("message", hear);
+      return { [Symbol.dispose]: () => void connection.off("message", hear) };
     },
     serve: (server) => {
       link.server = server;
@@ -289,21 +295,4 @@ function deadlineOf(call: Call, timeout: number): { passed: Promise<never>; canc
     timer = setTimeout(() => reject(new GantryError("TimedOut", text)), timeout);
   });
   return { passed, cancel: () => clearTimeout(timer) };
-}
-
-/** At most `count` tasks run at once; the others wait in order. */
-function makeSlots(count: number): <T>(task: () => Promise<T>) => Promise<T> {
-  const waiting: (() => void)[] = [];
-  let free = count;
-  return async (task) => {
-    if (free > 0) free -= 1;
-    else await new Promise<void>((resolve) => waiting.push(resolve));
-    try {
-      return await task();
-    } finally {
-      const next = waiting.shift();
-      if (next === undefined) free += 1;
-      else next();
-    }
-  };
 }

@@ -32,8 +32,8 @@ export async function work(
   options: WorkOptions = {},
 ): Promise<string> {
   return await agent.demand(async (manager) => {
-    const signals = collectSignals(manager.bus);
-    await Promise.all(RULES.map((rule) => askDaemon(manager.bus, "AddMatch", rule)));
+    using signals = collectSignals(manager.bus);
+    await using _matches = await matchSignals(manager.bus);
     const path = await begin(manager);
     const agentName = String(await askDaemon(manager.bus, "GetNameOwner", BUS_NAME));
     // Its unique name: a new agent would know nothing of the operation.
@@ -49,7 +49,19 @@ export async function work(
   });
 }
 
-type Signals = {
+/** One connection does many operations one after the other, and may have only so many rules. */
+async function matchSignals(bus: Bus): Promise<AsyncDisposable> {
+  const ask = async (member: string) => await Promise.all(RULES.map((rule) => askDaemon(bus, member, rule)));
+  await ask("AddMatch");
+  return {
+    [Symbol.asyncDispose]: async () => {
+      // Without the connection they are gone as well.
+      await ask("RemoveMatch").catch(() => {});
+    },
+  };
+}
+
+type Signals = Disposable & {
   /** What has come since the last question. */
   take(): Signal[];
   /** Resolves when there is something to take. */
@@ -60,11 +72,12 @@ type Signals = {
 function collectSignals(bus: Bus): Signals {
   const arrived: Signal[] = [];
   let wake = () => {};
-  bus.onSignal((signal) => {
+  const listening = bus.onSignal((signal) => {
     arrived.push(signal);
     wake();
   });
   return {
+    [Symbol.dispose]: () => listening[Symbol.dispose](),
     take: () => arrived.splice(0),
     arrival: async () => {
       if (arrived.length > 0) return;
@@ -86,14 +99,15 @@ async function cancelOperation(operation: Peer): Promise<void> {
 
 type Following = { readonly operation: Peer; readonly agent: string; readonly signals: Signals };
 
-/** What was said before the state that is read has arrived before it, too. */
+/** What was said before the state that is read has arrived before it; so has, now and then, what was said after it. */
 async function resultOf(following: Following, options: WorkOptions): Promise<string> {
   const { operation, signals } = following;
   for (;;) {
     const state = await readProperties(operation, OPERATION);
-    for (const signal of signals.take()) noteSignal(following, signal, options);
+    const said = signals.take();
+    for (const signal of said) noteSignal(following, signal, options);
     if (state.Ended !== 0n) return finalResult(state);
-    await signals.arrival();
+    if (said.length === 0) await signals.arrival();
   }
 }
 
