@@ -3,6 +3,7 @@
  * without polkit; for everybody else its absence is a refusal.
  */
 import { GantryError } from "../base/errors.ts";
+import { withoutSecrets } from "../base/text.ts";
 import { type Bus, BusFailure } from "../bus/connection.ts";
 import { BusError } from "../bus/errors.ts";
 import type { Call, Demand } from "../bus/objects.ts";
@@ -98,11 +99,16 @@ async function ask(bus: Bus, { action, demand, call }: Question): Promise<Verdic
     interface: "org.freedesktop.PolicyKit1.Authority",
     member: "CheckAuthorization",
     signature: "(sa{sv})sa{ss}us",
-    body: [subject, action, demand.details, flags, ""],
+    body: [subject, action, published(demand), flags, ""],
     ...(call.interactive ? { timeout: PATIENCE } : {}),
   });
   const [allowed, challenge] = reply.body[0] as [boolean, boolean];
   return { allowed, challenge };
+}
+
+/** Rules, agents and the journal get to see them. */
+function published({ details }: Demand): Demand["details"] {
+  return Object.fromEntries(Object.entries(details).map(([name, text]) => [name, withoutSecrets(text)]));
 }
 
 function denied(action: string, { details }: Demand, cause?: unknown): GantryError {

@@ -185,10 +185,16 @@ test("authorization: details name the verb, the pod and the image", async (t) =>
       action.lookup("image") === "oci:/srv/app" && !action.lookup("pod")`;
     await host.put("/etc/polkit-1/rules.d/10-stop.rules", rule(stop));
     await host.put("/etc/polkit-1/rules.d/10-fetch.rules", rule(fetch));
+    const url = `action.id === "org.gantry1.image.fetch" &&
+      action.lookup("image") === "https://example.com/app.aci"`;
+    await host.put("/etc/polkit-1/rules.d/10-url.rules", rule(url));
     const stopped = await host.user(call("StopPod", "sa{sv}", "web", "0"));
     assert.equal(stopped.status, 0, stopped.stderr);
     const fetched = await host.user(call("FetchImage", "sa{sv}", "oci:/srv/app", "0"));
     assert.equal(fetched.status, 0, fetched.stderr);
+    const presigned = "https://user:secret@example.com/app.aci?signature=secret";
+    const bare = await host.user(call("FetchImage", "sa{sv}", presigned, "0"));
+    assert.equal(bare.status, 0, bare.stderr);
     refused(await host.user(call("FetchImage", "sa{sv}", "oci:/srv/other", "0")), /on "oci:\/srv\/other"/);
   });
 });
