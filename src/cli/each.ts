@@ -1,5 +1,6 @@
 /** A verb over several pods or images: one failure does not keep the others from being served. */
 import { exitStatus, GantryError } from "../base/errors.ts";
+import { tellFailure } from "./failure.ts";
 import type { Context } from "./verb.ts";
 
 /** Does `step` for every word. With one word its failure is thrown; with more each is told, and the first one counts. */
@@ -18,7 +19,7 @@ export async function forEachWord(
       await step(word);
     } catch (error) {
       if (!(error instanceof GantryError) || error.kind === "Cancelled") throw error;
-      context.err(`gantry: ${error.message}\n`);
+      tellFailure(context, error);
       status ||= exitStatus(error);
     }
   }

@@ -2,6 +2,7 @@
 import { exitStatus, GantryError } from "../base/errors.ts";
 import { printable, quoted } from "../base/text.ts";
 import { DEFAULT_PATHS } from "../config/paths.ts";
+import { tellFailure } from "./failure.ts";
 import { GLOBAL_OPTIONS, isOption, optionValues, parseWords, type Taken, takeOption } from "./options.ts";
 import { makeContext, type Surroundings } from "./surroundings.ts";
 import type { Arguments, Context, Option, Verb } from "./verb.ts";
@@ -116,8 +117,7 @@ function checkOperands(verb: Verb, { operands }: Arguments): void {
 
 function tell(context: Context, error: unknown): void {
   if (error instanceof GantryError) {
-    context.err(`gantry: ${error.message}\n`);
-    if (error.hint !== undefined) context.err(`hint: ${error.hint}\n`);
+    tellFailure(context, error);
     return;
   }
   const text = error instanceof Error ? error.message : String(error);

@@ -42,8 +42,8 @@ function gantry(host: TestHost, ...words: string[]): Promise<Result> {
   return host.exec(["gantry", ...words]);
 }
 
-function fetch(host: TestHost, source: string): Promise<Result> {
-  return gantry(host, "fetch", "--insecure-options=image", source);
+function fetch(host: TestHost, ...sources: string[]): Promise<Result> {
+  return gantry(host, "fetch", "--insecure-options=image", ...sources);
 }
 
 async function output(result: Promise<Result>): Promise<string> {
@@ -85,7 +85,9 @@ test("every form is fetched, listed, inspected and removed", async (t) => {
   await withHost(t, { name: "images" }, async (host) => {
     const oci = await output(fetch(host, await putImage(host, "busybox", busybox)));
     await host.exec(["sh", "-c", "mkdir /srv/layout && tar -C /srv/layout -xf /srv/busybox.tar"]);
-    assert.equal(await output(fetch(host, "oci:/srv/layout")), oci);
+    const several = await fetch(host, "oci:/srv/none", "oci:/srv/layout");
+    assert.deepEqual([several.status, several.stdout], [4, `${oci}\n`]);
+    assert.match(several.stderr, /^gantry: .*"\/srv\/none/m);
     const saved = join(scratch, "saved.tar");
     const docker = await writeDockerArchive(saved, busybox, { tags: ["busybox:1"] });
     await host.put("/srv/saved.tar", readFileSync(saved));
@@ -111,7 +113,12 @@ test("every form is fetched, listed, inspected and removed", async (t) => {
     );
 
     const ids = [oci, docker.replace(":", "-"), aci];
-    assert.equal(await output(gantry(host, "image", "rm", ...ids)), ids.join("\n"));
+    const removed = await gantry(host, "image", "rm", oci, "r.example/none", ...ids.slice(1));
+    assert.deepEqual([removed.status, removed.stdout], [4, `${ids.join("\n")}\n`]);
+    assert.match(
+      removed.stderr,
+      /^gantry: there is no image "r.example\/none" in the store\nhint: gantry image list/,
+    );
     const places = ["layers", "images", "tags", "blobs/sha256"].map((place) => `/var/lib/gantry/${place}`);
     assert.equal(await output(host.exec(["find", ...places, "-mindepth", "1"])), "");
     await assertRefused(gantry(host, "image", "rm", "r.example/busybox:1"), 4, '"r.example/busybox:1"');

@@ -3,6 +3,7 @@ import { resolve } from "node:path";
 import { GantryError } from "../../base/errors.ts";
 import { openImages, parseInsecureOptions } from "../../manager/open-images.ts";
 import { PULL_POLICIES, parsePullPolicy } from "../../manager/pull-policy.ts";
+import { forEachWord } from "../each.ts";
 import { listenForInterrupt } from "../interrupt.ts";
 import { type ProgressDisplay, showProgress } from "../progress.ts";
 import { jsonLine } from "../render.ts";
@@ -58,15 +59,14 @@ export const verb: Verb = {
     const pullPolicy = policy === undefined ? undefined : parsePullPolicy(policy);
     const format = options.value("format") ?? "text";
     const signature = signatureOf(options.value("signature"), operands);
-    for (const source of operands) {
+    return await forEachWord(context, operands, async (source) => {
       const asked = { source, insecureOptions, pullPolicy, signature };
       const request = { ...asked, uid: context.uid, signal: interrupt.signal };
       const id = await watched(context, { source, format }, ({ show }) =>
         images.fetch({ ...request, progress: show }),
       );
       context.out(format === "json" ? jsonLine({ event: "image", id, source }) : `${id}\n`);
-    }
-    return 0;
+    });
   },
 };
 

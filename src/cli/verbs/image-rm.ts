@@ -1,5 +1,6 @@
 /** gantry image rm IMAGE…: removes images and the layers only they used. */
 import { openImages } from "../../manager/open-images.ts";
+import { forEachWord } from "../each.ts";
 import type { Verb } from "../verb.ts";
 
 export const verb: Verb = {
@@ -11,7 +12,8 @@ export const verb: Verb = {
   operands: { min: 1, max: 1000 },
   async run(context, { operands }) {
     await using images = await openImages(context);
-    for (const image of operands) context.out(`${await images.remove(image)}\n`);
-    return 0;
+    return await forEachWord(context, operands, async (image) => {
+      context.out(`${await images.remove(image)}\n`);
+    });
   },
 };
