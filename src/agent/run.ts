@@ -8,7 +8,7 @@ import type { Paths } from "../config/paths.ts";
 import { BUS_NAME, ROOT_PATH } from "../interface/tables.ts";
 import { launchPod } from "../manager/launch.ts";
 import { installerOnBus, type Local, managerOnBus, trustOn } from "../manager/local.ts";
-import { connectSystemd, type Systemd } from "../systemd/systemd.ts";
+import { connectWhenNeeded } from "../systemd/systemd.ts";
 import type { Agent } from "./agent.ts";
 import { type Changes, makeChanges } from "./changes.ts";
 import { imageCollection } from "./image.ts";
@@ -58,7 +58,7 @@ export async function runAgent(options: AgentOptions): Promise<void> {
       onForgotten: () => changes.release(),
     }),
   );
-  const systemd = lazySystemd();
+  const systemd = connectWhenNeeded();
   const collector = makeCollector(() => service.inFlight() + operations.unfinished() > 0);
   const local: Local = { paths, uid: 0, bus: systemd };
   const agent: Agent = {
@@ -103,14 +103,6 @@ function treeOf(agent: Agent, log: Log): ObjectTree {
       imageCollection(agent),
       operationCollection(agent),
     ],
-  };
-}
-
-function lazySystemd(): () => Promise<Systemd> {
-  let connection: Promise<Systemd> | undefined;
-  return () => {
-    connection ??= connectSystemd();
-    return connection;
   };
 }
 

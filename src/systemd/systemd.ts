@@ -67,3 +67,20 @@ export async function connectSystemd(options: ConnectOptions = {}): Promise<Syst
   const { openManager } = await import("./manager.ts");
   return await openManager(options);
 }
+
+/** Connects at the first call, for all that follow; after a failure the next call tries again. */
+export function connectWhenNeeded(options: ConnectOptions = {}): () => Promise<Systemd> {
+  let connection: Promise<Systemd> | undefined;
+  const connect = async () => {
+    try {
+      return await connectSystemd(options);
+    } catch (error) {
+      connection = undefined;
+      throw error;
+    }
+  };
+  return () => {
+    connection ??= connect();
+    return connection;
+  };
+}
