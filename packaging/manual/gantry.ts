@@ -2,7 +2,7 @@
 import { ERROR_KINDS } from "../../src/base/errors.ts";
 import { optionLines, verbHelp } from "../../src/cli/help.ts";
 import { GLOBAL_OPTIONS } from "../../src/cli/options.ts";
-import { NATIVE_VERBS, VERBS } from "../../src/cli/verbs.ts";
+import { VERBS } from "../../src/cli/verbs.ts";
 import { helpText } from "./help.ts";
 import { item, literal, nameSection, type Page, paragraph, type Roff, section, subsection } from "./roff.ts";
 
@@ -56,14 +56,7 @@ export async function gantryPage(): Promise<Page> {
 
 async function verbSections(): Promise<Roff[]> {
   const verbs = await Promise.all(Object.values(VERBS).map((load) => load()));
-  const own = verbs.map((verb) => ({ name: verb.name, text: verbSection(verbHelp(verb)) }));
-  const native = Object.entries(NATIVE_VERBS)
-    .filter(([name]) => !verbs.some((verb) => verb.name === name))
-    .map(([name, { synopsis, summary }]) => ({
-      name,
-      text: verbSection(`Usage: gantry ${name} ${synopsis}\n\n${summary}.`),
-    }));
-  return [...own, ...native].sort((a, b) => (a.name < b.name ? -1 : 1)).map(({ text }) => text);
+  return verbs.sort((a, b) => (a.name < b.name ? -1 : 1)).map((verb) => verbSection(verbHelp(verb)));
 }
 
 /** The first line of the help is the heading; options that every verb has are told once. */

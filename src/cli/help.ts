@@ -1,7 +1,7 @@
 /** Help texts, made of what the verbs say about themselves. */
 import { GLOBAL_OPTIONS } from "./options.ts";
 import type { Option, Verb } from "./verb.ts";
-import { NATIVE_VERBS, VERBS } from "./verbs.ts";
+import { VERBS } from "./verbs.ts";
 
 /** `gantry VERB --help`. */
 export function verbHelp(verb: Verb): string {
@@ -12,10 +12,7 @@ export function verbHelp(verb: Verb): string {
 /** `gantry help`: every verb with its one line. */
 export async function overview(): Promise<string> {
   const loaded = await Promise.all(Object.values(VERBS).map((load) => load()));
-  const rows = [
-    ...loaded.map(({ name, summary }) => [name, summary] as const),
-    ...Object.entries(NATIVE_VERBS).map(([name, { summary }]) => [name, summary] as const),
-  ];
+  const rows = loaded.map(({ name, summary }) => [name, summary] as const);
   const lines = columns(rows.sort(([a], [b]) => (a < b ? -1 : 1)));
   return `Usage: gantry [--dir=DIR] VERB …\n\nRuns signed container images as ordinary systemd services.\n\nVerbs:\n${lines}\ngantry VERB --help tells more about each.\n`;
 }
@@ -35,8 +32,8 @@ function meaningOf({ help, choices, repeat }: Option): string {
   return `${help}${known}${repeat ? "; may be repeated" : ""}`;
 }
 
-/** A long left side gets a line of its own. */
-function columns(rows: readonly (readonly [left: string, right: string])[]): string {
+/** Rows of a help; a long left side gets a line of its own. */
+export function columns(rows: readonly (readonly [left: string, right: string])[]): string {
   const width = 26;
   return rows
     .map(([left, right]) => {

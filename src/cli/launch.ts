@@ -11,8 +11,11 @@ const ORDER_FD = 3;
 
 /** Makes sure that somebody takes the order, before anything is prepared. Throws Unsupported. */
 export function checkFront(verb: string): void {
-  if (isPipe(ORDER_FD)) return;
-  throw new GantryError(
+  if (!isPipe(ORDER_FD)) throw nativeHalfMissing(verb);
+}
+
+export function nativeHalfMissing(verb: string): GantryError {
+  return new GantryError(
     "Unsupported",
     `gantry ${verb} launches through its native half, which is not there`,
     {

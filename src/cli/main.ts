@@ -9,7 +9,7 @@ import type { Arguments, Context, Option, Verb } from "./verb.ts";
 import { findVerb } from "./verbs.ts";
 
 /** Verbs that end with an app's status: their own failure must be told from it (DESIGN section 7). */
-const RUNNERS = ["run", "run-prepared", "exec"];
+const RUNNERS = ["run", "run-prepared", "exec", "enter"];
 const OWN_FAILURE = 125;
 
 type Invocation = { readonly verb: Verb; readonly words: readonly string[] };

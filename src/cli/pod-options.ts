@@ -1,34 +1,14 @@
 /** The options of pods and apps; src/cli/pod-request.ts is what they mean. */
 import type { Option } from "./verb.ts";
 
-const NAME: Option = {
-  name: "name",
-  value: "NAME",
-  help: "name of the pod (before the images) or app (after its image)",
-};
-const MOUNT: Option = {
-  name: "mount",
-  value: "volume=NAME,target=PATH",
-  repeat: true,
-  help: "mount a volume; before the first image in every app",
-};
-const LIMITS: readonly Option[] = [
-  {
-    name: "memory",
-    value: "BYTES",
-    help: "memory limit such as 128M; before the first image of the whole pod",
-  },
-  {
-    name: "cpu",
-    value: "CORES",
-    help: "CPU limit such as 500m or 2; before the first image of the whole pod",
-  },
-  { name: "pids", value: "N", help: "limit of processes; before the first image of the whole pod" },
-];
+const MOUNT = { name: "mount", value: "volume=NAME,target=PATH", repeat: true } as const;
+const MEMORY = { name: "memory", value: "BYTES" } as const;
+const CPU = { name: "cpu", value: "CORES" } as const;
+const PIDS = { name: "pids", value: "N" } as const;
 
 /** Decided when a pod is prepared. */
 export const POD_OPTIONS: readonly Option[] = [
-  NAME,
+  { name: "name", value: "NAME", help: "name of the pod" },
   { name: "net", value: "NETWORK", optional: true, repeat: true, help: "none (default) or host" },
   { name: "hostname", value: "NAME", help: "host name inside the pod" },
   {
@@ -43,7 +23,7 @@ export const POD_OPTIONS: readonly Option[] = [
     repeat: true,
     help: "declare a volume: source=, readOnly=, recursive=, mode=, uid=, gid=",
   },
-  MOUNT,
+  { ...MOUNT, help: "mount a volume in every app" },
   { name: "set-env", value: "NAME=VALUE", repeat: true, help: "variable for every app" },
   { name: "set-env-file", value: "FILE", repeat: true, help: "lines NAME=VALUE for every app" },
   { name: "inherit-env", help: "pass this command's environment on" },
@@ -60,20 +40,24 @@ export const POD_OPTIONS: readonly Option[] = [
     choices: ["new", "update", "never"],
     help: "when to ask a registry: if the store has no such image (default), always, never; files are always read",
   },
-  ...LIMITS,
+  { ...MEMORY, help: "memory limit of the whole pod, such as 128M" },
+  { ...CPU, help: "CPU limit of the whole pod, such as 500m or 2" },
+  { ...PIDS, help: "limit of the whole pod's processes" },
 ];
 
 /** Follow the image they are about. */
 export const APP_OPTIONS: readonly Option[] = [
-  NAME,
+  { name: "name", value: "NAME", help: "name of this app" },
   { name: "exec", value: "PATH", help: "program instead of the image's entrypoint" },
   { name: "user", value: "USER", help: "user name or id" },
   { name: "group", value: "GROUP", help: "group name or id" },
   { name: "supplementary-gids", value: "GID,…", help: "further group ids" },
   { name: "working-dir", value: "DIR", help: "working directory" },
   { name: "environment", value: "NAME=VALUE", repeat: true, help: "variable of this app" },
-  MOUNT,
-  ...LIMITS,
+  { ...MOUNT, help: "mount a volume in this app" },
+  { ...MEMORY, help: "memory limit of this app, such as 128M" },
+  { ...CPU, help: "CPU limit of this app, such as 500m or 2" },
+  { ...PIDS, help: "limit of this app's processes" },
   { name: "cpu-shares", value: "N", help: "relative weight, 1024 being normal" },
   { name: "oom-score-adj", value: "N", help: "-1000 to 1000" },
   { name: "caps-retain", value: "CAP_A,…", help: "exactly these capabilities" },

@@ -6,6 +6,8 @@ import type { Verb } from "./verb.ts";
 export const VERBS: Readonly<Record<string, () => Promise<Verb>>> = {
   "cat-manifest": async () => (await import("./verbs/cat-manifest.ts")).verb,
   completion: async () => (await import("./verbs/completion.ts")).verb,
+  enter: async () => (await import("./verbs/enter.ts")).verb,
+  exec: async () => (await import("./verbs/exec.ts")).verb,
   fetch: async () => (await import("./verbs/fetch.ts")).verb,
   gc: async () => (await import("./verbs/gc.ts")).verb,
   help: async () => (await import("./verbs/help.ts")).verb,
@@ -42,53 +44,54 @@ export const VERBS: Readonly<Record<string, () => Promise<Verb>>> = {
   version: async () => (await import("./verbs/version.ts")).verb,
 };
 
-/** Verbs of the native half, which never come here: for help and for prefixes. */
-export const NATIVE_VERBS: Readonly<Record<string, { synopsis: string; summary: string }>> = {
-  exec: { synopsis: "[--app=NAME] POD [COMMAND [ARG…]]", summary: "run a command inside a running app" },
-  enter: { synopsis: "[--app=NAME] POD [COMMAND [ARG…]]", summary: "the same as exec" },
-};
-
 /** The verb that the words begin with, `image list` as two of them, and the words behind it. Throws Usage. */
 export async function findVerb(
   words: readonly string[],
 ): Promise<{ readonly verb: Verb; readonly words: readonly string[] }> {
-  const [first = "", second] = words;
-  const family = Object.keys(VERBS).filter((name) =>
-    name.startsWith(`${unambiguous(families(), first) ?? first} `),
+  const [word = "", second] = words;
+  const first = unambiguous([...new Set(Object.keys(VERBS).map(firstWord))], word);
+  if (first === undefined) throw unknown(word);
+  const members = membersOf(first);
+  const name = members.length === 0 ? first : familyMember(first, members, second);
+  const load = VERBS[name];
+  if (load !== undefined) return { verb: await load(), words: words.slice(name.split(" ").length) };
+  const { familyVerb } = await import("./family.ts");
+  return { verb: await familyVerb(first), words: words.slice(1) };
+}
+
+/** Where `second` is no member of the family. */
+export function unknownMember(first: string, second: string): GantryError {
+  return new GantryError("Usage", `unknown verb ${quoted(`${first} ${second}`)}`, {
+    hint: membersHint(first),
+  });
+}
+
+export function membersHint(first: string): string {
+  const members = membersOf(first).map((member) => `gantry ${first} ${member}`);
+  return members.length === 0 ? "gantry help lists the verbs" : `there is: ${members.join(", ")}`;
+}
+
+/** The second words of a family, such as `image`; none of a verb of one word. */
+function membersOf(first: string): string[] {
+  return Object.keys(VERBS).flatMap((name) =>
+    name.startsWith(`${first} `) ? [name.slice(first.length + 1)] : [],
   );
-  const name = family.length > 0 ? familyMember(family, second) : unambiguous(singles(), first);
-  const load = VERBS[name ?? ""];
-  if (name === undefined || load === undefined) throw unknown(first);
-  return { verb: await load(), words: words.slice(name.split(" ").length) };
 }
 
-function singles(): string[] {
-  return [...Object.keys(VERBS).filter((name) => !name.includes(" ")), ...Object.keys(NATIVE_VERBS)];
+function firstWord(name: string): string {
+  return name.replace(/ .*/, "");
 }
 
-/** The first words of verbs of two, such as `image`. */
-function families(): string[] {
-  return [
-    ...new Set(Object.keys(VERBS).flatMap((name) => (name.includes(" ") ? [name.replace(/ .*/, "")] : []))),
-  ];
-}
-
-/** `trust` is a verb itself: what follows is one of its own words unless it is a member's whole name. */
-function familyMember(family: readonly string[], second: string | undefined): string {
-  const members = family.map((name) => name.replace(/^[^ ]* /, ""));
-  const bare = family[0]?.replace(/ .*/, "") ?? "";
-  if (bare in VERBS && !members.includes(second ?? "")) return bare;
-  const member = second === undefined ? undefined : unambiguous(members, second);
-  const name = family.find((candidate) => candidate.endsWith(` ${member}`));
-  if (name !== undefined) return name;
-  const head = family[0]?.replace(/ .*/, "") ?? "";
-  throw new GantryError(
-    "Usage",
-    second === undefined ? `gantry ${head} what?` : `unknown verb ${quoted(`${head} ${second}`)}`,
-    {
-      hint: `there is: ${family.map((one) => `gantry ${one}`).join(", ")}`,
-    },
-  );
+/**
+ * The name of the member that `second` means, or the family's own. `trust` is a verb itself: what follows is one of its
+ * own words unless it is a member's whole name.
+ */
+function familyMember(first: string, members: readonly string[], second: string | undefined): string {
+  if (second === undefined || second.startsWith("-")) return first;
+  if (first in VERBS) return members.includes(second) ? `${first} ${second}` : first;
+  const member = unambiguous(members, second);
+  if (member !== undefined) return `${first} ${member}`;
+  throw unknownMember(first, second);
 }
 
 /** The name itself, or the only one that begins with `word`. Throws Usage when several do. */

@@ -2,7 +2,7 @@
 import { GLOBAL_OPTIONS } from "../options.ts";
 import { APP_OPTIONS } from "../pod-options.ts";
 import type { Option, Verb } from "../verb.ts";
-import { NATIVE_VERBS, VERBS } from "../verbs.ts";
+import { VERBS } from "../verbs.ts";
 
 export type Operand = "pod" | "image" | "verb" | "none";
 
@@ -16,32 +16,15 @@ export type CompletedVerb = {
 /** Every verb, sorted by name. */
 export async function completedVerbs(): Promise<readonly CompletedVerb[]> {
   const loaded = await Promise.all(Object.values(VERBS).map((load) => load()));
-  const native = Object.entries(NATIVE_VERBS).filter(([name]) => !(name in VERBS));
-  return [...loaded.map(ownVerb), ...native.map(([name, face]) => nativeVerb(name, face))].sort((a, b) =>
-    a.name < b.name ? -1 : 1,
-  );
+  return loaded.map(completedVerb).sort((a, b) => (a.name < b.name ? -1 : 1));
 }
 
-/** A verb with a grammar of its own takes options of pods, then those of apps: each is offered once. */
-function ownVerb({ name, summary, synopsis, options, raw }: Verb): CompletedVerb {
-  const all = [...options, ...(raw === true ? APP_OPTIONS : []), ...GLOBAL_OPTIONS];
+/** Where options of pods and those of apps are taken, each is offered once. */
+function completedVerb({ name, summary, synopsis, options }: Verb): CompletedVerb {
+  const app = synopsis.includes("[APP OPTION…]") ? APP_OPTIONS : [];
+  const all = [...options, ...app, ...GLOBAL_OPTIONS];
   const once = all.filter((option, index) => all.findIndex((other) => other.name === option.name) === index);
   return { name, summary, options: once, operand: operandOf(synopsis) };
-}
-
-/** The native half's options stand in its synopsis. */
-function nativeVerb(
-  name: string,
-  { synopsis, summary }: { synopsis: string; summary: string },
-): CompletedVerb {
-  const options = [...synopsis.matchAll(/--([a-z-]+)(?:=([A-Z]+))?/g)].map(
-    ([, option = "", value]): Option => ({
-      name: option,
-      help: "",
-      ...(value === undefined ? {} : { value }),
-    }),
-  );
-  return { name, summary, options: [...options, ...GLOBAL_OPTIONS], operand: operandOf(synopsis) };
 }
 
 function operandOf(synopsis: string): Operand {

@@ -40,7 +40,7 @@ const SIGNATURE: Option = {
 export const verb: Verb = {
   name: "fetch",
   synopsis: "[OPTION…] IMAGE…",
-  summary: "Fetch images from servers, files and directories",
+  summary: "fetch images from servers, files and directories",
   details:
     "IMAGE is docker://[REGISTRY/]REPOSITORY[:TAG|@DIGEST], NAME[:VERSION][,LABEL=VALUE…] of an app container such as " +
     "example.com/app:1.0, which is discovered, https://….aci, oci:DIR[:REF], oci-archive:FILE[:REF], " +

@@ -1,7 +1,7 @@
 /** `gantry help [VERB…]` */
 import { overview, verbHelp } from "../help.ts";
 import type { Verb } from "../verb.ts";
-import { findVerb } from "../verbs.ts";
+import { findVerb, unknownMember } from "../verbs.ts";
 
 export const verb: Verb = {
   name: "help",
@@ -10,8 +10,13 @@ export const verb: Verb = {
   options: [],
   operands: { min: 0, max: 2 },
   run: async (context, { operands }) => {
-    if (operands.length === 0) context.out(await overview());
-    else context.out(verbHelp((await findVerb(operands)).verb));
+    context.out(operands.length === 0 ? await overview() : verbHelp(await wholeVerb(operands)));
     return 0;
   },
 };
+
+async function wholeVerb(operands: readonly string[]): Promise<Verb> {
+  const { verb, words } = await findVerb(operands);
+  if (words[0] === undefined) return verb;
+  throw unknownMember(verb.name, words[0]);
+}

@@ -8,7 +8,7 @@ import { OVERWRITE } from "./image-export.ts";
 export const verb: Verb = {
   name: "image build",
   synopsis: "[OPTION…] OUTPUT",
-  summary: "Make an image of a directory",
+  summary: "make an image of a directory",
   details:
     "Runs as the caller, who needs no other right than to read the directory. Of a caller who is not root everything in the image " +
     "belongs to root, unless --owner says otherwise. The same directory makes the same bytes everywhere. Prints the digest and the " +

@@ -6,7 +6,7 @@ import type { Verb } from "../verb.ts";
 export const verb: Verb = {
   name: "image cat-manifest",
   synopsis: "IMAGE",
-  summary: "Print the image manifest in appc's form",
+  summary: "print the image manifest in appc's form",
   details: "For OCI and Docker images: what their configuration means in appc's words.",
   options: [],
   operands: { min: 1, max: 1 },

@@ -9,7 +9,7 @@ const COMPRESSIONS: readonly PackCompression[] = ["none", "gzip", "zstd"];
 export const verb: Verb = {
   name: "image export",
   synopsis: "[OPTION…] IMAGE FILE",
-  summary: "Write an image to a file",
+  summary: "write an image to a file",
   details:
     "An ACI holds the whole root file system, dependencies included, and the image's configuration in appc's words; an OCI archive " +
     "holds the layers one by one. Both are made of the extracted layers: digests are other ones than those of the archives that " +

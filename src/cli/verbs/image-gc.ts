@@ -9,7 +9,7 @@ const DAY = 86_400_000;
 export const verb: Verb = {
   name: "image gc",
   synopsis: "[OPTION…]",
-  summary: "Remove images that nobody has used for a while, and what nothing refers to",
+  summary: "remove images that nobody has used for a while, and what nothing refers to",
   details:
     "An image is used when a pod is made of it, and as long as there is a pod of it or an image that needs it. Needs no free space on " +
     "the disk. With --format=json: images by their ids and names, and the numbers of layers and documents that nothing referred to.",

@@ -6,7 +6,7 @@ import type { Verb } from "../verb.ts";
 export const verb: Verb = {
   name: "image inspect",
   synopsis: "IMAGE",
-  summary: "Print what is known of an image: names, digests, layers, trust verdict, pods that use it",
+  summary: "print what is known of an image: names, digests, layers, trust verdict, pods that use it",
   options: [],
   operands: { min: 1, max: 1 },
   async run(context, { operands }) {

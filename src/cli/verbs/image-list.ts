@@ -8,7 +8,7 @@ import { FORMAT, type Verb } from "../verb.ts";
 export const verb: Verb = {
   name: "image list",
   synopsis: "[OPTION…]",
-  summary: "List the images in the store, the newest first",
+  summary: "list the images in the store, the newest first",
   details:
     "With --format=json: an array of image records, the newest first; of an image whose record can't be read, only its id and " +
     '"damaged": true, behind them.',

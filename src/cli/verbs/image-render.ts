@@ -3,7 +3,7 @@ import { extractionVerb } from "../extraction.ts";
 
 export const verb = extractionVerb({
   name: "image render",
-  summary: "Write the files of an image and its dependencies to a directory",
+  summary: "write the files of an image and its dependencies to a directory",
   details:
     "DIR gets manifest and rootfs, with everything that an app of this image finds in its root file system.",
   own: false,

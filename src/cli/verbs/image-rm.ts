@@ -6,7 +6,7 @@ import type { Verb } from "../verb.ts";
 export const verb: Verb = {
   name: "image rm",
   synopsis: "IMAGE…",
-  summary: "Remove images that no pod uses",
+  summary: "remove images that no pod uses",
   details: "Prints the id of each removed image. Needs no free space on the disk.",
   options: [],
   operands: { min: 1, max: 1000 },

@@ -12,7 +12,7 @@ import { type Context, FORMAT, type Verb } from "../verb.ts";
 export const verb: Verb = {
   name: "image verify",
   synopsis: "[OPTION…] IMAGE…",
-  summary: "Find files of images that were changed, added or removed",
+  summary: "find files of images that were changed, added or removed",
   details:
     "Every file of every layer is compared with what was unpacked: content, mode, owner, time, attributes. Nothing is changed " +
     "without --repair, which takes what differs from where the image came from once more, if no pod uses it. Exit status 1 " +

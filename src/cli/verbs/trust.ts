@@ -1,6 +1,8 @@
 /** `gantry trust KEY…`, as rkt has it. */
+import { existsSync } from "node:fs";
 import { addKeys, KEY_OPTIONS } from "../trust-keys.ts";
 import type { Verb } from "../verb.ts";
+import { unknownMember } from "../verbs.ts";
 
 export const verb: Verb = {
   name: "trust",
@@ -12,5 +14,14 @@ export const verb: Verb = {
     "Rules, removal and explanations: gantry trust add, list, rm, explain.",
   options: KEY_OPTIONS,
   operands: { min: 0, max: 100 },
-  run: async (context, { options, operands }) => await addKeys(context, options, operands),
+  run: async (context, { options, operands }) => {
+    const [first] = operands;
+    if (first !== undefined && looksLikeVerb(first)) throw unknownMember("trust", first);
+    return await addKeys(context, options, operands);
+  },
 };
+
+/** A bare word that is no file is rather a misspelled verb than a key. */
+function looksLikeVerb(word: string): boolean {
+  return /^[a-z]+$/.test(word) && !existsSync(word);
+}

@@ -7,6 +7,7 @@ import { join } from "node:path";
 import { test } from "node:test";
 import { build } from "esbuild";
 import { verbHelp } from "../../../src/cli/help.ts";
+import { APP_OPTIONS, POD_OPTIONS } from "../../../src/cli/pod-options.ts";
 import { findVerb, VERBS } from "../../../src/cli/verbs.ts";
 import { refusal } from "../../fixtures/refusal.ts";
 
@@ -44,6 +45,10 @@ test("no verb, an unknown one, and one that may be several are usage errors", ()
     [["ru"], /^gantry: "ru" may mean run, run-prepared\n$/],
     [["image"], /^gantry: gantry image what\?\nhint: there is: /],
     [["image", "frob"], /^gantry: unknown verb "image frob"\n/],
+    [["i"], /^gantry: "i" may mean image, install\n$/],
+    [["e"], /^gantry: "e" may mean enter, exec\n$/],
+    [["trust", "lst"], /^gantry: unknown verb "trust lst"\nhint: there is: .*gantry trust list/],
+    [["help", "trust", "lst"], /^gantry: unknown verb "trust lst"\n/],
     [["evil\u001b[2J\n"], /^gantry: unknown verb "evil\\x1b\[2J\\x0a"\n/],
     [["--nope", "list"], /^gantry: unknown option "--nope"\n/],
     [["completion", "constructor"], /^gantry: "constructor" is none of bash, fish, zsh, pods, images\n/],
@@ -79,22 +84,43 @@ test("what only root may do says so to everybody else", () => {
 test("help and version need nobody", () => {
   const help = gantry(["help"], { user: 65_534 });
   assert.equal(help.status, 0);
-  for (const name of [...Object.keys(VERBS), "exec"])
-    assert.match(help.stdout, new RegExp(`^  ${name} `, "m"));
+  for (const name of Object.keys(VERBS)) assert.match(help.stdout, new RegExp(`^  ${name} `, "m"));
   assert.equal(gantry(["--help"]).stdout, help.stdout);
   assert.match(gantry(["--version"]).stdout, /^gantry \d+\.\d+\.\d+\n$/);
   assert.equal(gantry(["run", "--help"]).stdout, gantry(["help", "run"]).stdout);
+});
+
+test("what the native half does, and what is only a family, have a help too", () => {
+  for (const verb of ["exec", "enter", "image"]) {
+    const { status, stdout, stderr } = gantry([verb, "--help"]);
+    assert.deepEqual([status, stderr, stdout], [0, "", gantry(["help", verb]).stdout], verb);
+    assert.match(stdout, new RegExp(`^Usage: gantry ${verb} `));
+  }
+  assert.match(
+    gantry(["exec", "--help"]).stdout,
+    /^ {2}--app=.*^ {2}--user=.*^ {2}--interactive .*-i.*^ {2}--tty .*-t/ms,
+  );
+  assert.match(gantry(["image", "--help"]).stdout, /^Verbs:\n {2}image build .*^ {2}image list /ms);
+  const { status, stderr } = gantry(["exec", "x", "sh", "--unknown"]);
+  assert.equal(status, 125);
+  assert.match(stderr, /^gantry: gantry exec launches through its native half, which is not there\n/);
 });
 
 test("every verb explains each of its options", async () => {
   for (const [name, load] of Object.entries(VERBS)) {
     const verb = await load();
     assert.equal(verb.name, name);
+    assert.match(verb.summary, /^[a-z]/, name);
     const text = verbHelp(verb);
     for (const option of verb.options)
       assert.ok(text.includes(`--${option.name}`) && option.help !== "", option.name);
     assert.ok(text.startsWith(`Usage: gantry ${name}`));
   }
+});
+
+test("what a pod and an app may both have says whose it is", () => {
+  for (const { name, help } of POD_OPTIONS.filter((pod) => APP_OPTIONS.some((app) => app.name === pod.name)))
+    assert.notEqual(help, APP_OPTIONS.find((app) => app.name === name)?.help, name);
 });
 
 test("a beginning of a verb that fits only one is the verb", async () => {
