@@ -217,16 +217,22 @@ async function findByName(
 ): Promise<ImageRecord | undefined> {
   const name = argument.replace(/^(docker:(\/\/)?|oci:\/\/)/, "");
   const app = reference.kind === "name" ? reference.app : undefined;
-  // Bare names are those of files; a registry's image has one name.
-  const forms =
-    reference.kind === "registry"
-      ? [canonicalName(name)]
-      : [name, canonicalName(name), canonicalName(`localhost/${name}`)];
+  // Bare names are those of files; a registry's image has one name, which a file's may have given itself.
+  const isRegistry = reference.kind === "registry";
+  const forms = isRegistry
+    ? [canonicalName(name)]
+    : [name, canonicalName(name), canonicalName(`localhost/${name}`)];
   for (const form of forms) {
     const record = form === undefined ? undefined : await readNamed(store, form);
-    if (record !== undefined) return app === undefined ? record : askedAs(record, app);
+    if (record === undefined || (isRegistry && isOfFile(record))) continue;
+    return app === undefined ? record : askedAs(record, app);
   }
   return app === undefined ? undefined : (await findAllByLabels(store, app))[0];
+}
+
+/** Whether the verdict is about what a file calls itself: no registry answered for that. */
+function isOfFile({ verdict }: ImageRecord): boolean {
+  return verdict.kind !== "insecure" && verdict.transport === "file";
 }
 
 /** An image by a whole name: that one in front, and with its verdict. */

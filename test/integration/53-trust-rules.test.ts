@@ -2,24 +2,36 @@
 import assert from "node:assert/strict";
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { test } from "node:test";
-import { writeAci } from "../fixtures/images.ts";
+import { writeAci, writeOciArchive } from "../fixtures/images.ts";
 import { ACI, KEY, NAME, type SignedHost, withSigned } from "../fixtures/signed.ts";
+import { tarOf } from "../fixtures/tar.ts";
 import { busyboxEntries } from "../fixtures/trees.ts";
 
 const OTHER = "/srv/other.aci";
 const PREFIX = `--prefix=${NAME}`;
 
 /** Another image of the same name, without a signature; gives its id. */
-async function putOther({ host }: SignedHost): Promise<string> {
+async function putOther(signed: SignedHost): Promise<string> {
+  const app = { exec: ["/bin/sleep", "2000"], user: "0", group: "0" };
+  return await put(signed, OTHER, (file) =>
+    writeAci(file, busyboxEntries("rootfs/"), { name: NAME, manifest: { app } }),
+  );
+}
+
+/** Puts what `write` writes on the host; gives what it gives. */
+async function put<T>(
+  { host }: SignedHost,
+  path: string,
+  write: (file: string) => T | Promise<T>,
+): Promise<T> {
   const directory = mkdtempSync(join(tmpdir(), "gantry-other-"));
   try {
-    const app = { exec: ["/bin/sleep", "2000"], user: "0", group: "0" };
-    const file = join(directory, "other.aci");
-    const id = await writeAci(file, busyboxEntries("rootfs/"), { name: NAME, manifest: { app } });
-    await host.put(OTHER, readFileSync(file));
-    return id;
+    const file = join(directory, basename(path));
+    const written = await write(file);
+    await host.put(path, readFileSync(file));
+    return written;
   } finally {
     rmSync(directory, { recursive: true });
   }
@@ -115,6 +127,28 @@ test("trust: a rule for one version decides for who asks for that version, and f
     await output("trust", "add", `--prefix=${whole}`, "--transport=file", "--reject");
     await plain(signed, "run", "--detach", NAME);
     await distrusted(signed, ["run", "--detach", whole], "the rule rejects every image of its scope");
+  });
+});
+
+test("trust: what an archive calls itself is not the registry's image of that name", async (t) => {
+  await withSigned(t, { name: "trust-archive" }, async (signed) => {
+    const { host, output } = signed;
+    const layers = [await tarOf(busyboxEntries())];
+    const image = { layers, config: { Cmd: ["/bin/true"] } };
+    await put(signed, "/srv/saved.tar", (file) =>
+      writeOciArchive(file, image, { ref: "docker.io/library/busybox:1" }),
+    );
+    await output("trust", "add", "--prefix=*", "--transport=file", "--accept-unsigned");
+    await plain(signed, "fetch", "oci-archive:/srv/saved.tar");
+    await plain(signed, "run", "busybox:1");
+    const { status, stderr } = await host.exec([
+      "gantry",
+      "run",
+      "--pull-policy=never",
+      "docker://busybox:1",
+    ]);
+    assert.equal(status, 4, stderr);
+    assert.match(stderr, /^gantry: there is no image "docker:\/\/busybox:1" in the store$/m);
   });
 });
 

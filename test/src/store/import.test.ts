@@ -4,6 +4,7 @@ import { execFileSync } from "node:child_process";
 import {
   appendFileSync,
   lstatSync,
+  mkdirSync,
   readFileSync,
   rmSync,
   statSync,
@@ -268,6 +269,27 @@ test("a file's image is found by its bare name, and never when a registry's is a
     const request = { source, pullPolicy: "never", uid: 0, insecureOptions: ["image"] } as const;
     await assert.rejects(fetchImage(store.manager, request), refusal("NoSuchImage", 4, `"${source}"`));
     await assert.rejects(inspectImage(store.manager, source), refusal("NoSuchImage", 4, `"${source}"`));
+  }
+});
+
+test("what a rule for files accepts is not found when the registry's image of that name is asked for", async () => {
+  using store = newStore();
+  const rules = [
+    { scope: "*", transport: "file", requirements: [{ kind: "unsigned" }] },
+    { scope: "docker.io", transport: "registry", requirements: [{ kind: "reject" }] },
+  ];
+  mkdirSync(join(store.trust, "trust.d"), { recursive: true });
+  writeFileSync(join(store.trust, "trust.d/a.json"), JSON.stringify({ version: 1, rules }));
+  const layout = join(store.directory, "layout");
+  writeOciLayout(layout, small, { ref: "docker.io/library/nginx:latest" });
+  const request = { insecureOptions: [], uid: 0 };
+  const { id } = await fetchImage(store.manager, { ...request, source: `oci:${layout}` });
+  for (const name of ["nginx", "docker.io/library/nginx:latest", id])
+    assert.equal((await inspectImage(store.manager, name)).verdict.kind, "unsigned", name);
+  for (const source of ["docker://nginx", "docker:nginx:latest", "oci://docker.io/library/nginx"]) {
+    const gone = refusal("NoSuchImage", 4, `"${source}"`);
+    await assert.rejects(fetchImage(store.manager, { ...request, source, pullPolicy: "never" }), gone);
+    await assert.rejects(inspectImage(store.manager, source), gone);
   }
 });
 
