@@ -26,12 +26,15 @@ export function normalName(text: string, transport: Transport): string {
 export const SCOPE_HINT =
   "a scope covers all that lies below it: write example.com/foo, not example.com/foo/*, and one image whole, docker.io/library/busybox:1.36";
 
+/** The colons of an IPv6 address are its host's: `[::1]`, `[::1]:5000`. */
+const ADDRESS = /^\[[0-9a-f:.]+\](:[0-9]+)?(?=\/|$)/;
+
 /** A scope in that form; undefined when it can't be one. */
 export function normalScope(text: string, transport: Transport | undefined): string | undefined {
   const lower = text.toLowerCase().replace(/(?<=[^/])\/$/, "");
   if (lower === EVERYTHING) return lower;
   const whole = transport === "registry" ? registryScope(lower) : lower;
-  if (/^[^/@]*:(?![0-9]+(\/|$))/.test(whole)) return undefined;
+  if (!ADDRESS.test(whole) && /^[^/@]*:(?![0-9]+(\/|$))/.test(whole)) return undefined;
   const path = whole.startsWith("*.") ? whole.slice(2) : whole;
   if (whole.startsWith("*.") && path.includes("/")) return undefined;
   return isPath(path.replace(/@(sha256|sha512):[0-9a-f]+$/, "")) && !path.includes("*") ? whole : undefined;
@@ -81,6 +84,7 @@ function registryName(text: string): string {
 
 /** `busybox` and `library/busybox` mean Docker's registry; what looks like a host is one. */
 export function registryScope(text: string): string {
+  if (ADDRESS.test(text)) return text;
   const [first = "", ...rest] = text.split("/");
   const host = first.replace(/@.*$|:(?![0-9]+$).*$/, "");
   if (/[.:*]/.test(host) || host === "localhost")

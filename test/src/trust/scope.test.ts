@@ -76,6 +76,21 @@ test("a scope with a tag means an image only where it is whole", () => {
   }
 });
 
+test("a registry may be an IPv6 address, with a port or without", () => {
+  for (const host of ["[::1]", "[::1]:5000", "[2001:db8::1]:443"]) {
+    for (const scope of [host, `${host}/foo`, `${host}/foo:1`]) {
+      for (const transport of ["registry", undefined] as const)
+        assert.equal(normalScope(scope.toUpperCase(), transport), scope, scope);
+    }
+    const name = normalName(`${host}/foo/bar:1`, "registry");
+    assert.equal(name, `${host}/foo/bar`);
+    assert.equal(scopeFit(`${host}/foo`, named(name)), 2);
+  }
+  assert.equal(scopeFit("[::1]", named("[::1]:5000/foo")), undefined);
+  for (const scope of ["[::1]:foo", "[::1", "[::1]5000"])
+    assert.equal(normalScope(scope, undefined), undefined, scope);
+});
+
 test("scopes are normalised as names are, and globs are refused", () => {
   assert.equal(normalScope("busybox", "registry"), "docker.io/library/busybox");
   assert.equal(normalScope("library/busybox", "registry"), "docker.io/library/busybox");
