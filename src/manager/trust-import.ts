@@ -8,8 +8,10 @@ import { logEvent } from "../journal/journal.ts";
 import { type Converted, convertPolicy, convertRegistries } from "../trust/containers-policy.ts";
 import { addKey, KEY_LIMIT } from "../trust/keystore.ts";
 import { readPolicy } from "../trust/policy.ts";
-import { writeRule } from "../trust/policy-files.ts";
+import { requireFree, writeRule } from "../trust/policy-files.ts";
 import { RKT_DIRECTORIES, readRktKeys } from "../trust/rkt-keystore.ts";
+import type { Rule } from "../trust/rule.ts";
+import { specificity } from "../trust/scope.ts";
 import type { Local } from "./local.ts";
 import { requirementTexts } from "./rule-text.ts";
 import { ADMINISTRATORS, trustOf } from "./trust-engine.ts";
@@ -39,26 +41,38 @@ async function importContainers(local: Local): Promise<ImportedTrust> {
   const file = join(CONTAINERS, "policy.json");
   const bytes = await readConfiguration(file, FILE_LIMIT);
   const converted = await convertPolicy(bytes, file, (path) => readConfiguration(path, KEY_LIMIT));
-  const paths = await writePolicy(local, converted);
   const servers = await readLookasides();
+  const paths = await writePolicy(local, converted);
   if (servers.registries.length > 0) paths.push(await writeRegistries(servers.registries));
   return { paths, notes: [...converted.notes, ...servers.notes] };
 }
 
-/** Keys before the rules that name them. */
+/**
+ * Keys before the rules that name them, and of rules the most specific first: wherever this ends, no name is ruled by what the policy
+ * has for others.
+ */
 async function writePolicy(local: Local, { policy, keys }: Converted): Promise<string[]> {
+  const known = await readPolicy(trustOf(local).roots);
+  for (const rule of policy.rules) requireFree(ADMINISTRATORS, known, rule);
   const paths: string[] = [];
   for (const { name, content } of keys) {
     const key = { place: { kind: "named" }, name, content: content.toString("latin1") } as const;
     paths.push(await addKey(ADMINISTRATORS, key));
   }
-  const known = await readPolicy(trustOf(local).roots);
-  for (const rule of policy.rules) {
+  for (const rule of [...policy.rules].sort(bySpecificity)) {
     paths.push(await writeRule(ADMINISTRATORS, known, rule));
     const text = `Rule for images of ${rule.scope}: ${requirementTexts(rule).join(" and ")}`;
     await logEvent("trust-rule-added", text, { GANTRY_PREFIX: rule.scope });
   }
   return paths;
+}
+
+/** Of one scope the rule that tells the transport goes first. Two images are as specific as each other, and their difference is NaN. */
+function bySpecificity(a: Rule, b: Rule): number {
+  return (
+    specificity(b.scope) - specificity(a.scope) ||
+    Number(a.transport === undefined) - Number(b.transport === undefined)
+  );
 }
 
 async function readLookasides() {

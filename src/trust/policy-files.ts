@@ -12,18 +12,22 @@ import { digestOf } from "../image/hashing.ts";
 import type { PlacedConsent, PlacedRule, Policy } from "./policy.ts";
 import type { Consent, PolicyFile, Rule } from "./rule.ts";
 
-/** Writes a rule below `root`; its scope is normalised. Throws BadConfig when a file written by hand has one for it. */
+/** Writes a rule below `root`; its scope is normalised. Throws as requireFree(). */
 export async function writeRule(root: string, policy: Policy, rule: Rule): Promise<string> {
+  requireFree(root, policy, rule);
+  return await write(rulePath(root, rule), { version: 1, rules: [rule], consents: [] });
+}
+
+/** Throws BadConfig when a file written by hand has a rule for the same names. */
+export function requireFree(root: string, policy: Policy, rule: Rule): void {
   const path = rulePath(root, rule);
   const other = policy.rules.find(
     (one) => isSame(one, rule) && dirname(one.file) === dirname(path) && one.file !== path,
   );
-  if (other !== undefined) {
-    throw new GantryError("BadConfig", `${quoted(other.file)} has a rule for ${quoted(rule.scope)} already`, {
-      hint: "edit it there, or remove it first",
-    });
-  }
-  return await write(path, { version: 1, rules: [rule], consents: [] });
+  if (other === undefined) return;
+  throw new GantryError("BadConfig", `${quoted(other.file)} has a rule for ${quoted(rule.scope)} already`, {
+    hint: "edit it there, or remove it first",
+  });
 }
 
 /** Writes a consent below `root`; its name is normalised. */

@@ -41,12 +41,22 @@ export function normalScope(text: string, transport: Transport | undefined): str
 }
 
 /** How well a scope fits: the more, the more specific; undefined when it does not cover the name. */
-export function scopeFit(scope: string, { name, reference }: Named): number | undefined {
+export function scopeFit(scope: string, named: Named): number | undefined {
+  return isAbout(scope, named) ? specificity(scope) : undefined;
+}
+
+/** Of two scopes that cover a name the one with more decides. */
+export function specificity(scope: string): number {
   if (scope === EVERYTHING) return 0;
   // A wildcard is about hosts, and any host that is spelt out goes before it: its length counts, but less than one.
-  if (scope.startsWith("*.")) return hostOf(name).endsWith(scope.slice(1)) ? scope.length / 1024 : undefined;
-  if (isReference(scope)) return scope === reference.toLowerCase() ? Number.POSITIVE_INFINITY : undefined;
-  return covers(scope, name) ? scope.split("/").length : undefined;
+  if (scope.startsWith("*.")) return scope.length / 1024;
+  return isReference(scope) ? Number.POSITIVE_INFINITY : scope.split("/").length;
+}
+
+function isAbout(scope: string, { name, reference }: Named): boolean {
+  if (scope === EVERYTHING) return true;
+  if (scope.startsWith("*.")) return hostOf(name).endsWith(scope.slice(1));
+  return isReference(scope) ? scope === reference.toLowerCase() : covers(scope, name);
 }
 
 /** Whether `name` is `scope` or lies below it. */

@@ -91,3 +91,36 @@ test("trust: a change that is killed at any point leaves the trust of before or 
     }
   });
 });
+
+test("trust: an import that is refused, or killed at any point, accepts nothing that its policy does not", async (t) => {
+  await withSigned(t, { name: "trust-import" }, async ({ host, shell, refused }) => {
+    const [accept, reject] = [[{ type: "insecureAcceptAnything" }], [{ type: "reject" }]];
+    const places = { "docker.io": reject, "docker.io/library": accept, "r.example/app:1": reject };
+    const policy = { default: accept, transports: { docker: places } };
+    await shell("mkdir -p /etc/containers /etc/gantry/trust.d");
+    await host.put("/etc/containers/policy.json", JSON.stringify(policy));
+    const files = async () => (await shell("ls /etc/gantry/trust.d")).split("\n");
+
+    const mine = [{ scope: "docker.io/library", transport: "registry", requirements: [{ kind: "reject" }] }];
+    await host.put("/etc/gantry/trust.d/mine.json", JSON.stringify({ version: 1, rules: mine }));
+    const texts = ["mine.json", '"docker.io/library"', "edit it there"];
+    await refused(["trust", "import", "containers"], { status: 1, texts });
+    assert.deepEqual(await files(), ["mine.json"]);
+
+    const order = [
+      ...["r.example%2Fapp%3A1.registry.json", "docker.io%2Flibrary.registry.json"],
+      ...["docker.io.registry.json", "%2A.file.json", "%2A.json"],
+    ];
+    for (let point = 1; point < MOST_POINTS; point++) {
+      await shell("find /etc/gantry/trust.d -type f -delete");
+      const killed = [...killedAt("rename", point), "gantry", "trust", "import", "containers"];
+      const { status, stderr } = await host.exec(killed, { env: { UV_THREADPOOL_SIZE: "1" } });
+      assert.ok(status === 0 || status === 137, `point ${point}: ${stderr}`);
+      const written = status === 0 ? order.length : point - 1;
+      const found = (await files()).filter((name) => name.endsWith(".json"));
+      assert.deepEqual(found.sort(), order.slice(0, written).sort(), `point ${point}`);
+      if (status === 0) return assert.equal(point, order.length + 1);
+    }
+    assert.fail("never through rename");
+  });
+});
