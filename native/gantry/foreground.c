@@ -253,9 +253,9 @@ static void app_arrived(Foreground *foreground) {
     const Packet *packet = &foreground->packet;
     const LaunchOrder *order = foreground->launch->order;
     output_name(&foreground->output, packet->head.app, (const char *)packet->body, packet->head.length);
-    if (foreground->input_app >= 0 && foreground->input_app != packet->head.app)
+    if (packet->head.stream != input_stream(foreground))
         return;
-    foreground->input_app = packet->head.app;
+    foreground->input_app = packet->head.app; /* one that is started again may have another index */
     if (order->terminal) {
         (void)terminal_raw(&foreground->terminal);
         window_send(foreground, foreground->client);

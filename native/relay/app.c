@@ -50,10 +50,11 @@ int app_register(Relay *relay, const char *name, pid_t pid, PacketFds *fds) {
     return 0;
 }
 
-/* Tells a client which index an app has, and which of its streams have ended already; and the app what size the client has. */
+/* Tells a client which index an app has, where it takes input, and which of its streams have ended already; and the app what size
+ * the client has. */
 void app_announce(Relay *relay, const App *app, Client *client) {
     unsigned index = app_index(relay, app);
-    (void)packet_send(client->fd, PACKET_APP, 0, index, app->name, strlen(app->name));
+    (void)packet_send(client->fd, PACKET_APP, input_stream(app), index, app->name, strlen(app->name));
     terminal_resize(app, client);
     for (unsigned number = STREAM_STDOUT; number < STREAM_COUNT; number++) {
         bool terminal = app->stream[STREAM_TERMINAL].fd >= 0;

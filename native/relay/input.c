@@ -37,6 +37,13 @@ void input_close(Relay *relay, App *app) {
         stream_end(relay, app, STREAM_STDIN);
 }
 
+/* Where clients send what the app shall read; an output's number when it reads nothing. */
+PacketStream input_stream(const App *app) {
+    if (app->stream[STREAM_STDIN].fd < 0)
+        return STREAM_STDOUT;
+    return app->stream[STREAM_TERMINAL].fd >= 0 ? STREAM_TERMINAL : STREAM_STDIN;
+}
+
 /* Bytes the app took or will never take, because nobody reads any more. */
 static size_t input_write(Stream *input, const uint8_t *bytes, size_t length) {
     if (length == 0)

@@ -69,6 +69,7 @@ void streams_pause(Relay *relay, App *app);
 void input_take(Relay *relay, App *app, const void *bytes, size_t length);
 void input_flush(Relay *relay, App *app);
 void input_close(Relay *relay, App *app);
+PacketStream input_stream(const App *app);
 
 /* notifier.c */
 int notifier_register(Relay *relay, const char *name, pid_t pid, PacketFds *fds);

@@ -1,6 +1,7 @@
 /** A pod in the foreground is like a program: its output, its input, its signals, its status. */
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
+import type { HostProcess } from "../../host/host.ts";
 import { delay, openPlace, type Place, seen } from "./place.ts";
 
 describe("gantry run in the foreground", () => {
@@ -90,6 +91,34 @@ describe("gantry run in the foreground", () => {
     const ended = await place.run("wc -c", ["--interactive"], { input });
     assert.equal(ended.stdout.trim(), "300000");
     assert.equal(ended.status, 0);
+  });
+
+  test("of several apps the one that asks for standard input gets it, whichever comes first", async () => {
+    const other = manifestApp(place, "other", "exec sleep 600");
+    const reader = manifestApp(place, "reader", "wc -c; exit 3", { stdin: "stream" });
+    for (const apps of [
+      [other, reader],
+      [reader, other],
+    ])
+      for (let round = 0; round < 3; round++) {
+        const ended = await (await runManifest(place, apps, "head -c 100000 /dev/zero")).ended;
+        assert.deepEqual([ended.stdout, ended.stderr, ended.status], ["100000\n", "", 3]);
+      }
+  });
+
+  /** Its old place with the sandbox may be another's, or the lower one of an app that has ended may be free. */
+  test("an app that is started again gets what comes on standard input from then on", async () => {
+    const again =
+      "[ -e /again ] || { sleep 1; touch /again; exit 7; }; echo reading; read -r word; echo got $word";
+    const reader = manifestApp(place, "reader", again, {
+      stdin: "stream",
+      restart: { policy: "on-failure", delay: 0.1 },
+    });
+    const apps = [manifestApp(place, "brief", "true"), reader, manifestApp(place, "short", "true")];
+    const later =
+      "until journalctl -q -o cat GANTRY_APP=reader | grep -q reading; do sleep 0.1; done; echo word";
+    const ended = await (await runManifest(place, apps, later)).ended;
+    assert.deepEqual([ended.stdout, ended.stderr, ended.status], ["reading\ngot word\n", "", 0]);
   });
 
   /** From a file, so that all pieces are whole; between what fits and that, the end finds the socket full. */
@@ -216,3 +245,16 @@ describe("gantry run in the foreground", () => {
     assert.match(app.boot, /^[0-9a-f]{32}$/);
   });
 });
+
+/** An app of a pod manifest that runs a shell script. */
+function manifestApp({ image }: Place, name: string, script: string, more: object = {}): object {
+  const app = { exec: ["/bin/sh", "-c", script], user: "0", group: "0" };
+  return { name, image: { id: image }, app, ...more };
+}
+
+/** Runs the pod of these apps in the foreground, with the output of a script on its standard input. */
+async function runManifest(place: Place, apps: readonly object[], input: string): Promise<HostProcess> {
+  await place.host.put("/srv/pod.json", JSON.stringify({ acKind: "PodManifest", acVersion: "0.8.11", apps }));
+  const run = "gantry run --insecure-options=image --pod-manifest=/srv/pod.json";
+  return await place.host.spawn(["sh", "-c", `(${input}) | ${run}`]);
+}

@@ -224,6 +224,25 @@ static void input_reaches_the_app_and_waits_while_it_does_not_read(void) {
     fixture_close(&fixture);
 }
 
+static void an_app_that_takes_no_input_is_told_as_such(void) {
+    Fixture fixture = fixture_open(false, getuid());
+    Ends ends;
+    int stage1 = app_open(&fixture, "front", getpid(), &ends), early = client_open(&fixture), late = client_open(&fixture);
+    CHECK(packet_send(early, PACKET_ATTACH, 0, 0, NULL, 0) == 0);
+    turn(&fixture);
+    CHECK(heard(early, PACKET_APP, STREAM_STDIN, "front"));
+    CHECK(packet_send(early, PACKET_EOF, STREAM_STDIN, 0, NULL, 0) == 0);
+    turn(&fixture);
+    CHECK(packet_send(late, PACKET_ATTACH, 0, 0, NULL, 0) == 0);
+    turn(&fixture);
+    CHECK(heard(late, PACKET_APP, STREAM_STDOUT, "front"));
+    close(stage1);
+    close(early);
+    close(late);
+    ends_close(&ends);
+    fixture_close(&fixture);
+}
+
 static void a_terminal_is_relayed_both_ways_and_resized(void) {
     Fixture fixture = fixture_open(false, getuid());
     int master, slave, log[2], client = client_open(&fixture), stage1 = client_open(&fixture);
@@ -236,7 +255,7 @@ static void a_terminal_is_relayed_both_ways_and_resized(void) {
     register_send(stage1, "front", getpid(), (int[]){ master, log[1] }, 2);
     CHECK(packet_send(client, PACKET_ATTACH, 0, 0, NULL, 0) == 0);
     turn(&fixture);
-    CHECK(heard(client, PACKET_APP, 0, "front"));
+    CHECK(heard(client, PACKET_APP, STREAM_TERMINAL, "front"));
     CHECK(packet_send(client, PACKET_RESIZE, STREAM_TERMINAL, 0, wanted, sizeof wanted) == 0);
     CHECK(packet_send(client, PACKET_DATA, STREAM_TERMINAL, 0, "yes\n", 4) == 0);
     turn(&fixture);
@@ -413,6 +432,7 @@ int main(void) {
     what_nobody_drains_is_journaled_at_the_end();
     a_slow_client_slows_the_app_and_loses_nothing();
     input_reaches_the_app_and_waits_while_it_does_not_read();
+    an_app_that_takes_no_input_is_told_as_such();
     a_terminal_is_relayed_both_ways_and_resized();
     a_terminal_has_its_clients_size_before_the_app_runs();
     nonsense_is_answered_and_dropped();
