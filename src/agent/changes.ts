@@ -16,6 +16,10 @@ const UNIT_RULE =
 /** The beginning of the paths of units that are called `gantry-…`. */
 const OUR_UNITS = "/org/freedesktop/systemd1/unit/gantry_2d";
 
+/** Below the data directory. What units tell is about pods. */
+const DIRECTORIES = ["pods", "images"] as const;
+type Directory = (typeof DIRECTORIES)[number];
+
 /** Milliseconds: events come in bursts, and one look tells what all of them did. */
 const PAUSE = 20;
 
@@ -29,9 +33,10 @@ export type Sighting = {
 
 export type ChangesOptions = {
   readonly bus: Bus;
-  /** The data directory, whose pods/ and images/ are watched. */
+  /** The data directory. */
   readonly data: string;
-  readonly collections: readonly Collection[];
+  /** By the directory whose entries make them. */
+  readonly collections: Readonly<Record<Directory, readonly Collection[]>>;
   onNew(sighting: Sighting): void;
   onRemoved(sighting: Sighting): void;
   onChanged(path: string, face: Face<unknown>, values: Readonly<Record<string, unknown>>): void;
@@ -47,7 +52,9 @@ export type Changes = {
 type State = {
   readonly options: ChangesOptions;
   interests: number;
-  seen: ReadonlyMap<string, Sighting> | undefined;
+  readonly seen: Map<Directory, ReadonlyMap<string, Sighting>>;
+  /** Where something has happened since the last look. */
+  readonly changed: Set<Directory>;
   systemd: string | undefined;
   readonly watchers: Map<string, FSWatcher>;
   timer: NodeJS.Timeout | undefined;
@@ -56,7 +63,7 @@ type State = {
 
 export function makeChanges(options: ChangesOptions): Changes {
   const state: State = {
-    ...{ options, interests: 0, seen: undefined, systemd: undefined },
+    ...{ options, interests: 0, seen: new Map(), changed: new Set(DIRECTORIES), systemd: undefined },
     ...{ watchers: new Map(), timer: undefined, looking: Promise.resolve() },
   };
   options.bus.onSignal((signal) => noteSignal(state, signal));
@@ -71,7 +78,8 @@ async function acquire(state: State): Promise<void> {
 }
 
 async function begin(state: State): Promise<void> {
-  state.seen = undefined;
+  state.seen.clear();
+  for (const directory of DIRECTORIES) state.changed.add(directory);
   watchDirectories(state);
   await subscribe(state);
   await look(state);
@@ -89,14 +97,19 @@ function release(state: State): void {
 
 /** The data directory is watched for the others to appear: the first import makes images/, the first pod pods/. */
 function watchDirectories(state: State): void {
-  for (const name of ["", "pods", "images"]) {
-    if (!state.watchers.has(name)) watchDirectory(state, name);
+  if (!state.watchers.has("")) watchDirectory(state, "", DIRECTORIES);
+  for (const name of DIRECTORIES) {
+    if (!state.watchers.has(name)) watchDirectory(state, name, [name]);
   }
 }
 
-function watchDirectory(state: State, name: string): void {
+/** All that matters there comes by a rename; any other event is of a time that was set, such as an image's last use. */
+function watchDirectory(state: State, name: string, about: readonly Directory[]): void {
+  const onEvent = (event: string) => {
+    if (event === "rename") trigger(state, about);
+  };
   try {
-    const watcher = watch(join(state.options.data, name), { persistent: false }, () => trigger(state));
+    const watcher = watch(join(state.options.data, name), { persistent: false }, onEvent);
     watcher.on("error", state.options.onFailure);
     state.watchers.set(name, watcher);
   } catch (error) {
@@ -132,11 +145,12 @@ async function systemd({ options }: State, member: "Subscribe" | "Unsubscribe") 
 /** Anybody may send us a signal: only systemd's own unique name is believed. */
 function noteSignal(state: State, { sender, path, member }: Signal): void {
   if (sender !== state.systemd || member !== "PropertiesChanged" || !path.startsWith(OUR_UNITS)) return;
-  trigger(state);
+  trigger(state, ["pods"]);
 }
 
-function trigger(state: State): void {
+function trigger(state: State, about: readonly Directory[]): void {
   if (state.interests === 0) return;
+  for (const directory of about) state.changed.add(directory);
   state.timer ??= setTimeout(() => {
     state.timer = undefined;
     state.looking = state.looking.then(() => look(state)).catch(state.options.onFailure);
@@ -146,10 +160,14 @@ function trigger(state: State): void {
 async function look(state: State): Promise<void> {
   if (state.interests === 0) return;
   watchDirectories(state);
-  const before = state.seen;
-  const now = await sightings(state.options.collections);
-  state.seen = now;
-  if (before !== undefined) compare(state.options, before, now);
+  for (const directory of DIRECTORIES) if (state.changed.delete(directory)) await lookInto(state, directory);
+}
+
+async function lookInto({ seen, options }: State, directory: Directory): Promise<void> {
+  const before = seen.get(directory);
+  const now = await sightings(options.collections[directory]);
+  seen.set(directory, now);
+  if (before !== undefined) compare(options, before, now);
 }
 
 async function sightings(collections: readonly Collection[]): Promise<Map<string, Sighting>> {

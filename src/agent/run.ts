@@ -17,7 +17,6 @@ import { logControlObject } from "./log-control.ts";
 import { managerObject } from "./manager.ts";
 import { operationCollection } from "./operation.ts";
 import { makeOperations, type Operations } from "./operations.ts";
-import { OPERATIONS } from "./paths.ts";
 import { appCollection, podCollection } from "./pod.ts";
 import { makeAuthority } from "./polkit.ts";
 import { announceChanges, announceOperations } from "./signals.ts";
@@ -70,9 +69,16 @@ export async function runAgent(options: AgentOptions): Promise<void> {
     subscribe: (sender) => subscribers.add(sender),
     unsubscribe: (sender) => subscribers.remove(sender),
   };
-  const tree = treeOf(agent, log);
+  const collections = {
+    pods: [podCollection(agent), appCollection(agent)],
+    images: [imageCollection(agent)],
+  };
+  const tree: ObjectTree = {
+    fixed: [managerObject(agent), logControlObject(log)],
+    collections: [...collections.pods, ...collections.images, operationCollection(agent)],
+  };
   const changes: Changes = makeChanges({
-    ...{ bus, data: paths.data, collections: tree.collections.filter(({ prefix }) => prefix !== OPERATIONS) },
+    ...{ bus, data: paths.data, collections },
     ...announceChanges(emitter, onFailure),
   });
   const service = serve({
@@ -92,18 +98,6 @@ export async function runAgent(options: AgentOptions): Promise<void> {
   });
   closeOnSignal(ownership, operations);
   await ownership.ended;
-}
-
-function treeOf(agent: Agent, log: Log): ObjectTree {
-  return {
-    fixed: [managerObject(agent), logControlObject(log)],
-    collections: [
-      podCollection(agent),
-      appCollection(agent),
-      imageCollection(agent),
-      operationCollection(agent),
-    ],
-  };
 }
 
 /** Milliseconds after the last call. */
