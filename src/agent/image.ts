@@ -2,7 +2,7 @@
 import { type Collection, implement } from "../bus/objects.ts";
 import { parseCredentials } from "../config/given-credentials.ts";
 import { IMAGE } from "../interface/image.ts";
-import { type ImageRecord, inspectImage, listImages } from "../manager/images.ts";
+import { type ImageRecord, imageOfId, inspectImage, listImages } from "../manager/images.ts";
 import type { Agent } from "./agent.ts";
 import { remove, verify } from "./image-verbs.ts";
 import { IMAGES } from "./paths.ts";
@@ -38,7 +38,11 @@ export function imageCollection(agent: Agent): Collection<ImageEntity> {
     const images = await listImages(agent.images);
     return new Map(images.map((image) => [image.id, { agent, image }]));
   };
-  return { prefix: IMAGES, faces: [imageFace], find: async (id) => (await list()).get(id), list };
+  const find = async (id: string) => {
+    const image = await imageOfId(agent.images, id);
+    return image === undefined ? undefined : { agent, image };
+  };
+  return { prefix: IMAGES, faces: [imageFace], find, list };
 }
 
 /** Bytes of all extracted layers. */

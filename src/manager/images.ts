@@ -21,6 +21,7 @@ import {
   findRemovable,
   listRecords,
   type NamedImage,
+  readableRecord,
   type StoredReference,
   surveyRecords,
 } from "../store/images.ts";
@@ -132,6 +133,11 @@ export async function describeImages(manager: ImageManager): Promise<ListedImage
  */
 export async function findImage(manager: ImageManager, argument: string): Promise<ImageRecord> {
   return await findRecord(storeOf(manager), storedReference(argument), argument);
+}
+
+/** The image of a whole id; undefined for any other text, and when its record can't be read. */
+export async function imageOfId(manager: ImageManager, id: string): Promise<ImageRecord | undefined> {
+  return await readableRecord(storeOf(manager), id);
 }
 
 /** The same for who removes it: one whose record is damaged is found by its id. */

@@ -6,9 +6,9 @@ import { namesIn, unlessMissing } from "../base/file.ts";
 import type { ImageRecord } from "../image/record.ts";
 import { collectUnused } from "./gc.ts";
 import { listRecords } from "./images.ts";
-import { removeImageRecord } from "./remove.ts";
+import { removeRemains, unlinkImage } from "./remove.ts";
 import { imagePath, type Store } from "./store.ts";
-import { podsUsing, usedNames } from "./uses.ts";
+import { namesUsedByPods, usedNames } from "./uses.ts";
 
 export type ImageGcOptions = {
   /** Milliseconds for which an image stays after its last use. */
@@ -28,19 +28,24 @@ export type ImageCollection = {
 export async function collectImages(store: Store, options: ImageGcOptions): Promise<ImageCollection> {
   const images = await removable(store, options);
   if (options.dryRun) return { images, ...(await countUnused(store)) };
+  const unused = await collectUnused(store);
   const removed: ImageRecord[] = [];
   // Those that need others come first.
   for (const record of images) if (await remove(store, record)) removed.push(record);
-  return { images: removed, ...(await collectUnused(store)) };
+  const ids = new Set(removed.map(({ id }) => id));
+  // Once for all of them: it reads what every image and pod uses.
+  if (ids.size > 0) await removeRemains(store, (id) => ids.has(id));
+  return { images: removed, ...unused };
 }
 
 /** In an order in which none is needed by a later one. */
 async function removable(store: Store, { gracePeriod }: ImageGcOptions): Promise<ImageRecord[]> {
   const records = await listRecords(store);
+  const podded = await namesUsedByPods(store);
   const idle: ImageRecord[] = [];
   for (const record of records) {
     const used = Date.now() - (await lastUse(store, record)) < gracePeriod;
-    if (!used && (await podsUsing(store, record.id)).length === 0) idle.push(record);
+    if (!used && !podded.has(record.id)) idle.push(record);
   }
   const staying = records.filter((record) => !idle.includes(record));
   const needed = new Set(staying.flatMap(({ dependencies = [] }) => dependencies));
@@ -59,7 +64,7 @@ async function lastUse(store: Store, { id, imported }: ImageRecord): Promise<num
 /** False when it has come into use, or gone, in the meantime. */
 async function remove(store: Store, record: ImageRecord): Promise<boolean> {
   try {
-    await removeImageRecord(store, record);
+    await unlinkImage(store, record);
     return true;
   } catch (error) {
     const late = error instanceof GantryError && (error.kind === "ImageBusy" || error.kind === "NoSuchImage");

@@ -9,10 +9,10 @@ import type { AppName } from "../image/app-name.ts";
 import { ImageRecord } from "../image/record.ts";
 import type { ImageReference } from "../image/reference.ts";
 import { canonicalName } from "../image/source-name.ts";
-import { removeJudgements } from "./judgement.ts";
 import { accessError, imagePath, imagesDirectory, type Store, tagsDirectory } from "./store.ts";
 import { askedAs, verdictBy } from "./verdicts.ts";
 
+const ID = /^sha[0-9]+-[0-9a-f]+$/;
 export const RECORD_LIMIT = 16 * 1024 * 1024;
 
 /** Every image whose record can be read, the newest first; of its names only those that still mean it. Throws AccessDenied. */
@@ -46,11 +46,20 @@ export async function unlessDamaged<T>(reading: Promise<T>): Promise<T | "damage
   }
 }
 
+/** One image by its whole id; undefined for any other text, and when its record can't be read. */
+export async function readableRecord(store: Store, id: string): Promise<ImageRecord | undefined> {
+  const record = ID.test(id) ? await unlessDamaged(readRecord(store, id)) : undefined;
+  return record === "damaged" ? undefined : record;
+}
+
 /** The ids of all images, sorted. Throws AccessDenied. */
 export async function imageIds(store: Store): Promise<string[]> {
   try {
     const names = await namesIn(imagesDirectory(store));
-    return names.filter((name) => /^sha[0-9]+-[0-9a-f]+\.json$/.test(name)).map((name) => name.slice(0, -5));
+    return names
+      .filter((name) => name.endsWith(".json"))
+      .map((name) => name.slice(0, -5))
+      .filter((id) => ID.test(id));
   } catch (error) {
     throw accessError(error, imagesDirectory(store));
   }
@@ -92,13 +101,12 @@ async function taggedId(store: Store, name: string): Promise<string | undefined>
   return target === undefined ? undefined : basename(target, ".json");
 }
 
-/** What there is to remove, its record readable or not. */
-export type NamedImage = Pick<ImageRecord, "id" | "names">;
+/** What there is to remove; without a kind its record can't be read. */
+export type NamedImage = Pick<ImageRecord, "id" | "names"> & Partial<Pick<ImageRecord, "kind">>;
 
 /** Removes a record and its names; true when it was there. Nothing is written, so it works on a full disk. */
 export async function unlinkRecord(store: Store, record: NamedImage): Promise<boolean> {
   const removed = await unlinkIfPresent(imagePath(store, record.id));
-  await removeJudgements(store, (id) => id === record.id);
   await unlinkNames(store, record.id, record.names);
   return removed;
 }

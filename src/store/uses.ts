@@ -18,6 +18,13 @@ export async function usedNames(store: Store): Promise<Set<string>> {
   return used;
 }
 
+/** The same of what pods name, prepared or being prepared. */
+export async function namesUsedByPods(store: Store): Promise<Set<string>> {
+  const used = new Set<string>();
+  for (const file of await podFiles(store)) await addNames(used, file);
+  return used;
+}
+
 /** The pods, by the name of their directory, whose record names this image. */
 export async function podsUsing(store: Store, imageId: string): Promise<string[]> {
   const using: string[] = [];

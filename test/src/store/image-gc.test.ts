@@ -58,6 +58,19 @@ test("images that nobody has used within the grace period go, with what only the
   assert.deepEqual(leftovers(store.data), []);
 });
 
+test("what nothing names is counted beside what goes with the images", async () => {
+  using store = newStore();
+  const [one, other] = [await fetch(store, "one"), await fetch(store, "other")];
+  mkdirSync(join(store.data, "layers", `sha256-${"0".repeat(64)}`));
+  writeFileSync(join(store.data, "blobs/sha256", "1".repeat(64)), "");
+  const { images, ...unused } = await collectImages({ directory: store.data }, ALL);
+  assert.deepEqual(images.map(({ id }) => id).sort(), [one.id, other.id].sort());
+  assert.deepEqual(unused, { layers: 1, blobs: 1 });
+  for (const place of ["layers", "blobs/sha256", "images", "tags"]) {
+    assert.deepEqual(names(join(store.data, place)), [], place);
+  }
+});
+
 test("a dry run only tells", async () => {
   using store = newStore();
   const record = await fetch(store, "one");

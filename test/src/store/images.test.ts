@@ -1,9 +1,15 @@
 /** Image records: too large or damaged, with the other images none the worse for it; written by several at once. */
 import assert from "node:assert/strict";
-import { symlinkSync, truncateSync, writeFileSync } from "node:fs";
+import { mkdirSync, symlinkSync, truncateSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
-import { describeImages, fetchImage, findImage, removeImage } from "../../../src/manager/images.ts";
+import {
+  describeImages,
+  fetchImage,
+  findImage,
+  imageOfId,
+  removeImage,
+} from "../../../src/manager/images.ts";
 import { collectClaims } from "../../../src/store/claims.ts";
 import { collectImages } from "../../../src/store/image-gc.ts";
 import { beginOperation } from "../../../src/store/operation.ts";
@@ -78,6 +84,17 @@ for (const [what, damage] of Object.entries(DAMAGES)) {
       assert.deepEqual(names(join(store.data, place)), [], place);
   });
 }
+
+test("an image of a whole id is found whatever is wrong with the others, and nothing by another text", async () => {
+  using store = newStore();
+  const { id } = await fetchNamed(store, "good");
+  const { id: bad } = await fetchNamed(store, "bad");
+  writeFileSync(recordPath(store, bad), "{}");
+  mkdirSync(recordPath(store, `sha256-${"0".repeat(64)}`));
+  assert.equal((await imageOfId(store.manager, id))?.id, id);
+  for (const other of [bad, id.slice(0, -1), `../images/${id}`, ""])
+    assert.equal(await imageOfId(store.manager, other), undefined, other);
+});
 
 test("an image whose record is damaged can be fetched again", async () => {
   using store = newStore();
