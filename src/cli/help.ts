@@ -19,17 +19,13 @@ export async function overview(): Promise<string> {
 
 /** Options as they are written, with their meaning. */
 export function optionLines(options: readonly Option[]): string {
-  return columns(options.map((option) => [synopsisOf(option), meaningOf(option)] as const));
+  return columns(options.map((option) => [optionSynopsis(option), meaningOf(option)] as const));
 }
 
-function synopsisOf({ name, value, optional }: Option): string {
+/** An option as it is written. */
+export function optionSynopsis({ name, value, optional }: Option): string {
   if (value === undefined) return `--${name}`;
   return optional ? `--${name}[=${value}]` : `--${name}=${value}`;
-}
-
-function meaningOf({ help, choices, repeat }: Option): string {
-  const known = choices === undefined ? "" : ` (${choices.join(", ")})`;
-  return `${help}${known}${repeat ? "; may be repeated" : ""}`;
 }
 
 /** Rows of a help; a long left side gets a line of its own. */
@@ -45,4 +41,9 @@ export function columns(rows: readonly (readonly [left: string, right: string])[
 
 function capital(text: string): string {
   return `${text.slice(0, 1).toUpperCase()}${text.slice(1)}`;
+}
+
+function meaningOf({ help, choices, repeat }: Option): string {
+  const known = choices === undefined ? "" : ` (${choices.join(", ")})`;
+  return `${help}${known}${repeat ? "; may be repeated" : ""}`;
 }

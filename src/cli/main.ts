@@ -3,7 +3,16 @@ import { exitStatus, GantryError } from "../base/errors.ts";
 import { printable, quoted } from "../base/text.ts";
 import { DEFAULT_PATHS } from "../config/paths.ts";
 import { tellFailure } from "./failure.ts";
-import { GLOBAL_OPTIONS, isOption, optionValues, parseWords, type Taken, takeOption } from "./options.ts";
+import {
+  findOption,
+  GLOBAL_OPTIONS,
+  isOption,
+  optionValues,
+  parseWords,
+  type Taken,
+  takeOption,
+  UnknownOption,
+} from "./options.ts";
 import { makeContext, type Surroundings } from "./surroundings.ts";
 import type { Arguments, Context, Option, Verb } from "./verb.ts";
 import { findVerb } from "./verbs.ts";
@@ -23,10 +32,16 @@ async function main(surroundings: Surroundings): Promise<number> {
     verb = invocation.verb;
     return await runVerb({ verb, words: [...words.globals, ...invocation.words] }, surroundings);
   } catch (error) {
-    tell(bare, error);
+    tell(bare, await hinted(error, verb));
     const status = exitStatus(error);
     return status === 1 && verb !== undefined && RUNNERS.includes(verb.name) ? OWN_FAILURE : status;
   }
+}
+
+async function hinted(error: unknown, verb: Verb | undefined): Promise<unknown> {
+  if (!(error instanceof UnknownOption) || error.hint !== undefined || verb === undefined) return error;
+  const { optionHint } = await import("./hints.ts");
+  return new UnknownOption(error.option, error.known, optionHint(verb, error));
 }
 
 /** Global options may stand before the verb too. */
@@ -88,7 +103,7 @@ function readRaw(verb: Verb, words: readonly string[], surroundings: Surrounding
   };
 }
 
-/** Takes the globals out of the options in front of the first operand. */
+/** Takes the globals out of the options in front; from the first one that is not in the table on, words are the verb's. */
 function rawGlobals(
   words: readonly string[],
   table: readonly Option[],
@@ -96,7 +111,7 @@ function rawGlobals(
   const globals: Taken[] = [];
   const rest: string[] = [];
   let at = 0;
-  while (at < words.length && isOption(words[at] ?? "")) {
+  while (isOption(words[at] ?? "") && findOption(words[at] ?? "", table) !== undefined) {
     const taken = takeOption(words, at, table);
     if (GLOBAL_OPTIONS.includes(taken.option)) globals.push(taken);
     else rest.push(...words.slice(at, taken.next));

@@ -5,6 +5,18 @@ import type { Option, OptionValues } from "./verb.ts";
 
 export type Taken = { readonly option: Option; readonly value: string; readonly next: number };
 
+/** An option that its place does not know; src/cli/hints.ts guesses what was meant. */
+export class UnknownOption extends GantryError {
+  readonly option: string;
+  readonly known: readonly Option[];
+
+  constructor(option: string, known: readonly Option[], hint?: string) {
+    super("Usage", `unknown option ${quoted(option)}`, hint === undefined ? {} : { hint });
+    this.option = option;
+    this.known = known;
+  }
+}
+
 /** Accepted by every verb, in any place where options are. */
 export const GLOBAL_OPTIONS: readonly Option[] = [
   { name: "dir", value: "DIR", help: "data directory instead of /var/lib/gantry" },
@@ -16,14 +28,23 @@ export function isOption(word: string): boolean {
   return /^-[^-]|^--[^-]/.test(word);
 }
 
+/** The option of the table that a word means. */
+export function findOption(word: string, table: readonly Option[]): Option | undefined {
+  if (word === "-h") return table.find(({ name }) => name === "help");
+  return word.startsWith("--") ? table.find(({ name }) => name === optionName(word)) : undefined;
+}
+
+/** `name` of `--name=value`. */
+export function optionName(word: string): string {
+  return word.replace(/^--?|=.*$/gs, "");
+}
+
 /** Reads the option at words[at]. Throws Usage naming it. */
 export function takeOption(words: readonly string[], at: number, table: readonly Option[]): Taken {
   const word = words[at] ?? "";
-  const [, name = "", , given] = /^--?([^=]*)(=(.*))?$/s.exec(word) ?? [];
-  const option = table.find((candidate) => candidate.name === (word === "-h" ? "help" : name));
-  if (option === undefined || (!word.startsWith("--") && word !== "-h")) {
-    throw new GantryError("Usage", `unknown option ${quoted(word.replace(/=.*$/s, ""))}`);
-  }
+  const option = findOption(word, table);
+  if (option === undefined) throw new UnknownOption(word.replace(/=.*$/s, ""), table);
+  const given = word.includes("=") ? word.slice(word.indexOf("=") + 1) : undefined;
   if (given !== undefined) return { option, value: checked(option, given), next: at + 1 };
   if (option.value === undefined || option.optional) return { option, value: "", next: at + 1 };
   const value = words[at + 1];

@@ -4,7 +4,15 @@
  */
 import { GantryError } from "../base/errors.ts";
 import { quoted } from "../base/text.ts";
-import { isOption, optionValues, type Taken, takeOption } from "./options.ts";
+import {
+  findOption,
+  isOption,
+  optionName,
+  optionValues,
+  type Taken,
+  takeOption,
+  UnknownOption,
+} from "./options.ts";
 import type { Option, OptionValues } from "./verb.ts";
 
 export type AppWords = {
@@ -29,13 +37,23 @@ export function parsePodWords(words: readonly string[], tables: Tables): PodWord
     const app = apps.at(-1);
     if (word === "--") at = takeArguments(words, at + 1, app);
     else if (word === "---") at += 1;
-    else if (isOption(word)) at = takeInPlace(words, at, { app, pod, tables });
+    else if (isOption(word)) at = takeInPlace(words, at, { apps, pod, tables });
     else {
       apps.push({ image: word, taken: [] });
       at += 1;
     }
   }
   return { options: optionValues(pod), apps: apps.map(toAppWords) };
+}
+
+/** What to tell who wrote an app's arguments without the mark: apps[at] was taken for an image. */
+export function argumentsHint(
+  apps: readonly { readonly image: string; readonly args?: readonly string[] | undefined }[],
+  at: number,
+): string | undefined {
+  const [app, word] = [apps[at - 1], apps[at]];
+  if (app === undefined || word === undefined || app.args !== undefined) return undefined;
+  return `arguments of an app go behind --: ${app.image} -- ${word.image} …`;
 }
 
 function toAppWords({ image, taken, args }: Draft): AppWords {
@@ -52,18 +70,14 @@ function takeArguments(words: readonly string[], from: number, app: Draft | unde
   return end === -1 ? words.length : end + 1;
 }
 
-type Place = { readonly app: Draft | undefined; readonly pod: Taken[]; readonly tables: Tables };
+type Place = { readonly apps: readonly Draft[]; readonly pod: Taken[]; readonly tables: Tables };
 
-function takeInPlace(words: readonly string[], at: number, { app, pod, tables }: Place): number {
+function takeInPlace(words: readonly string[], at: number, { apps, pod, tables }: Place): number {
+  const app = apps.at(-1);
   const own = app === undefined ? tables.pod : tables.app;
   const other = app === undefined ? tables.app : tables.pod;
-  const name = (words[at] ?? "").replace(/^--?|=.*$/gs, "");
-  if (!own.some((option) => option.name === name) && other.some((option) => option.name === name)) {
-    throw new GantryError(
-      "Usage",
-      app === undefined ? `--${name} must follow an image` : misplaced(name, app.image),
-    );
-  }
+  const word = words[at] ?? "";
+  if (findOption(word, own) === undefined) throw misplaced(word, { apps, own, other });
   const taken = takeOption(words, at, own);
   const list = app === undefined ? pod : app.taken;
   refuseSecond(list, taken, app);
@@ -71,8 +85,26 @@ function takeInPlace(words: readonly string[], at: number, { app, pod, tables }:
   return taken.next;
 }
 
-function misplaced(name: string, image: string): string {
-  return `--${name} is the pod's and must stand before the first image, not after ${quoted(image)}`;
+type Misplaced = {
+  readonly apps: readonly Draft[];
+  readonly own: readonly Option[];
+  readonly other: readonly Option[];
+};
+
+function misplaced(word: string, { apps, own, other }: Misplaced): GantryError {
+  const name = optionName(word);
+  const image = apps.at(-1)?.image;
+  if (findOption(word, other) === undefined) {
+    // One dash: no option of ours, but maybe a program's.
+    const hint = word.startsWith("--") ? undefined : argumentsHint(apps, 1);
+    return new UnknownOption(word.replace(/=.*$/s, ""), own, hint);
+  }
+  return new GantryError(
+    "Usage",
+    image === undefined
+      ? `--${name} must follow an image`
+      : `--${name} is the pod's and must stand before the first image, not after ${quoted(image)}`,
+  );
 }
 
 /** Where the last one would win silently, two words of the user's contradict each other. */

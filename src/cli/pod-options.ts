@@ -1,5 +1,8 @@
 /** The options of pods and apps; src/cli/pod-request.ts is what they mean. */
-import type { Option } from "./verb.ts";
+import type { Option, Verb } from "./verb.ts";
+
+/** What `run` and `prepare` take. */
+export const POD_SYNOPSIS = "[POD OPTION…] IMAGE [APP OPTION…] [-- ARG… [---]] [IMAGE …]";
 
 const MOUNT = { name: "mount", value: "volume=NAME,target=PATH", repeat: true } as const;
 const MEMORY = { name: "memory", value: "BYTES" } as const;
@@ -76,3 +79,9 @@ export const APP_OPTIONS: readonly Option[] = [
   },
   { name: "annotation", value: "NAME=VALUE", repeat: true, help: "annotation of this app" },
 ];
+
+/** Every option that a verb takes, each name once: where images have options, those of apps as well. */
+export function optionsOf({ synopsis, options }: Verb): readonly Option[] {
+  const all = synopsis === POD_SYNOPSIS ? [...options, ...APP_OPTIONS] : options;
+  return all.filter((option, index) => all.findIndex((other) => other.name === option.name) === index);
+}

@@ -6,6 +6,7 @@ import { environment, inherited } from "./environment-options.ts";
 import { appIsolators, limits } from "./isolator-options.ts";
 import { integer, pair } from "./option-text.ts";
 import type { AppWords, PodWords } from "./pod-grammar.ts";
+import { POD_SYNOPSIS } from "./pod-options.ts";
 import type { Context, OptionValues } from "./verb.ts";
 import { mount, volume } from "./volume-options.ts";
 
@@ -41,7 +42,10 @@ export function insecureOptions(options: OptionValues): string[] {
 
 /** The request that the words make. Throws Usage. */
 export function podRequest({ options, apps }: PodWords, context: Context): PodRequest {
-  if (apps.length === 0) throw new GantryError("Usage", "must provide at least one image");
+  if (apps.length === 0) {
+    const hint = `usage: gantry run|prepare ${POD_SYNOPSIS}`;
+    throw new GantryError("Usage", "must provide at least one image", { hint });
+  }
   const terminal = options.flag("interactive") && context.stdinTerminal;
   return {
     ...optional({ name: options.value("name"), hostname: options.value("hostname") }),

@@ -1,4 +1,6 @@
 /** What `prepare` and `run` share. */
+import { type ErrorKind, GantryError } from "../base/errors.ts";
+import { quoted } from "../base/text.ts";
 import type {
   FetchWatch,
   LaunchablePod,
@@ -9,7 +11,7 @@ import type {
 import { parsePullPolicy } from "../manager/pull-policy.ts";
 import { listenForInterrupt } from "./interrupt.ts";
 import { readText } from "./option-text.ts";
-import type { PodWords } from "./pod-grammar.ts";
+import { argumentsHint, type PodWords } from "./pod-grammar.ts";
 import { insecureOptions, manifestFile, podRequest } from "./pod-request.ts";
 import { showProgress } from "./progress.ts";
 import type { Context, OptionValues } from "./verb.ts";
@@ -66,6 +68,9 @@ function watchFetch(context: Context, source: string, quiet: boolean): FetchWatc
   };
 }
 
+/** How a manager refuses what is no image's name. */
+const NO_IMAGE: readonly ErrorKind[] = ["NoSuchImage", "BadReference", "BadImage"];
+
 type Taker = Pick<PodManager, "preparePod" | "prepareManifest">;
 
 async function submitWords(context: Context, words: PodWords, taker: Taker): Promise<LaunchablePod> {
@@ -78,7 +83,15 @@ async function submitWords(context: Context, words: PodWords, taker: Taker): Pro
   const pod =
     request === undefined
       ? await taker.prepareManifest(readText("pod-manifest", file ?? ""), file ?? "", options)
-      : await taker.preparePod(request, options);
+      : await taker.preparePod(request, options).catch((error) => Promise.reject(explained(error, words)));
   if (!words.options.flag("quiet")) for (const warning of pod.warnings) context.err(`gantry: ${warning}\n`);
   return pod;
+}
+
+/** A word that is no image, behind one that is, was rather meant as the app's argument. */
+function explained(error: unknown, { apps }: PodWords): unknown {
+  if (!(error instanceof GantryError) || !NO_IMAGE.includes(error.kind)) return error;
+  const at = apps.findIndex(({ image }, index) => index > 0 && error.message.includes(quoted(image)));
+  const hint = argumentsHint(apps, at);
+  return hint === undefined ? error : new GantryError(error.kind, error.message, { hint, cause: error });
 }

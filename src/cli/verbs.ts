@@ -50,7 +50,10 @@ export async function findVerb(
 ): Promise<{ readonly verb: Verb; readonly words: readonly string[] }> {
   const [word = "", second] = words;
   const first = unambiguous([...new Set(Object.keys(VERBS).map(firstWord))], word);
-  if (first === undefined) throw unknown(word);
+  if (first === undefined) {
+    const { verbHint } = await import("./hints.ts");
+    throw new GantryError("Usage", `unknown verb ${quoted(word)}`, { hint: verbHint(word) });
+  }
   const members = membersOf(first);
   const name = members.length === 0 ? first : familyMember(first, members, second);
   const load = VERBS[name];
@@ -100,8 +103,4 @@ function unambiguous(names: readonly string[], word: string): string | undefined
   const matches = names.filter((name) => name.startsWith(word));
   if (matches.length <= 1) return matches[0];
   throw new GantryError("Usage", `${quoted(word)} may mean ${matches.join(", ")}`);
-}
-
-function unknown(word: string): GantryError {
-  return new GantryError("Usage", `unknown verb ${quoted(word)}`, { hint: "gantry help lists the verbs" });
 }

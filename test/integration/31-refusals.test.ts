@@ -76,11 +76,13 @@ test("a user, group or directory that is missing fails the start and names itsel
   });
 });
 
-test("a file's image is not run for a registry's of the same name", async (t) => {
+test("a file's image is not run for a registry's of the same name, nor an argument taken for one without a hint", async (t) => {
   await withPods(t, { name: "registry-name" }, async (pods) => {
     assert.equal(await pods.output("run", "busybox", "--", "echo", "the file's"), "the file's");
     const result = await pods.gantry(["run", "--pull-policy=never", "docker://busybox", "--", "true"]);
     assertRefusal(result, 4, 'there is no image "docker://busybox" in the store');
+    const unmarked = await pods.gantry(["run", "busybox", "echo", "hi"]);
+    assertRefusal(unmarked, 4, '"echo"', "hint: arguments of an app go behind --: busybox -- echo …");
     await cleanUp(pods);
     assert.equal(await remainsAtLast(pods), "");
   });

@@ -1,6 +1,6 @@
 /** What shells are told of the verbs: the same tables that the help is made of. */
 import { GLOBAL_OPTIONS } from "../options.ts";
-import { APP_OPTIONS } from "../pod-options.ts";
+import { optionsOf } from "../pod-options.ts";
 import type { Option, Verb } from "../verb.ts";
 import { VERBS } from "../verbs.ts";
 
@@ -19,12 +19,9 @@ export async function completedVerbs(): Promise<readonly CompletedVerb[]> {
   return loaded.map(completedVerb).sort((a, b) => (a.name < b.name ? -1 : 1));
 }
 
-/** Where options of pods and those of apps are taken, each is offered once. */
-function completedVerb({ name, summary, synopsis, options }: Verb): CompletedVerb {
-  const app = synopsis.includes("[APP OPTION…]") ? APP_OPTIONS : [];
-  const all = [...options, ...app, ...GLOBAL_OPTIONS];
-  const once = all.filter((option, index) => all.findIndex((other) => other.name === option.name) === index);
-  return { name, summary, options: once, operand: operandOf(synopsis) };
+function completedVerb(verb: Verb): CompletedVerb {
+  const { name, summary, synopsis } = verb;
+  return { name, summary, options: [...optionsOf(verb), ...GLOBAL_OPTIONS], operand: operandOf(synopsis) };
 }
 
 function operandOf(synopsis: string): Operand {

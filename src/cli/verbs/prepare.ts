@@ -1,6 +1,6 @@
 /** `gantry prepare`: everything that `run` does before the launch. */
 import { parsePodWords } from "../pod-grammar.ts";
-import { APP_OPTIONS, POD_OPTIONS } from "../pod-options.ts";
+import { APP_OPTIONS, POD_OPTIONS, POD_SYNOPSIS } from "../pod-options.ts";
 import { preparePodWords } from "../prepare.ts";
 import type { Verb } from "../verb.ts";
 
@@ -8,7 +8,7 @@ const TABLE = [...POD_OPTIONS, { name: "quiet", help: "print only the UUID" }];
 
 export const verb: Verb = {
   name: "prepare",
-  synopsis: "[POD OPTION…] IMAGE [APP OPTION…] [-- ARG… [---]] [IMAGE …]",
+  synopsis: POD_SYNOPSIS,
   summary: "prepare a pod to be run later; prints its UUID",
   options: TABLE,
   details: "See gantry run --help for the options that follow an image.",

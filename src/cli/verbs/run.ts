@@ -3,7 +3,7 @@ import { GantryError } from "../../base/errors.ts";
 import { optionLines } from "../help.ts";
 import { checkFront, orderLaunch, saveUuid } from "../launch.ts";
 import { parsePodWords } from "../pod-grammar.ts";
-import { APP_OPTIONS, POD_OPTIONS } from "../pod-options.ts";
+import { APP_OPTIONS, POD_OPTIONS, POD_SYNOPSIS } from "../pod-options.ts";
 import { preparePodWords, withdrawPod } from "../prepare.ts";
 import { runThroughAgent } from "../through-agent.ts";
 import type { Option, Verb } from "../verb.ts";
@@ -17,12 +17,13 @@ const TABLE: readonly Option[] = [
 
 export const verb: Verb = {
   name: "run",
-  synopsis: "[POD OPTION…] IMAGE [APP OPTION…] [-- ARG… [---]] [IMAGE …]",
+  synopsis: POD_SYNOPSIS,
   summary: "run a pod of one or more images",
   get details() {
     return `In the foreground its output is shown, signals are passed on, and its apps' exit status is the command's: 128+n
 for signal n, 126 or 127 when the program can't be executed or is not there, 125 when Gantry itself failed.
-The network is none unless --net=host is given.
+The network is none unless --net=host is given. A pod that has ended stays, with its status and what it wrote, until
+gantry rm removes it, or gantry gc, which gantry-gc.timer starts once a day, after half an hour.
 
 Options that follow an image:
 ${optionLines(APP_OPTIONS)}`;

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { parsePodWords } from "../../../src/cli/pod-grammar.ts";
+import { argumentsHint, parsePodWords } from "../../../src/cli/pod-grammar.ts";
 import { APP_OPTIONS, POD_OPTIONS } from "../../../src/cli/pod-options.ts";
 import { refusal } from "../../fixtures/refusal.ts";
 
@@ -73,6 +73,14 @@ const BAD: readonly (readonly [what: string, words: string[], text: string])[] =
   ["two names of the pod", ["--name=a", "--name=b", "x"], "--name specified multiple times for the pod"],
   ["two programs", ["a", "--exec=/x", "--exec=/y"], "--exec specified multiple times for the same image"],
 ];
+
+test("arguments without their mark are recognized by what they are taken for", () => {
+  const hint = (words: string[], at: number) => argumentsHint(parse(...words).apps, at);
+  assert.equal(hint(["a", "echo", "hi"], 1), "arguments of an app go behind --: a -- echo …");
+  assert.equal(hint(["a", "--", "x", "---", "echo"], 1), undefined, "the app has its arguments");
+  assert.equal(hint(["a"], 0), undefined, "the first image is no argument");
+  assert.equal(hint(["a"], -1), undefined);
+});
 
 for (const [what, words, text] of BAD) {
   test(`refuses ${what}`, () => {
