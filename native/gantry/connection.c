@@ -73,7 +73,7 @@ static void pod_catch_up(PodLaunch *pod) {
 static void job_catch_up(PodLaunch *pod, const char *unit, const char *job) {
     _cleanup_free_ char *state = NULL;
     Launch *launch = pod->launch;
-    if (unit_has_job(launch->bus, unit) != 0 || unit_active_state(launch->bus, unit, &state) < 0)
+    if (unit_job(launch->bus, unit, NULL) != 0 || unit_active_state(launch->bus, unit, &state) < 0)
         return;
     bool failed = strcmp(state, "failed") == 0 || strcmp(state, "activating") == 0; /* waits for another attempt */
     launch->match.handler(launch->match.userdata, job, unit, failed ? "failed" : "done");

@@ -20,7 +20,7 @@
 static int apps_stop(const char *name);
 static int stopping_mark(const char *name);
 static int apps_ended(const char *name);
-static int pod_end(sd_bus *bus, const UnitSet *set);
+static int pod_end(sd_bus *bus, void *userdata);
 static int pod_linked(const char *name, char **ret_directory);
 static int refresh(char **arguments);
 static int complain(const char *name, int error);
@@ -60,7 +60,6 @@ static int stopping_mark(const char *name) {
 
 /* The slice is gone: every app has ended, and so does the pod, unless that was part of its own stop or restart. */
 static int apps_ended(const char *name) {
-    __attribute__((__cleanup__(sd_bus_flush_close_unrefp))) sd_bus *bus = NULL;
     _cleanup_free_ char *directory = NULL, *sentence = NULL;
     UnitSet set = { 0 };
     int r = pod_linked(name, &directory);
@@ -69,23 +68,23 @@ static int apps_ended(const char *name) {
     if (r >= 0)
         r = unit_set_load(directory, &set, &sentence);
     if (r >= 0)
-        r = manager_connect(&bus);
-    if (r >= 0)
-        r = pod_end(bus, &set);
+        r = manager_work(pod_end, &set);
     unit_set_done(&set);
     return r < 0 ? complain(name, r) : 0;
 }
 
 /* With a job, the pod is starting, stopping or restarting: that decides. */
-static int pod_end(sd_bus *bus, const UnitSet *set) {
+static int pod_end(sd_bus *bus, void *userdata) {
+    const UnitSet *set = userdata;
     _cleanup_free_ char *state = NULL;
-    int r = unit_has_job(bus, set->pod_unit);
+    int r = unit_job(bus, set->pod_unit, NULL);
     if (r != 0)
         return r;
     r = unit_active_state(bus, set->pod_unit, &state);
-    if (r >= 0 && strcmp(state, "active") == 0)
-        (void)manager_call(bus, "StopUnit", set->pod_unit, "fail");
-    return r;
+    if (r < 0 || strcmp(state, "active") != 0)
+        return r;
+    r = manager_call(bus, "StopUnit", set->pod_unit, "fail");
+    return manager_is_lost(bus) ? r : 0;
 }
 
 static int pod_linked(const char *name, char **ret_directory) {

@@ -13,15 +13,16 @@
 #define UNIT_PATH "/org/freedesktop/systemd1/unit"
 #define RECONNECTS_MAX 1500U
 #define RECONNECT_PAUSE_US 20000U
+#define LOSSES_MAX 100U
 #define PRIVATE_SOCKET "unix:path=/run/systemd/private"
 
 static int private_connect(sd_bus **ret);
 static int job_removed(sd_bus_message *message, void *userdata, sd_bus_error *error);
 
+/* A socket that nobody listens on is that of a PID 1 which is not there yet. */
 int manager_connect(sd_bus **ret) {
-    if (geteuid() == 0 && private_connect(ret) >= 0)
-        return 0;
-    return sd_bus_open_system(ret);
+    int r = geteuid() == 0 ? private_connect(ret) : -EPERM;
+    return r == -ECONNREFUSED ? manager_reconnect(ret) : r < 0 ? sd_bus_open_system(ret) : r;
 }
 
 /* Over its own socket only, for who may: the broker would answer for a PID 1 that is not there yet. */
@@ -30,6 +31,21 @@ int manager_reconnect(sd_bus **ret) {
     for (unsigned n = 0; (r = geteuid() == 0 ? private_connect(ret) : sd_bus_open_system(ret)) < 0 && n < RECONNECTS_MAX; n++)
         (void)usleep(RECONNECT_PAUSE_US);
     return r;
+}
+
+bool manager_is_lost(sd_bus *bus) {
+    return bus && sd_bus_is_open(bus) == 0;
+}
+
+int manager_work(ManagerWork work, void *userdata) {
+    for (unsigned losses = 0;; losses++) {
+        __attribute__((__cleanup__(sd_bus_flush_close_unrefp))) sd_bus *bus = NULL;
+        int r = losses > 0 ? manager_reconnect(&bus) : manager_connect(&bus);
+        if (r >= 0)
+            r = work(bus, userdata);
+        if (r >= 0 || !manager_is_lost(bus) || losses == LOSSES_MAX)
+            return r;
+    }
 }
 
 int manager_subscribe(sd_bus *bus) {
@@ -77,7 +93,7 @@ int unit_active_state(sd_bus *bus, const char *unit, char **ret) {
                  : sd_bus_get_property_string(bus, DESTINATION, path, DESTINATION ".Unit", "ActiveState", NULL, ret);
 }
 
-int unit_has_job(sd_bus *bus, const char *unit) {
+int unit_job(sd_bus *bus, const char *unit, char **ret_job) {
     __attribute__((__cleanup__(sd_bus_message_unrefp))) sd_bus_message *reply = NULL;
     _cleanup_free_ char *path = NULL;
     const char *job;
@@ -87,7 +103,9 @@ int unit_has_job(sd_bus *bus, const char *unit) {
         r = sd_bus_get_property(bus, DESTINATION, path, DESTINATION ".Unit", "Job", NULL, &reply, "(uo)");
     if (r >= 0)
         r = sd_bus_message_read(reply, "(uo)", &id, &job);
-    return r < 0 ? r : id != 0;
+    if (r < 0 || id == 0)
+        return r < 0 ? r : 0;
+    return !ret_job || (*ret_job = strdup(job)) ? 1 : -ENOMEM;
 }
 
 static int private_connect(sd_bus **ret) {

@@ -16,6 +16,13 @@ int manager_connect(sd_bus **ret);
 /* The same as before, once PID 1 answers again; waits up to 30 s for that. */
 int manager_reconnect(sd_bus **ret);
 
+/* Whether PID 1 has closed the connection, as it does when it is executed anew: `systemctl daemon-reexec`, any upgrade of systemd. */
+bool manager_is_lost(sd_bus *bus);
+
+/* Does `work` over a connection of its own, and once more, over another, whenever that was lost meanwhile. Its result, or -errno. */
+typedef int (*ManagerWork)(sd_bus *bus, void *userdata);
+int manager_work(ManagerWork work, void *userdata);
+
 /* Asks for signals, without waiting for the answer. */
 int manager_subscribe(sd_bus *bus);
 
@@ -46,8 +53,8 @@ void manager_kill(sd_bus *bus, const char *unit, const char *who, int signal);
 bool service_text(sd_bus *bus, const char *unit, const char *property, char **ret);
 bool service_number(sd_bus *bus, const char *unit, const char *property, int *ret);
 
-/* Whether a job of the unit waits or runs. 0, 1 or -errno. */
-int unit_has_job(sd_bus *bus, const char *unit);
+/* Whether a job of the unit waits or runs: 0, 1 or -errno. `ret_job` may be NULL, else the job's path (caller frees). */
+int unit_job(sd_bus *bus, const char *unit, char **ret_job);
 
 /* ActiveState of a unit; "inactive" for one that is not loaded. Caller frees. */
 int unit_active_state(sd_bus *bus, const char *unit, char **ret);

@@ -1,0 +1,97 @@
+/** PID 1 is executed anew, or the connection to it breaks off, while Gantry waits for what it has asked for. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import type { PodStatus } from "../../src/manager/manager.ts";
+import { cleanUp, remainsAtLast } from "../fixtures/faults.ts";
+import { type PodHost, withPods } from "../fixtures/pod-host.ts";
+import type { Result } from "../host/host.ts";
+
+/** Ends when it is told to and may: an app with work to do at its end. */
+const LINGERER =
+  "trap 'echo ending; until [ -e /end ]; do sleep 0.1; done; exit 0' TERM; echo up; while :; do sleep 0.1; done";
+
+async function status({ output }: PodHost, pod: string): Promise<PodStatus> {
+  return JSON.parse(await output("status", "--format=json", pod));
+}
+
+async function said({ shell }: PodHost, pod: string, line: string): Promise<void> {
+  await shell(
+    `until journalctl --sync; journalctl -q GANTRY_POD=${pod} -o cat | grep -qx ${line}; do sleep 0.1; done`,
+  );
+}
+
+/** Writes a pod manifest, whose path it returns. */
+async function manifest({ host }: PodHost, name: string, apps: readonly object[]): Promise<string> {
+  const all = apps.map((app) => ({ image: { id: "busybox" }, ...app }));
+  const path = `/srv/${name}.json`;
+  await host.put(path, JSON.stringify({ acKind: "PodManifest", acVersion: "0.8.11", name, apps: all }));
+  return path;
+}
+
+/** The connection breaks off at the `n`th of these calls. */
+function broken({ host }: PodHost, call: string, n: number, words: readonly string[]): Promise<Result> {
+  const inject = `inject=${call}:error=ECONNRESET:when=${n}`;
+  return host.exec(["strace", "-o", "/dev/null", "-e", `trace=${call}`, "-e", inject, ...words]);
+}
+
+test("apps have their own time to end, however often PID 1 is executed anew meanwhile", async (t) => {
+  await withPods(t, { name: "stop" }, async (pods) => {
+    const { host, output, shell } = pods;
+    const lingerer = [{ name: "app", args: ["sh", "-c", LINGERER], stopTimeout: 300 }];
+    await output("install", "--insecure-options=image", await manifest(pods, "web", lingerer));
+    await shell("systemctl start gantry@web");
+    const names = ["a", "b", "c"];
+    for (const name of names)
+      await output("run", "--detach", `--pod-manifest=${await manifest(pods, name, lingerer)}`);
+    const uuids = await Promise.all(names.map(async (name) => (await status(pods, name)).uuid));
+    await shell("systemctl stop --no-block gantry@web"); // systemctl itself does not outlive what follows
+    const several = await host.spawn(["gantry", "stop", ...names]);
+    for (const name of ["web", ...names]) await said(pods, name, "ending");
+    await shell("systemctl daemon-reexec; systemctl daemon-reexec");
+    for (const name of ["web", ...names]) await output("exec", name, "touch", "/end");
+    const ended = { status: 0, stdout: uuids.map((uuid) => `${uuid}\n`).join(""), stderr: "" };
+    assert.deepEqual(await several.ended, ended);
+    await shell("while [ $(systemctl show -P ActiveState gantry@web) = deactivating ]; do sleep 0.1; done");
+    for (const name of ["web", ...names]) {
+      const { state, apps } = await status(pods, name);
+      assert.deepEqual([state, apps[0]?.status], ["exited", 0], name);
+    }
+    assert.equal(await shell("systemctl is-failed gantry@web || :"), "inactive");
+    await output("uninstall", "web");
+    await cleanUp(pods);
+    assert.equal(await remainsAtLast(pods), "");
+  });
+});
+
+test("a pod whose apps have ended is stopped wherever the connection breaks off", async (t) => {
+  await withPods(t, { name: "ended" }, async (pods) => {
+    const { output, shell } = pods;
+    const apps = [{ name: "app", args: ["sleep", "1000"] }];
+    await output("install", "--insecure-options=image", await manifest(pods, "web", apps));
+    for (let n = 1; n <= 8; n += 1) {
+      await shell("systemctl start gantry@web");
+      const told = await broken(pods, "recvmsg", n, ["/usr/lib/gantry/gantry-pod", "ended", "web"]);
+      assert.deepEqual(told, { status: 0, stdout: "", stderr: "" }, `recvmsg ${n}`);
+      await shell(
+        "while systemctl show -P ActiveState gantry@web | grep -qx -e deactivating -e active; do sleep 0.1; done",
+      );
+    }
+  });
+});
+
+test("a stop is done wherever the connection breaks off", async (t) => {
+  await withPods(t, { name: "stop-broken" }, async (pods) => {
+    const { output } = pods;
+    const [a, b] = [
+      await output("prepare", "--name=a", "busybox", "--", "sleep", "1000"),
+      await output("prepare", "--name=b", "busybox", "--", "sleep", "1000"),
+    ];
+    for (const call of ["recvmsg", "sendmsg"]) {
+      for (let n = 1; n <= 6; n += 1) {
+        await output("start", "a", "b");
+        const stopped = await broken(pods, call, n, ["gantry", "stop", "a", "b"]);
+        assert.deepEqual(stopped, { status: 0, stdout: `${a}\n${b}\n`, stderr: "" }, `${call} ${n}`);
+      }
+    }
+  });
+});
