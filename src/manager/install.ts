@@ -77,25 +77,21 @@ export async function installPod(local: Local, installation: Installation): Prom
 
 /** See Installer.refresh. Part of the unit's own start, so the pod that was prepared before does not run. */
 export async function refreshPod(local: Local, name: string): Promise<InstalledPod> {
-  const path = await definitionPath(name);
-  const { text, stamp } = await readDefinition(path);
-  const manifest = parseDefinition(text, path, name);
-  const before = await installedBefore(local, name);
-  if (before !== undefined && (await isCurrent(before, { path, stamp }))) {
-    await requireTrust(local, before.pod);
-    const { uuid, unit } = before.pod.record;
-    return { uuid, unit, path, warnings: [] };
-  }
-  const accepted = before?.definition.accepted ?? [];
-  const resolved = await resolveImages(local, imagesOf(manifest), { insecureOptions: [], accepted });
-  return await replace(local, { manifest, resolved, path, stamp, accepted }, before);
+  const next = await nextOf(local, name);
+  if (next.current === undefined) return await replace(local, await decide(local, next), next.before);
+  await requireTrust(local, next.current);
+  const { uuid, unit } = next.current.record;
+  return { uuid, unit, path: next.path, warnings: [] };
 }
 
-/** Throws NotTrusted where the next start would. One whose definition has changed judges the images that it finds then. */
-export async function requireInstalledTrust(local: Local, name: string): Promise<void> {
-  const now = await readDefinition(await definitionPath(name));
-  const before = await installedBefore(local, name);
-  if (before !== undefined && (await isCurrent(before, now))) await requireTrust(local, before.pod);
+/**
+ * Throws what the next start would: NotTrusted, and where the definition has changed BadManifest, NoSuchImage, or what keeps an
+ * image from being fetched. That start then finds its images in the store.
+ */
+export async function requireInstalledStartable(local: Local, name: string): Promise<void> {
+  const next = await nextOf(local, name);
+  if (next.current === undefined) await decide(local, next);
+  else await requireTrust(local, next.current);
 }
 
 /** The same for anybody but the unit's own start, during which the pod counts as running. Throws PodBusy. */
@@ -108,6 +104,27 @@ export async function refreshIdlePod(local: Local, name: string): Promise<Instal
     });
   }
   return await refreshPod(local, name);
+}
+
+/** What the next start of an installed pod is made of. */
+type Next = Pick<Decided, "manifest" | "path" | "stamp"> & {
+  readonly before: Before | undefined;
+  /** The pod of before, where that is what the definition says. */
+  readonly current: StoredPod | undefined;
+};
+
+async function nextOf(local: Local, name: string): Promise<Next> {
+  const { path, stamp, text } = await readDefinition(await definitionPath(name));
+  const manifest = parseDefinition(text, path, name);
+  const before = await installedBefore(local, name);
+  const current = before !== undefined && (await isCurrent(before, { path, stamp })) ? before.pod : undefined;
+  return { manifest, path, stamp, before, current };
+}
+
+async function decide(local: Local, { manifest, path, stamp, before }: Next): Promise<Decided> {
+  const accepted = before?.definition.accepted ?? [];
+  const resolved = await resolveImages(local, imagesOf(manifest), { insecureOptions: [], accepted });
+  return { manifest, resolved, path, stamp, accepted };
 }
 
 /** Whether the pod is what its definition says, so that only its images have to be judged anew. */

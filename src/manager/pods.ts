@@ -91,8 +91,8 @@ export async function launchablePod(
 
 async function requireStartable(local: Local, pod: StoredPod): Promise<void> {
   if (pod.record.definition === undefined) return await requireTrust(local, pod);
-  const { requireInstalledTrust } = await import("./install.ts");
-  await requireInstalledTrust(local, podName(pod));
+  const { requireInstalledStartable } = await import("./install.ts");
+  await requireInstalledStartable(local, podName(pod));
 }
 
 /** A failed unit of the last run would take the name of the new one. */

@@ -37,6 +37,18 @@ test("trust: an installed pod starts without Node, is refused once its key is go
     assert.equal(known.status, 5, known.stderr);
     assert.match(known.stderr, /image "example\.com\/web.*is not trusted: no rule and no key is for/);
     assert.equal(await shell(main), pid, "and is not stopped for a start that would be refused");
+    await shell("cp -p /etc/gantry/pods/web.json /srv && touch /etc/gantry/pods/web.json");
+    const changed = await host.exec(["gantry", "restart", "web"]);
+    assert.equal(changed.status, 5, changed.stderr);
+    assert.match(changed.stderr, /image "example\.com\/web.* is not trusted/);
+    await shell("echo '{' >/etc/gantry/pods/web.json");
+    const broken = await host.exec(["gantry", "restart", "web"]);
+    assert.equal(broken.status, 1, broken.stderr);
+    assert.match(broken.stderr, /^gantry: "\/etc\/gantry\/pods\/web\.json"/);
+    assert.equal(await shell(main), pid, "nor for one whose definition has changed");
+    await shell(
+      "cat /srv/web.json >/etc/gantry/pods/web.json; touch -r /srv/web.json /etc/gantry/pods/web.json",
+    );
 
     const restart = await host.exec(["systemctl", "restart", "gantry@web"]);
     assert.equal(restart.status, 1, restart.stderr);
@@ -51,11 +63,10 @@ test("trust: an installed pod starts without Node, is refused once its key is go
     assert.match(await events(signed, "07"), /^Refused to start pod web: image "example\.com\/web/m);
     assert.match(await events(signed, "09"), new RegExp(`^Key ${alice} is trusted no more`, "m"));
 
-    // A definition that has changed is judged by the start itself.
     await shell("touch /etc/gantry/pods/web.json");
     const start = await host.exec(["gantry", "start", "web"]);
     assert.equal(start.status, 5, start.stderr);
-    assert.match(start.stderr, /^gantry: pod "web": prepare: image "example\.com\/web.* is not trusted/);
+    assert.match(start.stderr, /^gantry: image "example\.com\/web.* is not trusted/);
 
     await signed.trustAlice();
     await shell(
