@@ -34,7 +34,7 @@ export async function addKeys(
   const scope = keyScope(options);
   await using trust = await openTrust(context);
   const all: AddedKeys[] = [];
-  for (const source of await keySources(trust, { options, scope, locations })) {
+  for (const source of await keySources(context, trust, { options, scope, locations })) {
     const added = await addText(trust, context, { options, scope, source });
     all.push(added);
     tellNote(context, added);
@@ -82,22 +82,27 @@ type Wanted = {
 };
 
 /** The texts of all keys; without a location those that the prefix's own pages name. */
-async function keySources(trust: TrustVerbs, { options, scope, locations }: Wanted): Promise<Source[]> {
+async function keySources(
+  context: Context,
+  trust: TrustVerbs,
+  { options, scope, locations }: Wanted,
+): Promise<Source[]> {
   const insecureHttp = options.flag("insecure-allow-http");
   const prefix = "prefix" in scope ? scope.prefix : "";
   const sources: Source[] = [];
   for (const location of locations) {
     if (isUrl(location, insecureHttp))
-      sources.push(...(await fetched(trust, { prefix, insecureHttp, urls: [location] })));
+      sources.push(...(await fetched(context, trust, { prefix, insecureHttp, urls: [location] })));
     else sources.push({ location, text: readKeyFile(location), remote: false });
   }
   if (locations.length > 0) return sources;
   if (prefix === "") throw new GantryError("Usage", "without a KEY, keys are looked for at --prefix=PREFIX");
-  return await fetched(trust, { prefix, insecureHttp });
+  return await fetched(context, trust, { prefix, insecureHttp });
 }
 
-async function fetched(trust: TrustVerbs, place: KeyPlace): Promise<Source[]> {
-  const keys = await trust.fetchKeys(place);
+async function fetched(context: Context, trust: TrustVerbs, place: KeyPlace): Promise<Source[]> {
+  const { keys, notes } = await trust.fetchKeys(place);
+  for (const note of notes) tellNote(context, { note });
   return keys.map(({ url, text }) => ({ location: url, text, remote: true }));
 }
 

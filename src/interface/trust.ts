@@ -24,7 +24,7 @@ export const TRUST_METHODS = {
     out: JSON_OUT,
   }),
   FetchKeys: change(
-    "Has a fetcher bring the keys at URLs, or without any those that the pages of a prefix name. Gives a list of URLs and texts; nothing is trusted by that.",
+    "Has a fetcher bring the keys at URLs, or without any those that the pages of a prefix name. Gives keys, each a url and its text, and notes, such as which keys cannot be had; nothing is trusted by that.",
     {
       in: [
         ["s", "prefix"],
@@ -38,7 +38,7 @@ export const TRUST_METHODS = {
     { in: [["s", "text"]], options: {} },
   ),
   TrustKeys: change(
-    "Trusts those keys of a text that are named by their fingerprints, for the names that one of the options tells. Gives the keys with their paths, and what is refused from now on: where a name has keys, a consent counts no more.",
+    "Trusts those keys of a text that are named by their fingerprints, for the names that one of the options tells. Gives the keys with their paths, what is refused from now on (where a name has keys, a consent counts no more), and maybe a note: what else the name may have been meant to be.",
     {
       in: [
         ["s", "text"],
@@ -53,7 +53,7 @@ export const TRUST_METHODS = {
     },
   ),
   TrustRule: change(
-    'Adds a rule, or replaces the one for its scope and transport. It is JSON, such as {"scope":"example.com","requirements":[{"kind":"openpgp"}]}. Gives its path, and what it refuses from now on.',
+    'Adds a rule, or replaces the one for its scope and transport. It is JSON, such as {"scope":"example.com","requirements":[{"kind":"openpgp"}]}. Gives its path, what it refuses from now on, and maybe a note as TrustKeys does.',
     { in: [["s", "rule"]], options: {} },
   ),
   TrustDigest: change("Consents to one image of a name. Gives the same as TrustRule.", {

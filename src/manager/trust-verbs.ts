@@ -71,7 +71,11 @@ export type KeyPlace = {
   readonly insecureHttp: boolean;
 };
 
-export type FetchedKey = { readonly url: string; readonly text: string };
+export type FetchedKeys = {
+  readonly keys: readonly { readonly url: string; readonly text: string }[];
+  /** What the fetcher says about it, such as which keys cannot be had. */
+  readonly notes: readonly string[];
+};
 
 export type KeyText = {
   readonly text: string;
@@ -106,7 +110,7 @@ export type TrustVerbs = AsyncDisposable & {
   /** NoSuchImage, AmbiguousName, BadConfig. */
   explain(image: string): Promise<Explanation>;
   /** Has a fetcher bring keys; nothing is trusted by that. FetchFailed, TimedOut. */
-  fetchKeys(place: KeyPlace): Promise<readonly FetchedKey[]>;
+  fetchKeys(place: KeyPlace): Promise<FetchedKeys>;
   /** What keys a text holds, for review. BadConfig for a text without one. */
   review(text: string): Promise<readonly ReviewedKey[]>;
   /** BadConfig, Usage, StoreFull. */

@@ -2,7 +2,8 @@
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { test } from "node:test";
-import { type AciHost, ARCH, withAciHost } from "../fixtures/aci-host.ts";
+import { type AciHost, ARCH, TEMPLATE, withAciHost } from "../fixtures/aci-host.ts";
+import { discoveryPage } from "../fixtures/aci-site.ts";
 import { newKeyring } from "../fixtures/gpg.ts";
 import { busyboxEntries } from "../fixtures/trees.ts";
 
@@ -39,6 +40,10 @@ test("trust: a key that the name's own pages offer, and one at a URL, after revi
     const signature = ring.sign(readFileSync(file), { keys: [alice] }).toString();
     acis.serve(`/example.com/web-latest-${ARCH}.aci.asc`, { body: signature });
     acis.serve("/keys.asc", { body: ring.export(alice).toString() });
+    const offered = ["gone", "keys"].map(
+      (name) => ["ac-discovery-pubkeys", "example.com", `https://example.com/${name}.asc`] as const,
+    );
+    acis.serve("/", discoveryPage(["ac-discovery", "example.com", TEMPLATE], ...offered));
 
     await refuse(acis, ["trust", PREFIX], { status: 1, text: /certificate/ });
     await knowAuthority(acis);
@@ -55,6 +60,7 @@ test("trust: a key that the name's own pages offer, and one at a URL, after revi
     assert.match(shown.stderr, /there is no terminal to ask at: "https:\/\/example\.com\/keys\.asc"/);
     const added = await gantry(acis, "trust", "add", PREFIX, `--fingerprint=${alice}`);
     assert.equal(added.status, 0, added.stderr);
+    assert.match(added.stderr, /^gantry: keys are left out: .*"https:\/\/example\.com\/gone\.asc".*404/m);
     const log = ["journalctl", "-o", "json", "MESSAGE_ID=6f2f5c0de1b44a5f9d1a7c2b30c7e908"];
     await host.exec(["journalctl", "--sync"]);
     const entry = JSON.parse((await host.exec(log)).stdout);
