@@ -161,11 +161,14 @@ export const MANAGER = defineInterface({
         action: ACTIONS.imageVerify,
       },
     ),
-    CollectGarbage: work("Removes pods that ended long ago, and whatever nothing refers to.", {
-      in: [],
-      options: { images: ["b", "Images, too, of which no pod was made for a day and that none needs."] },
-      action: ACTIONS.gc,
-    }),
+    CollectGarbage: work(
+      "Removes pods that ended long ago, and whatever nothing refers to. The operation's result is the ids of the pods and images that went, separated by spaces.",
+      {
+        in: [],
+        options: { images: ["b", "Images, too, of which no pod was made for a day and that none needs."] },
+        action: ACTIONS.gc,
+      },
+    ),
     ListOperations: query(
       "Operations that run, or ended less than 30 seconds ago: object, kind, target, phase, progress.",
       { in: [], out: [["a(osssd)", "operations"]] },

@@ -27,7 +27,10 @@ export const OPERATION = defineInterface({
     Owner: constant("u", "The user who began it."),
     Phase: variable("s", "What it does now; done, failed or cancelled at the end."),
     Progress: variable("d", "From 0 to 1."),
-    Result: variable("s", "The id of what it made; empty before the end."),
+    Result: variable(
+      "s",
+      "The id of what it made or worked on, unless the method that began it tells another result; empty before the end.",
+    ),
     Error: variable("(ss)", "Name and text of the error it failed with; both empty otherwise."),
     Started: constant("t", "Microseconds since the epoch."),
     Ended: variable("t", "The same; 0 before the end."),
