@@ -14,7 +14,7 @@ import {
   listDefinitions,
   readDefinition,
 } from "../pod/definition.ts";
-import { discardPod } from "../pod/end.ts";
+import { discardPod, forgetApps, forgetUnits } from "../pod/end.ts";
 import { podEntries, readDocument } from "../pod/layout.ts";
 import { PodManifest } from "../pod/manifest.ts";
 import { podOfName } from "../pod/names.ts";
@@ -147,8 +147,10 @@ export async function uninstallPod(local: Local, name: string): Promise<string> 
   const before = await installedBefore(local, name);
   await unlink(path);
   await syncDirectory(ADMINISTRATORS);
-  if (before !== undefined && !(await isRunning(local, before.pod)))
+  if (before !== undefined && !(await isRunning(local, before.pod))) {
+    await forgetUnits(await local.bus(), before.pod);
     await discardPod(local.paths, before.pod);
+  }
   return path;
 }
 
@@ -261,8 +263,9 @@ async function replace(local: Local, decided: Decided, before: Before | undefine
 }
 
 /** Another installation of the same name may have done so. */
-async function discardBefore({ paths }: Local, pod: StoredPod): Promise<void> {
+async function discardBefore({ paths, bus }: Local, pod: StoredPod): Promise<void> {
   try {
+    await forgetApps(await bus(), pod);
     await discardPod(paths, pod);
   } catch (error) {
     if (!(error instanceof GantryError) || error.kind !== "NoSuchPod") throw error;

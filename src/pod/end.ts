@@ -120,10 +120,19 @@ export async function removeDamaged(paths: Paths, uuid: string, systemd: Systemd
  * Failed units stay loaded until somebody says that they were seen. The slice goes by itself as a rule; but systemd 252 looks
  * whether it is needed when a unit in it ends, and not once more when a job that still wanted that unit is dropped.
  */
-export async function forgetUnits(systemd: Systemd, { record }: StoredPod): Promise<void> {
-  const units = [...record.apps.map((app) => app.unit), record.unit, record.slice];
-  await Promise.all(units.map((unit) => systemd.resetFailedUnit(unit)));
-  await systemd.stopUnit(record.slice);
+export async function forgetUnits(systemd: Systemd, pod: StoredPod): Promise<void> {
+  const { unit, slice } = pod.record;
+  await Promise.all([
+    forgetApps(systemd, pod),
+    systemd.resetFailedUnit(unit),
+    systemd.resetFailedUnit(slice),
+  ]);
+  await systemd.stopUnit(slice);
+}
+
+/** Those of the apps alone: a pod that takes this one's place may lack some, and its slice is not free until they are gone. */
+export async function forgetApps(systemd: Systemd, { record }: StoredPod): Promise<void> {
+  await Promise.all(record.apps.map((app) => systemd.resetFailedUnit(app.unit)));
 }
 
 async function moveAway(pod: StoredPod, garbage: string): Promise<void> {
