@@ -93,8 +93,15 @@ function checkPrefix(prefix: string): string {
   });
 }
 
+/** A host in a local network has no dot, but a word with digits behind it is more often meant as Docker's short form with a tag. */
+const TAG_LIKE = /^(?!localhost:)[^/.:]+:[0-9]+$/;
+
 /** A name without a host may be an ACI's, but is more often meant as Docker's short form, which is nobody's name here. */
 function noteOn(name: string | undefined): Pick<Ruled, "note"> {
+  if (name !== undefined && TAG_LIKE.test(name))
+    return {
+      note: `${quoted(name)} is taken as a host and its port; Docker's image is docker.io/library/${name}`,
+    };
   const whole = name === undefined || name === "*" ? name : registryScope(name);
   return whole === name ? {} : { note: `images of Docker's registry are named ${whole} here` };
 }

@@ -343,16 +343,21 @@ test("trust: the dialogue of gantry trust, and what it refuses", async (t) => {
       status: 2,
       texts: ['"busybox:1.36" is no scope of a rule', "docker.io/library/busybox:1.36"],
     });
-    for (const words of [
-      ["--prefix=busybox", "--reject"],
-      [pin, "busybox"],
-    ]) {
+    const docker = "images of Docker's registry are named docker.io/library/busybox here";
+    const port =
+      '"debian:12" is taken as a host and its port; Docker\'s image is docker.io/library/debian:12';
+    for (const [words, note] of [
+      [["--prefix=busybox", "--reject"], docker],
+      [[pin, "busybox"], docker],
+      [["--prefix=debian:12", "--reject"], port],
+      [["--prefix=debian:12", "--transport=registry", "--reject"], port],
+      [["--prefix=localhost:5000", "--reject"], undefined],
+      [["--prefix=debian:12", "--transport=appc", "--reject"], undefined],
+    ] as const) {
       const { status, stderr } = await host.exec(["gantry", "trust", "add", ...words]);
       assert.equal(status, 0, stderr);
-      assert.match(
-        stderr,
-        /^gantry: images of Docker's registry are named docker\.io\/library\/busybox here$/m,
-      );
+      const notes = stderr.split("\n").filter((line) => /Docker/.test(line));
+      assert.deepEqual(notes, note === undefined ? [] : [`gantry: ${note}`], words.join(" "));
     }
     await host.put("/srv/noise.asc", Buffer.alloc(4096, 7));
     await refused(["trust", "--root", "/srv/noise.asc"], { status: 1, texts: [/the key file/] });
