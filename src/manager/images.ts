@@ -77,6 +77,8 @@ export type FetchRequest = {
   readonly signature?: string | undefined;
   /** For registries, handed over by who asks. */
   readonly credentials?: FindCredentials | undefined;
+  /** The image of the store that is fetched again because it is damaged. */
+  readonly repairs?: ImageRecord | undefined;
   /** Who asks. */
   readonly uid: number;
   readonly signal?: AbortSignal;

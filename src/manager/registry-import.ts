@@ -45,6 +45,7 @@ export async function importFetched(asked: Asked): Promise<ImageRecord> {
     progress?.({ event: "phase", phase: "importing" });
     const record = await importImage(operation, found.image, {
       ...{ unpacker: workers.unpacker, source: sourceText(repository), progress },
+      repairs: request.repairs,
       ...judged,
       signal: fetcher.failed,
       // It ends while the record is written.

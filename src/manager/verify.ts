@@ -1,16 +1,13 @@
 /** Images in the store against what they were when they were imported, and their repair. */
 
-import { GantryError } from "../base/errors.ts";
 import { exists } from "../base/file.ts";
-import { quoted } from "../base/text.ts";
 import type { FindCredentials } from "../config/given-credentials.ts";
 import { hostPlatform } from "../image/platform.ts";
 import type { ImageRecord } from "../image/record.ts";
 import { parseImageReference, repositoryOf } from "../image/reference.ts";
+import type { Repository } from "../image/repository.ts";
 import { logEvent } from "../journal/journal.ts";
-import { unlinkNames } from "../store/images.ts";
 import { beginOperation, type Operation } from "../store/operation.ts";
-import { writeRecord } from "../store/recording.ts";
 import {
   damagedLayers,
   removeAside,
@@ -21,7 +18,7 @@ import {
 } from "../store/repair.ts";
 import { layerPath, openStore } from "../store/store.ts";
 import { type ImageCheck, type LayerCheck, verifyImage as verifyRecord } from "../store/verify.ts";
-import { fetchImage, findImage, type ImageManager } from "./images.ts";
+import { findImage, type ImageManager } from "./images.ts";
 import { openWorkers, type Workers } from "./workers.ts";
 
 export { findingText, type ImageCheck, type LayerCheck } from "../store/verify.ts";
@@ -72,6 +69,7 @@ type Damage = { readonly record: ImageRecord; readonly check: ImageCheck };
 async function repair(place: Place, damage: Damage, verification: Verification): Promise<void> {
   const { record, check } = damage;
   const reference = parseImageReference(record.source);
+  const repository = repositoryOf(reference);
   const documents = check.faults.some((fault) => fault.startsWith("blob"));
   const damaged = damagedLayers(check).length > 0 || documents;
   if (damaged && record.kind === "appc") {
@@ -81,18 +79,18 @@ async function repair(place: Place, damage: Damage, verification: Verification):
     const { unpacker } = place.workers;
     const options = { unpacker, host: hostPlatform(), signal: verification.signal };
     await repairFromFile(place.operation, { record, check, reference }, options);
-  } else if (damaged) {
-    await repairFromAfar(place, damage, verification);
+  } else if (damaged && repository !== undefined) {
+    await repairFromAfar(place, { ...damage, repository }, verification);
   }
   if (check.faults.some((fault) => fault.startsWith("layer"))) {
-    await repairSizes(place.operation, record, check.layers);
+    await repairSizes(place.operation, record.id, check.layers);
   }
 }
 
-/** The image is fetched once more, by its digest where its source is a registry; what was set aside comes back if that fails. */
+/** The image is fetched once more, by its digest; what was set aside comes back if that fails. */
 async function repairFromAfar(
   { manager, operation }: Place,
-  { record, check }: Damage,
+  { record, check, repository: { registry, repository } }: Damage & { readonly repository: Repository },
   { uid, credentials, signal }: Verification,
 ): Promise<void> {
   const damaged = damagedLayers(check);
@@ -101,37 +99,17 @@ async function repairFromAfar(
   for (const layer of damaged) restores.push(await setAsideLayer(operation, layer));
   try {
     const isUnchecked = [record, ...record.verdicts].some(({ verdict }) => verdict.kind === "insecure");
-    const insecureOptions = isUnchecked ? (["image"] as const) : [];
-    const source = pinned(record);
     const request = {
-      source,
-      insecureOptions,
-      uid,
-      credentials,
+      ...{ source: record.source, repairs: record, uid, credentials },
+      insecureOptions: isUnchecked ? (["image"] as const) : [],
       ...(signal === undefined ? {} : { signal }),
     };
-    const fetched = await fetchImage(manager, request);
-    if (fetched.id !== record.id) throw otherImage(record, fetched);
-    // It was fetched by its digest, which nobody calls it by.
-    const names = fetched.names.filter((name) => !record.names.includes(name));
-    await unlinkNames(operation.store, record.id, names);
+    const { fetchFromRegistry } = await import("./registry-fetch.ts");
+    await fetchFromRegistry(manager, request, { registry, repository, digest: record.digest });
   } finally {
     for (const [at, layer] of damaged.entries()) {
       if (!(await exists(layerPath(operation.store, layer)))) await restores[at]?.();
       await removeAside(operation, layer);
     }
   }
-  // Its names, its verdict and the time of its import are what they were.
-  await writeRecord(operation, record);
-}
-
-function otherImage(record: ImageRecord, { id }: ImageRecord): GantryError {
-  const message = `${quoted(record.source)} is image ${id} by now, not ${record.id}`;
-  return new GantryError("DigestMismatch", message, { hint: "gantry image rm it, and fetch it again" });
-}
-
-function pinned(record: ImageRecord): string {
-  const repository = repositoryOf(parseImageReference(record.source));
-  if (repository === undefined) return record.source;
-  return `docker://${repository.registry}/${repository.repository}@${record.digest}`;
 }

@@ -16,9 +16,26 @@ export async function keepBlob(operation: Operation, digest: string, bytes: Buff
   await writeFileDurably(path, bytes, { scratch: operation.directory });
 }
 
-/** The same in the place of what is there and has another digest. */
-export async function replaceBlob(operation: Operation, digest: string, bytes: Buffer): Promise<void> {
-  await writeFileDurably(blobPath(operation.store, digest), bytes, { scratch: operation.directory });
+/** Writes those of the documents anew that are not what their digests say. Throws StoreFull. */
+export async function replaceBlobs(
+  operation: Operation,
+  documents: ReadonlyMap<string, Buffer>,
+): Promise<void> {
+  const { store, directory } = operation;
+  for (const [digest, bytes] of documents) {
+    if (await isSound(store, digest)) continue;
+    await writeFileDurably(blobPath(store, digest), bytes, { scratch: directory });
+  }
+}
+
+async function isSound(store: Store, digest: string): Promise<boolean> {
+  try {
+    await readStoredBlob(store, digest);
+    return true;
+  } catch (error) {
+    if (error instanceof GantryError && error.kind === "StoreCorrupt") return false;
+    throw error;
+  }
 }
 
 /** A document's bytes, their digest checked once more. Throws StoreCorrupt. */

@@ -112,7 +112,7 @@ export async function unlinkRecord(store: Store, record: NamedImage): Promise<bo
 }
 
 /** Takes names from an image, as far as they mean it. */
-export async function unlinkNames(store: Store, id: string, names: readonly string[]): Promise<void> {
+async function unlinkNames(store: Store, id: string, names: readonly string[]): Promise<void> {
   for (const name of names) {
     if ((await taggedId(store, name)) === id) await unlinkIfPresent(join(tagsDirectory(store), tagOf(name)));
   }

@@ -8,7 +8,7 @@ import type { Extent } from "../image/archive.ts";
 import { fileNameOf } from "../image/digest.ts";
 import type { ImageLayer, ImageRecord, Verdict } from "../image/record.ts";
 import type { SourceImage, SourceLayer } from "../image/source.ts";
-import { keepBlob } from "./blobs.ts";
+import { keepBlob, replaceBlobs } from "./blobs.ts";
 import { claimChanged, claimLayer } from "./claims.ts";
 import { layerFacts, publishLayer } from "./layers.ts";
 import type { Operation } from "./operation.ts";
@@ -35,6 +35,8 @@ export type ImportOptions = {
   readonly progress?: ((progress: Progress) => void) | undefined;
   /** What the verdict rests on, by digest: kept with the image's own documents. */
   readonly evidence?: ReadonlyMap<string, Buffer> | undefined;
+  /** The record of an image that has lost layers or documents: they are brought back, and it stays as it is. */
+  readonly repairs?: ImageRecord | undefined;
   /** Has a layer fetched that is not on this machine. */
   readonly fetchLayer?: ((layer: SourceLayer) => Promise<LayerStream>) | undefined;
   /** Milliseconds for which another one's fetch of a layer is waited for; unless given, by the layer's size. */
@@ -63,6 +65,10 @@ export async function importImage(
   ]);
   const layers = await importLayers(operation, image.layers, options);
   options.layersDone?.();
+  if (options.repairs !== undefined) {
+    await replaceBlobs(operation, new Map(blobs));
+    return options.repairs;
+  }
   for (const [digest, bytes] of blobs) await keepBlob(operation, digest, bytes);
   return await finishImport(operation, { ...facts, layers, id: fileNameOf(image.digest) }, options);
 }

@@ -4,7 +4,7 @@ import { GantryError } from "../base/errors.ts";
 import { writeFileDurably, writeSymlinkDurably } from "../base/file.ts";
 import { quoted } from "../base/text.ts";
 import { ImageRecord } from "../image/record.ts";
-import { RECORD_LIMIT, readRecord, tagOf, unlessDamaged } from "./images.ts";
+import { noSuchRecord, RECORD_LIMIT, readRecord, tagOf, unlessDamaged } from "./images.ts";
 import type { Operation } from "./operation.ts";
 import { claimRecord } from "./record-claim.ts";
 import { imagePath, tagsDirectory } from "./store.ts";
@@ -31,6 +31,21 @@ export async function writeRecord(operation: Operation, record: ImageRecord): Pr
     await writeSymlinkDurably(join(tagsDirectory(store), tagOf(name)), target, { scratch: directory });
   }
   return whole;
+}
+
+/**
+ * Writes a record that is here anew, with other facts; its names are those of now, and lead where they do. Throws NoSuchImage
+ * when it is gone, StoreCorrupt, ImageBusy, StoreFull.
+ */
+export async function amendRecord(
+  operation: Operation,
+  id: string,
+  amend: (record: ImageRecord) => ImageRecord,
+): Promise<void> {
+  await using _claim = await claimRecord(operation, id);
+  const record = await readRecord(operation.store, id);
+  if (record === undefined) throw noSuchRecord(id);
+  await write(operation, amend(record));
 }
 
 async function write({ store, directory }: Operation, record: ImageRecord): Promise<void> {

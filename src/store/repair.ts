@@ -12,11 +12,11 @@ import type { HostPlatform } from "../image/platform.ts";
 import type { ImageLayer, ImageRecord } from "../image/record.ts";
 import type { FileReference } from "../image/reference.ts";
 import type { SourceImage } from "../image/source.ts";
-import { readStoredBlob, replaceBlob } from "./blobs.ts";
+import { replaceBlobs } from "./blobs.ts";
 import { setAsideName } from "./gc.ts";
 import { publishLayer } from "./layers.ts";
 import type { Operation } from "./operation.ts";
-import { writeRecord } from "./recording.ts";
+import { amendRecord } from "./recording.ts";
 import { findSource } from "./source.ts";
 import { layerListPath, layerPath } from "./store.ts";
 import { removeTree } from "./tree.ts";
@@ -137,36 +137,18 @@ function aside(operation: Operation, path: string): string {
   return join(dirname(path), setAsideName(operation.id, path));
 }
 
-/** Writes those of the documents anew that are not what their digests say. */
-export async function replaceBlobs(
-  operation: Operation,
-  documents: ReadonlyMap<string, Buffer>,
-): Promise<void> {
-  for (const [digest, bytes] of documents) {
-    if (!(await isSound(operation, digest))) await replaceBlob(operation, digest, bytes);
-  }
-}
-
-async function isSound(operation: Operation, digest: string): Promise<boolean> {
-  try {
-    await readStoredBlob(operation.store, digest);
-    return true;
-  } catch (error) {
-    if (error instanceof GantryError && error.kind === "StoreCorrupt") return false;
-    throw error;
-  }
-}
-
-/** Writes down the true sizes of layers that are whole. */
+/** Writes down the true sizes of layers that are whole. Throws NoSuchImage when the image was removed meanwhile. */
 export async function repairSizes(
   operation: Operation,
-  record: ImageRecord,
+  id: string,
   checks: readonly LayerCheck[],
 ): Promise<void> {
-  const layers = record.layers.map((layer, at): ImageLayer => {
-    const check = checks[at];
-    if (check === undefined || check.differences > 0) return layer;
-    return { ...layer, unpackedSize: check.bytes, entries: check.paths };
-  });
-  await writeRecord(operation, { ...record, layers });
+  await amendRecord(operation, id, (record) => ({
+    ...record,
+    layers: record.layers.map((layer): ImageLayer => {
+      const check = checks.find((one) => one.layer === layer.diffId);
+      if (check === undefined || check.differences > 0) return layer;
+      return { ...layer, unpackedSize: check.bytes, entries: check.paths };
+    }),
+  }));
 }

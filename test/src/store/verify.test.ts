@@ -4,12 +4,19 @@ import { execFileSync } from "node:child_process";
 import { appendFileSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
-import { fetchImage, type ImageRecord, listImages, removeImage } from "../../../src/manager/images.ts";
+import {
+  fetchImage,
+  findImage,
+  type ImageRecord,
+  listImages,
+  removeImage,
+} from "../../../src/manager/images.ts";
 import { findingText, type ImageCheck, verifyImage } from "../../../src/manager/verify.ts";
 import { collectGarbage } from "../../../src/store/gc.ts";
+import type { Tools } from "../../../src/store/tool.ts";
 import { manyLayerImage, writeAci, writeOciArchive, writeOciLayout } from "../../fixtures/images.ts";
 import { refusal } from "../../fixtures/refusal.ts";
-import { drive, leftovers, names, newStore, type TestStore, UNPACK } from "../../fixtures/store.ts";
+import { drive, leftovers, names, newStore, type TestStore, TOOLS, UNPACK } from "../../fixtures/store.ts";
 import { busyboxEntries } from "../../fixtures/trees.ts";
 
 const image = await manyLayerImage(2);
@@ -129,6 +136,41 @@ test("wrong sizes are written down right", async () => {
   writeFileSync(join(store.data, "images", `${record.id}.json`), JSON.stringify({ ...record, layers }));
   assert.equal((await verify(store, record, true)).repaired?.ok, true);
   assert.deepEqual(await listImages(store.manager), [record]);
+});
+
+/** Repairs an image of wrong sizes, and does something else once its layers are looked at. */
+async function repairWhile(store: TestStore, record: ImageRecord, meanwhile: () => Promise<unknown>) {
+  const layers = record.layers.map((layer) => ({ ...layer, entries: 1 }));
+  writeFileSync(join(store.data, "images", `${record.id}.json`), JSON.stringify({ ...record, layers }));
+  let once: (() => Promise<unknown>) | undefined = meanwhile;
+  const tools: Tools = async (run) => {
+    const ended = await TOOLS(run);
+    await once?.();
+    once = undefined;
+    return ended;
+  };
+  return await verifyImage({ ...store.manager, tools }, { image: record.id, repair: true, uid: 0 });
+}
+
+test("a repair leaves names to the images that have got them meanwhile", async () => {
+  using store = newStore();
+  const record = await fetch(store);
+  const newer = join(store.directory, "newer");
+  writeOciLayout(newer, await manyLayerImage(0), { ref: "r.example/app:1" });
+  const check = await repairWhile(store, record, () => fetch(store, `oci:${newer}`));
+  assert.equal(check.repaired?.ok, true);
+  assert.notEqual((await findImage(store.manager, "r.example/app:1")).id, record.id);
+  const repaired = await findImage(store.manager, record.id);
+  assert.deepEqual([repaired.names, repaired.layers], [[], record.layers]);
+  assert.deepEqual(leftovers(store.data), []);
+});
+
+test("an image that is removed during its repair stays away", async () => {
+  using store = newStore();
+  const record = await fetch(store);
+  const repair = repairWhile(store, record, () => removeImage(store.manager, record.id));
+  await assert.rejects(repair, refusal("NoSuchImage", 4, record.id));
+  assert.deepEqual([names(join(store.data, "images")), names(join(store.data, "tags"))], [[], []]);
 });
 
 test("a layer that a pod uses is not repaired, and one whose source is gone or another image stays as it is", async () => {
