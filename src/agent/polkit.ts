@@ -113,6 +113,6 @@ function published({ details }: Demand): Demand["details"] {
 
 function denied(action: string, { details }: Demand, cause?: unknown): GantryError {
   const about = details["pod"] ?? details["image"];
-  const object = about === undefined ? "" : ` on "${about}"`;
+  const object = about === undefined || about === "" ? "" : ` on "${about}"`;
   return new GantryError("AccessDenied", `not authorized for ${action}${object}`, { cause });
 }

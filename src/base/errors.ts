@@ -65,6 +65,12 @@ export function exitStatus(thrown: unknown): number {
   return thrown instanceof GantryError ? ERROR_KINDS[thrown.kind].exit : 1;
 }
 
+/** A Node system error in words, such as "no such file or directory". */
+export function errnoText(thrown: unknown): string {
+  const words = thrown instanceof Error ? /^E[A-Z0-9]+: ([^,]+)/.exec(thrown.message)?.[1] : undefined;
+  return words ?? errnoOf(thrown) ?? "unknown error";
+}
+
 /** The errno name of a Node system error ("ENOENT"), or undefined. */
 export function errnoOf(thrown: unknown): string | undefined {
   if (!(thrown instanceof Error) || !("code" in thrown)) return undefined;

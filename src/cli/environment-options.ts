@@ -13,7 +13,7 @@ export function environment(options: OptionValues): { name: string; value: strin
 }
 
 function environmentFile(file: string): { name: string; value: string }[] {
-  const lines = readText("set-env-file", file).split("\n");
+  const lines = readText(file, "set-env-file").split("\n");
   const wanted = lines.filter((line) => !/^\s*(?:[#;]|$)/.test(line));
   return wanted.map((line) => {
     const at = line.indexOf("=");

@@ -1,15 +1,16 @@
 /** Limits and permissions as isolators: --memory, --cpu, --caps-retain, --seccomp … */
 import { GantryError } from "../base/errors.ts";
+import { parseQuantity } from "../manager/quantity.ts";
 import { invalid } from "./option-text.ts";
 import type { OptionValues } from "./verb.ts";
 
 type Isolator = { readonly name: string; readonly value: unknown };
 
-/** Those that a pod may have as well as an app. */
+/** Those that a pod may have as well as an app. Throws Usage. */
 export function limits(options: OptionValues): Isolator[] {
   const of = (option: string, name: string) => {
     const limit = options.value(option);
-    return limit === undefined ? [] : [{ name, value: { limit } }];
+    return limit === undefined ? [] : [{ name, value: { limit: quantity(option, limit) } }];
   };
   return [...of("memory", "resource/memory"), ...of("cpu", "resource/cpu"), ...of("pids", "resource/pids")];
 }
@@ -23,7 +24,7 @@ export function appIsolators(options: OptionValues): Isolator[] {
   }
   const plain = (option: string, name: string) => {
     const value = options.value(option);
-    return value === undefined ? [] : [{ name, value }];
+    return value === undefined ? [] : [{ name, value: number(option, value) }];
   };
   return [
     ...capabilitySet("retain", retain),
@@ -32,6 +33,16 @@ export function appIsolators(options: OptionValues): Isolator[] {
     ...plain("cpu-shares", "os/linux/cpu-shares"),
     ...plain("oom-score-adj", "os/linux/oom-score-adj"),
   ];
+}
+
+function quantity(option: string, text: string): string {
+  if (parseQuantity(text) !== undefined) return text;
+  throw invalid(option, text, "it is not a quantity such as 500m, 128Mi or 2");
+}
+
+function number(option: string, text: string): string {
+  if (/^-?\d{1,9}$/.test(text)) return text;
+  throw invalid(option, text, "it is not a number");
 }
 
 function capabilitySet(kind: "retain" | "remove", list: string | undefined): Isolator[] {

@@ -1,6 +1,6 @@
 /** The launch order to the native half, over descriptor 3 (docs/launch-plan.md). */
 import { closeSync, fstatSync, writeFileSync, writeSync } from "node:fs";
-import { errnoOf, GantryError } from "../base/errors.ts";
+import { errnoOf, errnoText, GantryError } from "../base/errors.ts";
 import { quoted } from "../base/text.ts";
 import type { LaunchablePod, PodManager } from "../manager/manager.ts";
 import type { LaunchOrder } from "../stage1/order.ts";
@@ -66,7 +66,7 @@ export function saveUuid(file: string | undefined, uuid: string): void {
   try {
     writeFileSync(file, uuid, { mode: 0o644 });
   } catch (cause) {
-    const text = `--uuid-file-save: ${quoted(file)} cannot be written: ${errnoOf(cause) ?? "?"}`;
+    const text = `--uuid-file-save: ${quoted(file)} cannot be written: ${errnoText(cause)}`;
     throw new GantryError("Usage", text, { cause });
   }
 }

@@ -1,6 +1,6 @@
 /** What option values are made of: pairs, parameters, numbers, files. All throw Usage with the option and the text. */
 import { readFileSync } from "node:fs";
-import { errnoOf, GantryError } from "../base/errors.ts";
+import { errnoText, GantryError } from "../base/errors.ts";
 import { quoted } from "../base/text.ts";
 
 /** `NAME=VALUE` */
@@ -41,13 +41,13 @@ export function integer(option: string, text: string, value: string): number {
   throw invalid(option, text, `${quoted(value)} is not a number`);
 }
 
-/** The text of a file that an option names. Throws Usage. */
-export function readText(option: string, file: string): string {
+/** The text of a file that an option, or an operand, names. Throws Usage. */
+export function readText(file: string, option?: string): string {
   try {
     return readFileSync(file, "utf8");
   } catch (cause) {
-    throw new GantryError("Usage", `--${option}: ${quoted(file)} cannot be read: ${errnoOf(cause) ?? "?"}`, {
-      cause,
-    });
+    const where = option === undefined ? "" : `--${option}: `;
+    const text = `${where}${quoted(file)} cannot be read: ${errnoText(cause)}`;
+    throw new GantryError("Usage", text, { cause });
   }
 }

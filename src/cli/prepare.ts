@@ -82,7 +82,7 @@ async function submitWords(context: Context, words: PodWords, taker: Taker): Pro
   const request: PodRequest | undefined = file === undefined ? podRequest(words, context) : undefined;
   const pod =
     request === undefined
-      ? await taker.prepareManifest(readText("pod-manifest", file ?? ""), file ?? "", options)
+      ? await taker.prepareManifest(readText(file ?? "", "pod-manifest"), file ?? "", options)
       : await taker.preparePod(request, options).catch((error) => Promise.reject(explained(error, words)));
   if (!words.options.flag("quiet")) for (const warning of pod.warnings) context.err(`gantry: ${warning}\n`);
   return pod;

@@ -1,6 +1,6 @@
 /** How results look: aligned tables for people, JSON for programs. */
 import { printable } from "../base/text.ts";
-import type { Context } from "./verb.ts";
+import type { Context, Option, OptionValues } from "./verb.ts";
 
 /** Rows below a header, columns two blanks apart, without blanks at the end of a line. */
 export function table(header: readonly string[], rows: readonly (readonly string[])[]): string {
@@ -19,6 +19,13 @@ export function table(header: readonly string[], rows: readonly (readonly string
 
 function pad(cell: string, width: number): string {
   return cell + " ".repeat(Math.max(0, width - [...cell].length));
+}
+
+export const NO_LEGEND: Option = { name: "no-legend", help: "no line of titles" };
+
+/** A table without its titles where they are not wanted. */
+export function withLegend(text: string, options: OptionValues): string {
+  return options.flag(NO_LEGEND.name) ? text.slice(text.indexOf("\n") + 1) : text;
 }
 
 /** One JSON document, ended by a newline; what JSON lets pass and a terminal would obey is escaped in its strings. */

@@ -1,7 +1,7 @@
 /** The process around a verb, read in one place. */
 import { writeSync } from "node:fs";
 import { createRequire } from "node:module";
-import { errnoOf } from "../base/errors.ts";
+import { errnoOf, errnoText, GantryError } from "../base/errors.ts";
 import type { Paths } from "../config/paths.ts";
 import type { Context } from "./verb.ts";
 
@@ -33,8 +33,8 @@ export function makeContext({ environment, uid }: Surroundings, paths: Paths): C
       const { standByForPassword } = await import("./authentication.ts");
       return await standByForPassword(isTerminal(0));
     },
-    out: (text) => write(1, text),
-    err: (text) => write(2, text),
+    out: writeOutput,
+    err: writeError,
   };
 }
 
@@ -47,6 +47,23 @@ function isTerminal(fd: number): boolean {
 /** What tells no size, such as a serial line, is taken for the smallest of terminals. */
 function sizeOf({ columns, rows }: Partial<NodeJS.WriteStream>): { columns: number; rows: number } {
   return { columns: columns || 80, rows: rows || 24 };
+}
+
+/** Throws StoreFull, Unsupported where nothing can be written. */
+function writeOutput(text: string): void {
+  try {
+    write(1, text);
+  } catch (cause) {
+    const kind = errnoOf(cause) === "ENOSPC" ? "StoreFull" : "Unsupported";
+    throw new GantryError(kind, `standard output: ${errnoText(cause)}`, { cause });
+  }
+}
+
+/** Failures are told here, and one of this itself can be told nowhere. */
+function writeError(text: string): void {
+  try {
+    write(2, text);
+  } catch {}
 }
 
 /** Synchronous and without process.stdout, whose set-up takes longer than most verbs. */

@@ -10,9 +10,11 @@ export function affectedText({ pods, images }: Affected): string {
         state === "running" ? "runs on, and is refused at its next start" : "is refused from now on";
       return `pod ${quoted(name ?? uuid)} ${when}: ${printable(reason)}\n`;
     }),
-    ...images.map(
-      ({ id, name, reason }) => `image ${quoted(name === "" ? id : name)}: ${printable(reason)}\n`,
-    ),
+    ...images.map(({ id, name, reason }) => {
+      const image = `image ${quoted(name === "" ? id : name)}`;
+      const text = printable(reason);
+      return `${text.startsWith(image) ? text : `${image}: ${text}`}\n`;
+    }),
   ];
   return lines.join("");
 }

@@ -1,6 +1,6 @@
 /** `gantry trust KEY…` and `gantry trust add KEY…`: keys to the keystore, each after its review. */
 import { readFileSync, statSync } from "node:fs";
-import { errnoOf, GantryError } from "../base/errors.ts";
+import { errnoText, GantryError } from "../base/errors.ts";
 import { printable, quoted } from "../base/text.ts";
 import { openTrust } from "../manager/open-trust.ts";
 import type { AddedKey, AddedKeys, KeyPlace, KeyScope, TrustVerbs } from "../manager/trust-verbs.ts";
@@ -127,7 +127,7 @@ function readKeyFile(location: string): string {
     );
   } catch (cause) {
     if (cause instanceof GantryError) throw cause;
-    throw new GantryError("Usage", `key ${quoted(location)} cannot be read: ${errnoOf(cause) ?? "?"}`, {
+    throw new GantryError("Usage", `key ${quoted(location)} cannot be read: ${errnoText(cause)}`, {
       cause,
     });
   }

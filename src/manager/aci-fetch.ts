@@ -71,15 +71,24 @@ export async function fetchRemote(
 }
 
 async function discover(fetch: AciFetch, asked: Asked, source: string): Promise<ImageRecord> {
-  const hint = `images in registries are named docker://${source}`;
   if (!isDiscoverable(asked.app)) {
-    throw new GantryError(
-      "NoSuchImage",
-      `${quoted(source)} is neither in the store nor the name of a server's image`,
-      { hint },
-    );
+    const message = `${quoted(source)} is neither in the store nor the name of a server's image`;
+    throw new GantryError("NoSuchImage", message, registryHint(source));
   }
-  return await fetchApp(fetch, asked);
+  try {
+    return await fetchApp(fetch, asked);
+  } catch (error) {
+    if (!(error instanceof GantryError) || error.kind !== "FetchFailed" || error.hint !== undefined)
+      throw error;
+    throw new GantryError(error.kind, error.message, { ...registryHint(source), cause: error });
+  }
+}
+
+/** Sources that other tools know, and that no registry has under that name. */
+const FOREIGN = /^[a-z][a-z0-9+.-]*:\/\/|^(?:containers-storage|dir|docker-daemon|ostree|sif):/;
+
+function registryHint(source: string): { readonly hint?: string } {
+  return FOREIGN.test(source) ? {} : { hint: `images in registries are named docker://${source}` };
 }
 
 /** Decides about an ACI from a file. Throws as acceptAci(). */

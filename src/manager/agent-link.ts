@@ -7,6 +7,8 @@ import { BUS_NAME, ROOT_PATH } from "../interface/tables.ts";
 /** Milliseconds that a person may take to prove who he is. */
 const PATIENCE = 5 * 60_000;
 
+const DENIED = "root may, with sudo, and whoever a rule of polkit's allows the action";
+
 const OURS = "org.gantry1.Error.";
 const STANDARD = "org.freedesktop.DBus.Error.";
 
@@ -67,9 +69,11 @@ async function translate(error: unknown): Promise<unknown> {
 export function errorOf(name: string, text: string): GantryError {
   if (name.startsWith(OURS)) {
     const kind = name.slice(OURS.length);
-    return new GantryError(isKind(kind) ? kind : "Internal", text);
+    const hint = kind === "AccessDenied" ? { hint: DENIED } : {};
+    return new GantryError(isKind(kind) ? kind : "Internal", text, hint);
   }
   const kind = name.startsWith(STANDARD) ? KINDS[name.slice(STANDARD.length)] : undefined;
+  if (kind === "AccessDenied") return new GantryError(kind, text, { hint: DENIED });
   if (kind !== undefined) return new GantryError(kind, text);
   return new GantryError("SystemdFailed", `the agent cannot be reached: ${text}`, {
     hint: "systemctl status gantry-agent.service",

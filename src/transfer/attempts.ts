@@ -41,10 +41,15 @@ export async function persistently<T>(
       const pause = pauseAfter(error, count, client);
       if (pause === undefined || count >= most || pause > longest || performance.now() + pause > until)
         throw error;
-      client.log(`${what}: ${(error as Error).message}; attempt ${count + 1} of ${most} follows`);
+      client.log(`${withSubject(what, error as Error)}; attempt ${count + 1} of ${most} follows`);
       await sleep(pause);
     }
   }
+}
+
+/** Most failures begin with the URL that they are about. */
+function withSubject(what: string, { message }: Error): string {
+  return message.startsWith(what) ? message : `${what}: ${message}`;
 }
 
 /** Milliseconds to wait after a failure, or undefined when trying again is of no use. */

@@ -150,6 +150,12 @@ test("what is refused leaves nothing: before the start by the manager, at the st
       known.map((pod) => pod.state),
       Array(4).fill("exited"),
     );
+    const times = known.map((pod) => pod.created ?? 0);
+    assert.deepEqual(
+      times,
+      times.toSorted((a, b) => b - a),
+      "the newest first",
+    );
     await output("gc", "--grace-period=0s");
     assert.equal(await leftovers(pods), "");
   });

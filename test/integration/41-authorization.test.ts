@@ -133,6 +133,9 @@ test("authorization: the image that polkit is asked about is the one that runs, 
     const manifest = JSON.stringify({ acKind: "PodManifest", acVersion: "0.8.11", name: "called", apps });
     const prepare = call("PreparePod", "sa{sv}", manifest, ...INSECURE);
     refused(await host.user(prepare), /not authorized for org\.gantry1\.pod\.prepare on "called"/);
+    const nameless = JSON.stringify({ acKind: "PodManifest", acVersion: "0.8.11", apps });
+    const unnamed = await host.user(call("PreparePod", "sa{sv}", nameless, ...INSECURE));
+    refused(unnamed, /not authorized for org\.gantry1\.pod\.prepare$/m);
     await ended(host, await host.exec(prepare));
     const start = await host.user(call("StartPod", "sa{sv}", "called", "0"));
     refused(start, /not authorized for org\.gantry1\.pod\.start on "called"/);

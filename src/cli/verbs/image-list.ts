@@ -1,7 +1,7 @@
 /** gantry image list: the images in the store. */
 import type { ImageRecord, ListedImage } from "../../manager/images.ts";
 import { openImages } from "../../manager/open-images.ts";
-import { age, show, table } from "../render.ts";
+import { age, NO_LEGEND, show, table, withLegend } from "../render.ts";
 import { sizeText } from "../size.ts";
 import { FORMAT, type Verb } from "../verb.ts";
 
@@ -10,27 +10,23 @@ export const verb: Verb = {
   synopsis: "[OPTION…]",
   summary: "list the images in the store, the newest first",
   details:
-    "With --format=json: an array of image records, the newest first; of an image whose record can't be read, only its id and " +
+    "JUDGED is the verdict when the image was fetched; each start judges anew, as gantry trust explain does. With --format=json: an array of image records, the newest first; of an image whose record can't be read, only its id and " +
     '"damaged": true, behind them.',
-  options: [FORMAT, { name: "full", help: "whole ids" }, { name: "no-legend", help: "no line of titles" }],
+  options: [FORMAT, { name: "full", help: "whole ids" }, NO_LEGEND],
   async run(context, { options }) {
     await using manager = await openImages(context);
     const images = await manager.list();
     show(context, options.value("format"), {
-      table: () => listing(images, { full: options.flag("full"), legend: !options.flag("no-legend") }),
+      table: () => withLegend(listing(images, options.flag("full")), options),
       json: () => images,
     });
     return 0;
   },
 };
 
-function listing(
-  images: readonly ListedImage[],
-  { full, legend }: { full: boolean; legend: boolean },
-): string {
+function listing(images: readonly ListedImage[], full: boolean): string {
   const rows = images.map((image) => [full ? image.id : shortId(image.id), ...cells(image)]);
-  const text = table(["ID", "NAME", "SIZE", "IMPORTED", "TRUST"], rows);
-  return legend ? text : text.slice(text.indexOf("\n") + 1);
+  return table(["ID", "NAME", "SIZE", "IMPORTED", "JUDGED"], rows);
 }
 
 function cells(image: ListedImage): string[] {

@@ -18,7 +18,7 @@ export const verb: Verb = {
   run: async (context, { options, operands: [file = ""] }) => {
     const { openInstaller } = await import("../../manager/open.ts");
     await using installer = await openInstaller(context);
-    const text = readText("install", file);
+    const text = readText(file);
     const pod = await installer.install({
       ...{ text, origin: file, insecureOptions: insecureOptions(options) },
       ...fetchOptions(context, options),

@@ -1,6 +1,6 @@
 /** `gantry list` */
 import type { AppStatus, PodStatus } from "../../manager/manager.ts";
-import { age, show, table, timestamp } from "../render.ts";
+import { age, NO_LEGEND, show, table, timestamp, withLegend } from "../render.ts";
 import { FORMAT, type Verb } from "../verb.ts";
 
 const HEADER = ["UUID", "POD", "APP", "IMAGE", "STATE", "CREATED", "STARTED", "NETWORK"];
@@ -8,18 +8,25 @@ const SHORT = 8;
 
 export const verb: Verb = {
   name: "list",
-  synopsis: "[--full] [--format=table|json]",
-  summary: "list the pods",
-  options: [FORMAT, { name: "full", help: "whole UUIDs, image ids and times" }],
+  synopsis: "[OPTION…]",
+  summary: "list the pods: those that run, then the others, the newest first",
+  options: [FORMAT, { name: "full", help: "whole UUIDs, image ids and times" }, NO_LEGEND],
   run: async (context, { options }) => {
     const { openManager } = await import("../../manager/open.ts");
     await using manager = await openManager(context);
-    const pods = await manager.listPods();
+    const pods = (await manager.listPods()).sort(byState);
     const full = options.flag("full");
-    show(context, options.value("format"), { table: () => podTable(pods, full), json: () => pods });
+    show(context, options.value("format"), {
+      table: () => withLegend(podTable(pods, full), options),
+      json: () => pods,
+    });
     return 0;
   },
 };
+
+function byState(a: PodStatus, b: PodStatus): number {
+  return Number(b.state === "running") - Number(a.state === "running") || (b.created ?? 0) - (a.created ?? 0);
+}
 
 function podTable(pods: readonly PodStatus[], full: boolean): string {
   const header = full ? HEADER.toSpliced(4, 0, "IMAGE ID") : HEADER;

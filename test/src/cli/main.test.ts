@@ -172,7 +172,7 @@ test("failures of a run tell themselves apart: usage 2, no image 4, Gantry's own
     [run("nope", "echo"), 4, /"nope"/],
     [run("--name=Bad", "nope"), 4, /"nope"/],
     [run("--detach", "--interactive", "x"), 2, /--detach and --interactive exclude each other/],
-    [run("--pod-manifest=/nope.json"), 2, /"\/nope.json" cannot be read: ENOENT/],
+    [run("--pod-manifest=/nope.json"), 2, /"\/nope.json" cannot be read: no such file or directory/],
     [run("--pull-policy=never", "docker://registry.example/x"), 4, /registry.example/],
     [run(...Array(65).fill("x").join(" --- ").split(" ")), 2, /apps: a pod has at most 64 apps/],
   ];
@@ -180,6 +180,27 @@ test("failures of a run tell themselves apart: usage 2, no image 4, Gantry's own
     assert.match(stderr, text);
     assert.equal(status, expected, stderr);
   }
+});
+
+test("files that are not there are told in words, and without an option that nobody gave", () => {
+  const install = gantry(["install", "/nope.json"]);
+  assert.deepEqual(
+    [install.status, install.stderr],
+    [2, 'gantry: "/nope.json" cannot be read: no such file or directory\n'],
+  );
+  const key = gantry(["trust", "add", "--prefix=example.com", "/nope.asc"]);
+  assert.equal(key.status, 2);
+  assert.match(key.stderr, /^gantry: key "\/nope.asc" cannot be read: no such file or directory\n/);
+});
+
+test("output that nobody can take is a failure with its reason, also where it goes to standard error", () => {
+  const into = (redirection: string) =>
+    spawnSync("bash", ["-c", `"$@" ${redirection}`, "bash", process.execPath, BUNDLE, "help"], {
+      encoding: "utf8",
+    });
+  const full = into(">/dev/full");
+  assert.deepEqual([full.status, full.stderr], [1, "gantry: standard output: no space left on device\n"]);
+  assert.equal(into(">/dev/full 2>/dev/full").status, 1);
 });
 
 test("pods that are not there", () => {
@@ -197,4 +218,5 @@ test("an empty list", () => {
   const data = `--dir=${join(directory, "none")}`;
   assert.equal(gantry([data, "list", "--format=json"]).stdout, "[]\n");
   assert.match(gantry([data, "list"]).stdout, /^UUID {2}POD {2}APP/);
+  assert.equal(gantry([data, "list", "--no-legend"]).stdout, "");
 });

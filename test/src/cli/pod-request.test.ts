@@ -171,7 +171,11 @@ const BAD: readonly (readonly [what: string, words: string[], texts: string[]])[
   ["a variable without =", ["--set-env=A", "x"], ['--set-env "A" must be specified as NAME=VALUE']],
   ["a variable without name", ["x", "--environment==b"], ['--environment "=b"']],
   ["a variable twice", ["--set-env=A=1", "--set-env=A=2", "x"], ['"A" is set twice']],
-  ["a file that is not there", ["--set-env-file=/nope", "x"], ['"/nope" cannot be read: ENOENT']],
+  [
+    "a file that is not there",
+    ["--set-env-file=/nope", "x"],
+    ['"/nope" cannot be read: no such file or directory'],
+  ],
   [
     "both capability sets",
     ["x", "--caps-retain=CAP_KILL", "--caps-remove=CAP_KILL"],
@@ -179,6 +183,10 @@ const BAD: readonly (readonly [what: string, words: string[], texts: string[]])[
   ],
   ["a seccomp mode", ["x", "--seccomp=mode=allow,read"], ["mode must be retain or remove"]],
   ["a group that is no number", ["x", "--supplementary-gids=1,adm"], ['"adm" is not a number']],
+  ["a memory limit that is none", ["--memory=foo", "x"], ["--memory", '"foo"', "not a quantity"]],
+  ["a CPU limit that is none", ["x", "--cpu=x"], ["--cpu", '"x"', "not a quantity"]],
+  ["a limit of processes that is none", ["--pids=many", "x"], ["--pids", '"many"']],
+  ["a weight that is none", ["x", "--cpu-shares=much"], ["--cpu-shares", '"much"', "not a number"]],
   ["an empty network", ["--net=a,,b", "x"], ["must not be empty"]],
 ];
 

@@ -13,6 +13,11 @@ test("agent link: every kind comes back as itself", () => {
   }
 });
 
+test("agent link: who is denied hears who may", () => {
+  for (const name of ["org.gantry1.Error.AccessDenied", "org.freedesktop.DBus.Error.AccessDenied"])
+    assert.match(errorOf(name, "not authorized for org.gantry1.pod.run").hint ?? "", /sudo.*polkit/);
+});
+
 for (const [name, kind] of [
   ["org.freedesktop.DBus.Error.AccessDenied", "AccessDenied"],
   ["org.freedesktop.DBus.Error.InteractiveAuthorizationRequired", "AccessDenied"],

@@ -118,6 +118,24 @@ test("labels that are asked for must be in the manifest, with their values", asy
   assert.deepEqual(leftovers(at.store.data), []);
 });
 
+test("a name that nobody answers for, or of another tool, comes with the way to registries, or without", async () => {
+  await using at = await place();
+  const hintOf = async (source: string) =>
+    await at.fetch(source).then(
+      () => assert.fail(source),
+      (error) => [error.kind, error.hint],
+    );
+  assert.deepEqual(await hintOf("registry.invalid/app"), [
+    "FetchFailed",
+    "images in registries are named docker://registry.invalid/app",
+  ]);
+  assert.deepEqual(await hintOf("debian:12"), [
+    "NoSuchImage",
+    "images in registries are named docker://debian:12",
+  ]);
+  assert.deepEqual(await hintOf("docker-daemon:foo"), ["NoSuchImage", undefined]);
+});
+
 test("an image of another name, or for another machine, is refused, and nothing of it is kept", async () => {
   await using at = await place();
   await at.publish("app", "1", { name: "example.com/other" });

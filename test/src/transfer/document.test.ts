@@ -51,6 +51,7 @@ for (const code of [429, 500, 502, 503, 504]) {
     const { text, log } = await get(web.url);
     assert.deepEqual([text, web.seen.length, log.length], ["good", 3, 2]);
     assert.match(log[0] ?? "", new RegExp(`answers ${code}; attempt 2 of 3`));
+    assert.equal((log[0] ?? "").split(web.url).length, 2, "the URL stands there once");
   });
 }
 

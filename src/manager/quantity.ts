@@ -1,0 +1,2 @@
+/** How a caller writes amounts. */
+export { parseQuantity } from "../pod/words.ts";
