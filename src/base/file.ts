@@ -73,12 +73,19 @@ export async function collectTemporaries(directory: string): Promise<void> {
   }
 }
 
+/** Links are not followed: what they lead to is not ours. */
 async function removeTemporaries(directory: string): Promise<void> {
-  for (const file of (await unlessMissing(readdir(directory, { recursive: true }))) ?? []) {
-    const path = join(directory, file);
-    const facts = TEMPORARY.test(basename(file)) ? await unlessMissing(lstat(path)) : undefined;
-    if (facts?.isFile() && Date.now() - facts.mtimeMs > ABANDONED) await unlinkIfPresent(path);
+  for (const entry of (await unlessMissing(readdir(directory, { withFileTypes: true }))) ?? []) {
+    const path = join(directory, entry.name);
+    if (entry.isDirectory()) await removeTemporaries(path);
+    else if (entry.isFile() && TEMPORARY.test(entry.name) && (await isAbandoned(path)))
+      await unlinkIfPresent(path);
   }
+}
+
+async function isAbandoned(path: string): Promise<boolean> {
+  const facts = await unlessMissing(lstat(path));
+  return facts !== undefined && Date.now() - facts.mtimeMs > ABANDONED;
 }
 
 async function writeSynced(path: string, content: string | Uint8Array, mode: number): Promise<void> {

@@ -1,10 +1,11 @@
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
-import { mkdir, mkdtemp, readdir, readFile, rm, stat, symlink, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, readdir, readFile, rm, stat, symlink, utimes, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
 import {
+  collectTemporaries,
   exists,
   namesIn,
   readBounded,
@@ -99,4 +100,33 @@ test("storeError turns a full disk and an exhausted quota into StoreFull that na
   }
   const other = Object.assign(new Error("EIO"), { code: "EIO" });
   assert.equal(storeError(other, "/data"), other);
+});
+
+test("collectTemporaries removes what writers left an hour ago, and follows no link", async () => {
+  const [own, other] = [join(directory, "collected"), join(directory, "elsewhere")];
+  const old = ".a.json.0123456789ab";
+  for (const place of [own, join(own, "below"), other]) {
+    await mkdir(place);
+    for (const name of [old, "a.json", ".a"]) {
+      await writeFile(join(place, name), "");
+      await utimes(join(place, name), 0, 0);
+    }
+  }
+  await writeFile(join(own, ".new.json.0123456789ab"), "");
+  await symlink("../elsewhere", join(own, "backup"));
+  for (const name of ["here", "again"]) await symlink(".", join(own, name));
+  await collectTemporaries(own);
+  const left = (await readdir(own, { withFileTypes: true })).map(({ name }) => name);
+  assert.deepEqual(left.sort(), [
+    ".a",
+    ".new.json.0123456789ab",
+    "a.json",
+    "again",
+    "backup",
+    "below",
+    "here",
+  ]);
+  assert.deepEqual((await readdir(join(own, "below"))).sort(), [".a", "a.json"]);
+  assert.deepEqual((await readdir(other)).sort(), [".a", old, "a.json"]);
+  await collectTemporaries(join(directory, "no-such"));
 });
