@@ -109,7 +109,8 @@ async function putBack(aside: string, path: string): Promise<void> {
 
 async function requireWritable(directory: string): Promise<void> {
   try {
-    await access(directory, constants.W_OK);
+    // With the slash a file is none.
+    await access(`${directory}/`, constants.W_OK);
   } catch (cause) {
     throw new GantryError("AccessDenied", `nothing can be written to ${quoted(directory)}`, { cause });
   }

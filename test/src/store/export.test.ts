@@ -220,11 +220,11 @@ test("what is there is replaced only when asked, and never another kind of thing
   await exportTo(store, record, { path: file, overwrite: true });
   await extract(store, record, { path: directory, overwrite: true });
   assert.deepEqual(readdirSync(directory).sort(), ["manifest", "rootfs"]);
-  const nowhere = join(store.directory, "no/where.aci");
-  await assert.rejects(
-    exportTo(store, record, { path: nowhere }),
-    refusal("AccessDenied", 6, join(store.directory, "no")),
-  );
+  for (const nowhere of [join(store.directory, "no"), file]) {
+    const denied = refusal("AccessDenied", 6, `nothing can be written to "${nowhere}"`);
+    await assert.rejects(exportTo(store, record, { path: join(nowhere, "a.aci") }), denied);
+    await assert.rejects(extract(store, record, { path: join(nowhere, "tree") }), denied);
+  }
   assert.deepEqual(leftovers(store.data), []);
 });
 
