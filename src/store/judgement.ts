@@ -5,6 +5,7 @@
  */
 import { join } from "node:path";
 import * as z from "zod";
+import { GantryError } from "../base/errors.ts";
 import { namesIn, readBounded, unlessMissing, unlinkIfPresent, writeFileDurably } from "../base/file.ts";
 import { type ImageRecord, Verdict } from "../image/record.ts";
 import { isGood, type Moment, STAMPED, spanOf } from "../trust/moment.ts";
@@ -29,12 +30,22 @@ export async function lastJudgement(
   record: ImageRecord,
   now: Moment,
 ): Promise<Verdict | undefined> {
-  const bytes = await unlessMissing(readBounded(judgementPath(store, record), LIMIT));
+  const bytes = await readShortcut(judgementPath(store, record));
   if (bytes === undefined) return undefined;
   const parsed = Judgement.safeParse(parseJson(bytes));
   if (!parsed.success || !isGood(parsed.data, now)) return undefined;
   const { recorded, verdict } = parsed.data;
   return recorded === record.verdict.time && nameOf(verdict) === nameOf(record.verdict) ? verdict : undefined;
+}
+
+/** What can't be read is as if it were not there. */
+async function readShortcut(path: string): Promise<Buffer | undefined> {
+  try {
+    return await unlessMissing(readBounded(path, LIMIT));
+  } catch (error) {
+    if (error instanceof GantryError && error.kind === "BadImage") return undefined;
+    throw error;
+  }
 }
 
 export type NewJudgement = {
@@ -46,8 +57,10 @@ export type NewJudgement = {
 /** Throws StoreFull. */
 export async function keepJudgement(store: Store, { record, verdict, moment }: NewJudgement): Promise<void> {
   const judgement = { version: 1, ...spanOf([verdict], moment), recorded: record.verdict.time, verdict };
+  const text = `${JSON.stringify(judgement)}\n`;
+  if (Buffer.byteLength(text) > LIMIT) return;
   // A collector may take the unfinished file: then the shortcut is lost, and nothing else.
-  await unlessMissing(writeFileDurably(judgementPath(store, record), `${JSON.stringify(judgement)}\n`));
+  await unlessMissing(writeFileDurably(judgementPath(store, record), text));
 }
 
 /** Removes the judgements of images whose id `isGone`. */

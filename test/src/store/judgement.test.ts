@@ -1,6 +1,6 @@
 /** Judgements that are kept: good for one record, in one state of trust, and for as long as its keys are. */
 import assert from "node:assert/strict";
-import { existsSync, writeFileSync } from "node:fs";
+import { existsSync, truncateSync, writeFileSync } from "node:fs";
 import { test } from "node:test";
 import type { Verdict } from "../../../src/image/record.ts";
 import {
@@ -65,6 +65,11 @@ test("a damaged judgement is none, and one of an image that is gone is removed",
     writeFileSync(path, text);
     assert.equal(await lastJudgement(store, record, moment), undefined, text);
   }
+  truncateSync(path, 1024 * 1024 + 1);
+  assert.equal(await lastJudgement(store, record, moment), undefined, "too large");
   await removeJudgements(store, (id) => id === IMAGE_ID);
   assert.ok(!existsSync(path));
+  const reason = "x".repeat(1024 * 1024);
+  await keepJudgement(store, { record, verdict: { ...PINNED, reason }, moment });
+  assert.ok(!existsSync(path), "nobody would read it");
 });
