@@ -11,9 +11,9 @@
 #include "basic/text.h"
 #include "internal.h"
 
-static bool line_passes(const char *line);
+static bool line_passes(Notifier *notifier, const char *line);
 static ssize_t message_receive(int socket, char *buffer, size_t size);
-static size_t message_filter(char *message, char *ret);
+static size_t message_filter(Notifier *notifier, char *message, char *ret);
 static void message_pass(Relay *relay, Notifier *notifier, const char *message, size_t size);
 static void notifier_hold(Relay *relay, Notifier *notifier, const char *message, size_t size);
 static void notifier_resume(Relay *relay, Notifier *notifier);
@@ -54,7 +54,7 @@ void notifier_relay(Relay *relay, Notifier *notifier) {
     if (length <= 0)
         return;
     message[length] = '\0';
-    size_t size = message_filter(message, passed);
+    size_t size = message_filter(notifier, message, passed);
     if (size > 0)
         message_pass(relay, notifier, passed, size);
 }
@@ -89,10 +89,10 @@ static ssize_t message_receive(int socket, char *buffer, size_t size) {
 }
 
 /* Copies the lines that may pass; returns their length. */
-static size_t message_filter(char *message, char *ret) {
+static size_t message_filter(Notifier *notifier, char *message, char *ret) {
     size_t used = 0;
     for (char *save = NULL, *line = strtok_r(message, "\n", &save); line; line = strtok_r(NULL, "\n", &save)) {
-        if (!line_passes(line))
+        if (!line_passes(notifier, line))
             continue;
         size_t length = strlen(line);
         memcpy(ret + used, line, length);
@@ -142,15 +142,18 @@ static uint64_t notifier_tag(const Relay *relay, const Notifier *notifier) {
     return tag_make(RELAY_NOTIFY, (unsigned)(notifier - relay->notifier), 0);
 }
 
-/* MAINPID=, FDSTORE=, NOTIFYACCESS= and whatever a later systemd invents stay out. */
-static bool line_passes(const char *line) {
-    static const char *const words[] = { "READY=1", "RELOADING=1", "STOPPING=1", "WATCHDOG=1", "WATCHDOG=trigger" };
-    static const char *const names[] = { "STATUS=", "MONOTONIC_USEC=", "EXTEND_TIMEOUT_USEC=" };
+/* MAINPID=, FDSTORE=, NOTIFYACCESS= and whatever a later systemd invents stay out. An app may ask for time to get ready, but who
+ * could do so later could put off its own stop for ever. */
+static bool line_passes(Notifier *notifier, const char *line) {
+    static const char *const words[] = { "RELOADING=1", "STOPPING=1", "WATCHDOG=1", "WATCHDOG=trigger" };
+    static const char *const names[] = { "STATUS=", "MONOTONIC_USEC=" };
     for (size_t i = 0; i < sizeof words / sizeof *words; i++)
         if (strcmp(line, words[i]) == 0)
             return true;
     for (size_t i = 0; i < sizeof names / sizeof *names; i++)
         if (text_starts_with(line, names[i]))
             return true;
-    return false;
+    if (strcmp(line, "READY=1") == 0)
+        return notifier->ready = true;
+    return !notifier->ready && text_starts_with(line, "EXTEND_TIMEOUT_USEC=");
 }

@@ -59,6 +59,7 @@ typedef struct App {
 /* An app's own notify socket, and the connection to systemd on which its messages go on in its name. */
 typedef struct Notifier {
     bool used;
+    bool ready; /* its READY=1 has come */
     int socket;
     int systemd;
     pid_t pid;     /* in the pod's pid namespace */

@@ -225,35 +225,67 @@ static int systemd_connect(const struct sockaddr_un *address) {
     return fd;
 }
 
-static void messages_wait_while_systemd_takes_none(void) {
-    struct sockaddr_un address = { 0 };
-    Fixture fixture = fixture_open(false, getuid());
-    char text[64], body[64];
-    int app[2], systemd = systemd_open(&address), crowd = systemd_connect(&address), ours = systemd_connect(&address);
+/* Registers an app's socket for messages; returns stage1's connection, and in *ret_app what the app writes to. */
+static int notifier_open(Fixture *fixture, const struct sockaddr_un *address, int *ret_app) {
+    char body[64];
+    int app[2], ours = systemd_connect(address), stage1 = client_open(fixture);
     if (socketpair(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, app) < 0)
         abort();
-    int stage1 = client_open(&fixture), length = snprintf(body, sizeof body, "front%c%d", 0, (int)getpid());
+    int length = snprintf(body, sizeof body, "front%c%d", 0, (int)getpid());
     request_send(stage1, PACKET_NOTIFY, body, (size_t)length, (int[]){ app[1], ours }, 2);
     close(app[1]);
     close(ours);
-    turn(&fixture);
+    turn(fixture);
     CHECK(heard(stage1, PACKET_OK, 0, ""));
+    *ret_app = app[0];
+    return stage1;
+}
+
+static void message_expect(int systemd, const char *expected) {
+    char text[64];
+    ssize_t length = recv(systemd, text, sizeof text, 0);
+    CHECK(length == (ssize_t)strlen(expected) && memcmp(text, expected, strlen(expected)) == 0);
+}
+
+static void messages_wait_while_systemd_takes_none(void) {
+    struct sockaddr_un address = { 0 };
+    Fixture fixture = fixture_open(false, getuid());
+    char text[64];
+    int app, systemd = systemd_open(&address), crowd = systemd_connect(&address);
+    int stage1 = notifier_open(&fixture, &address, &app);
     size_t crowded = 0;
     while (send(crowd, "X=1", 3, 0) == 3)
         crowded++;
     CHECK(crowded > 0 && errno == EAGAIN);
-    CHECK(send(app[0], "READY=1", 7, 0) == 7);
-    CHECK(send(app[0], "STOPPING=1", 10, 0) == 10);
+    CHECK(send(app, "READY=1", 7, 0) == 7);
+    CHECK(send(app, "STOPPING=1", 10, 0) == 10);
     turn(&fixture);
     for (size_t i = 0; i < crowded; i++)
         CHECK(recv(systemd, text, sizeof text, 0) == 3);
     turn(&fixture);
-    CHECK(recv(systemd, text, sizeof text, 0) == 8 && memcmp(text, "READY=1\n", 8) == 0);
-    CHECK(recv(systemd, text, sizeof text, 0) == 11 && memcmp(text, "STOPPING=1\n", 11) == 0);
+    message_expect(systemd, "READY=1\n");
+    message_expect(systemd, "STOPPING=1\n");
     CHECK(recv(systemd, text, sizeof text, 0) == -1 && errno == EAGAIN);
-    close(app[0]);
+    close(app);
     close(stage1);
     close(crowd);
+    close(systemd);
+    fixture_close(&fixture);
+}
+
+static void an_app_asks_for_time_until_it_is_ready(void) {
+    static const char *const messages[] = { "EXTEND_TIMEOUT_USEC=1\nMAINPID=1", "READY=1", "EXTEND_TIMEOUT_USEC=1", "STOPPING=1" };
+    struct sockaddr_un address = { 0 };
+    Fixture fixture = fixture_open(false, getuid());
+    int app, systemd = systemd_open(&address), stage1 = notifier_open(&fixture, &address, &app);
+    for (size_t i = 0; i < sizeof messages / sizeof *messages; i++)
+        CHECK(send(app, messages[i], strlen(messages[i]), 0) > 0);
+    turn(&fixture);
+    message_expect(systemd, "EXTEND_TIMEOUT_USEC=1\n");
+    message_expect(systemd, "READY=1\n");
+    message_expect(systemd, "STOPPING=1\n");
+    close(app);
+    close(stage1);
     close(systemd);
     fixture_close(&fixture);
 }
@@ -269,5 +301,6 @@ int main(void) {
     bytes_in_hand_are_not_mixed_with_those_that_a_lost_client_sets_free();
     input_of_two_clients_arrives_whole_and_in_order();
     messages_wait_while_systemd_takes_none();
+    an_app_asks_for_time_until_it_is_ready();
     return failures > 0;
 }

@@ -114,6 +114,14 @@ for (const userns of ["pod", "host"] as const) {
       assert.match(await pod.log("silent"), /^silent$/m);
     });
 
+    test("it cannot put off its own stop", async () => {
+      const script = "trap '' TERM; notify-client READY=1; while :; do notify-client EXTEND_TIMEOUT_USEC=600000000; done";
+      const job = await pod.start("staying", ["sh", "-c", script], readyByApp, ["TimeoutStopSec=2"]);
+      assert.equal(job.status, 0, job.stderr);
+      await host.exec(["systemctl", "stop", pod.unit.replace(".service", ".staying.service")]);
+      assert.equal((await pod.facts("staying"))["Result"], "timeout");
+    });
+
     test("a program that cannot run still fails the start job with its sentence", async () => {
       const end = await pod.finish("missing", ["/bin/missing"], readyByApp);
       assert.equal(end["Job"], "1");
