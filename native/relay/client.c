@@ -65,6 +65,8 @@ void client_close(Relay *relay, unsigned index) {
     if (client->role == CLIENT_FREE)
         return;
     bool full = client->full;
+    if (client->role == CLIENT_NOTIFIER)
+        notifier_start(relay, client->name);
     client->role = CLIENT_FREE;
     fd_close(&client->fd);
     if (relay->crowded)
@@ -167,8 +169,8 @@ static int notify_handle(Relay *relay, unsigned index, PacketFds *fds) {
         r = notifier_register(relay, client->name, pid, fds);
     if (r < 0)
         return r;
+    client->role = CLIENT_NOTIFIER;
     (void)packet_send(client->fd, PACKET_OK, 0, 0, NULL, 0);
-    client_close(relay, index);
     return 0;
 }
 

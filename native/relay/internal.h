@@ -73,6 +73,7 @@ PacketStream input_stream(const App *app);
 
 /* notifier.c */
 int notifier_register(Relay *relay, const char *name, pid_t pid, PacketFds *fds);
+void notifier_start(Relay *relay, const char *name);
 void notifier_relay(Relay *relay, Notifier *notifier);
 void notifier_end(Relay *relay, const char *name);
 

@@ -20,7 +20,7 @@ static void notifier_resume(Relay *relay, Notifier *notifier);
 static void notifier_close(Relay *relay, Notifier *notifier);
 static uint64_t notifier_tag(const Relay *relay, const Notifier *notifier);
 
-/* Takes [the app's socket, the connection to systemd]. A restarted app replaces what it had. */
+/* Takes [the app's socket, the connection to systemd], and hears nothing yet. A restarted app replaces what it had. */
 int notifier_register(Relay *relay, const char *name, pid_t pid, PacketFds *fds) {
     if (fds->count != 2)
         return -EBADMSG;
@@ -30,13 +30,22 @@ int notifier_register(Relay *relay, const char *name, pid_t pid, PacketFds *fds)
         index++;
     if (index == RELAY_APPS_MAX)
         return -EMFILE;
-    int r = watch_add(relay, fds->fd[0], EPOLLIN, tag_make(RELAY_NOTIFY, index, 0));
+    int r = watch_add(relay, fds->fd[0], 0, tag_make(RELAY_NOTIFY, index, 0));
     if (r < 0)
         return r;
     Notifier *notifier = &relay->notifier[index];
     *notifier = (Notifier){ .used = true, .socket = fd_take(&fds->fd[0]), .systemd = fd_take(&fds->fd[1]), .pid = pid };
     strncpy(notifier->name, name, RELAY_NAME_MAX);
     return 0;
+}
+
+/* systemd knows the app's process by now, and takes its messages. */
+void notifier_start(Relay *relay, const char *name) {
+    for (unsigned i = 0; i < RELAY_APPS_MAX; i++) {
+        const Notifier *notifier = &relay->notifier[i];
+        if (notifier->used && strcmp(notifier->name, name) == 0)
+            watch_change(relay, notifier->socket, EPOLLIN, notifier_tag(relay, notifier));
+    }
 }
 
 /* Passes one message on, the held one first. */

@@ -71,6 +71,7 @@ typedef enum ClientRole {
     CLIENT_FREE,
     CLIENT_NEW,      /* connected, no request yet */
     CLIENT_REGISTER, /* stage1, waiting for OK until a client has attached */
+    CLIENT_NOTIFIER, /* stage1: its app is heard when it hangs up */
     CLIENT_ATTACHED,
     CLIENT_DRAINER,
 } ClientRole;

@@ -14,6 +14,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "basic/cleanup.h"
 #include "basic/notify.h"
 #include "basic/process.h"
 #include "stage1/channel.h"
@@ -45,16 +46,18 @@ int handover_clone(Launch *launch, Failure *failure) {
     return 0;
 }
 
-/* What the app itself has said by now waits in its own socket, and may only follow: systemd hears nobody but the main process. */
+/* What the app itself has said by now waits in its own socket, and may only follow: systemd hears nobody but the main process.
+ * So the sandbox listens there once we have closed our connection; that it can is settled while our failure is still the unit's. */
 static int systemd_tell(Launch *launch, const Tracee *app, int *ret_barrier, Failure *failure) {
     char text[64];
     (void)snprintf(text, sizeof text, "MAINPID=%d%s", (int)app->pid, launch->plan->ready == READY_EXEC ? "\nREADY=1" : "");
-    int r = notify_send(launch->notify, text);
-    if (r < 0)
-        return failure_set(failure, 0, -r, "systemd's notify socket");
-    r = relay_notify(launch, app->pid_in_pod, failure);
+    int r = relay_notify(launch, app->pid_in_pod, failure);
     if (r < 0)
         return r;
+    r = notify_send(launch->notify, text);
+    if (r < 0)
+        return failure_set(failure, 0, -r, "systemd's notify socket");
+    fd_close(&launch->notify_relay);
     r = notify_barrier_open(launch->notify, ret_barrier);
     return r < 0 ? failure_set(failure, 0, -r, "systemd's notify socket") : 0;
 }

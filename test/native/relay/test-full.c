@@ -225,7 +225,7 @@ static int systemd_connect(const struct sockaddr_un *address) {
     return fd;
 }
 
-/* Registers an app's socket for messages; returns stage1's connection, and in *ret_app what the app writes to. */
+/* Registers an app's socket for messages; returns stage1's connection, which waits, and in *ret_app what the app writes to. */
 static int notifier_open(Fixture *fixture, const struct sockaddr_un *address, int *ret_app) {
     char body[64];
     int app[2], ours = systemd_connect(address), stage1 = client_open(fixture);
@@ -252,7 +252,7 @@ static void messages_wait_while_systemd_takes_none(void) {
     Fixture fixture = fixture_open(false, getuid());
     char text[64];
     int app, systemd = systemd_open(&address), crowd = systemd_connect(&address);
-    int stage1 = notifier_open(&fixture, &address, &app);
+    close(notifier_open(&fixture, &address, &app));
     size_t crowded = 0;
     while (send(crowd, "X=1", 3, 0) == 3)
         crowded++;
@@ -267,7 +267,6 @@ static void messages_wait_while_systemd_takes_none(void) {
     message_expect(systemd, "STOPPING=1\n");
     CHECK(recv(systemd, text, sizeof text, 0) == -1 && errno == EAGAIN);
     close(app);
-    close(stage1);
     close(crowd);
     close(systemd);
     fixture_close(&fixture);
@@ -277,7 +276,8 @@ static void an_app_asks_for_time_until_it_is_ready(void) {
     static const char *const messages[] = { "EXTEND_TIMEOUT_USEC=1\nMAINPID=1", "READY=1", "EXTEND_TIMEOUT_USEC=1", "STOPPING=1" };
     struct sockaddr_un address = { 0 };
     Fixture fixture = fixture_open(false, getuid());
-    int app, systemd = systemd_open(&address), stage1 = notifier_open(&fixture, &address, &app);
+    int app, systemd = systemd_open(&address);
+    close(notifier_open(&fixture, &address, &app));
     for (size_t i = 0; i < sizeof messages / sizeof *messages; i++)
         CHECK(send(app, messages[i], strlen(messages[i]), 0) > 0);
     turn(&fixture);
@@ -285,7 +285,22 @@ static void an_app_asks_for_time_until_it_is_ready(void) {
     message_expect(systemd, "READY=1\n");
     message_expect(systemd, "STOPPING=1\n");
     close(app);
+    close(systemd);
+    fixture_close(&fixture);
+}
+
+static void an_app_is_heard_when_its_launcher_hangs_up(void) {
+    struct sockaddr_un address = { 0 };
+    Fixture fixture = fixture_open(false, getuid());
+    char text[64];
+    int app, systemd = systemd_open(&address), stage1 = notifier_open(&fixture, &address, &app);
+    CHECK(send(app, "READY=1", 7, 0) == 7);
+    turn(&fixture);
+    CHECK(recv(systemd, text, sizeof text, 0) == -1 && errno == EAGAIN);
     close(stage1);
+    turn(&fixture);
+    message_expect(systemd, "READY=1\n");
+    close(app);
     close(systemd);
     fixture_close(&fixture);
 }
@@ -302,5 +317,6 @@ int main(void) {
     input_of_two_clients_arrives_whole_and_in_order();
     messages_wait_while_systemd_takes_none();
     an_app_asks_for_time_until_it_is_ready();
+    an_app_is_heard_when_its_launcher_hangs_up();
     return failures > 0;
 }

@@ -35,16 +35,24 @@ for (const userns of ["pod", "host"] as const) {
     });
 
     test("it may say so before systemd knows it", async () => {
-      // The launcher is held before each of its messages, the app is not.
-      const path = "/usr/lib/gantry/gantry-stage1";
-      const held = "strace -D -o /dev/null -e trace=sendmsg -e inject=sendmsg:delay_enter=300000";
-      await host.exec(["mv", path, `${path}.real`]);
-      await host.put(path, `#!/bin/sh\nexec ${held} ${path}.real "$@"\n`, 0o755);
       const quick = ["notify-client", "READY=1\\nSTATUS=quick", "--", "sleep", "60"];
-      const job = await pod.start("quick", quick, readyByApp, ["TimeoutStartSec=60"]);
-      await host.exec(["mv", `${path}.real`, path]);
+      // The launcher is held before each of its messages, the app is not.
+      const job = await launchedWith(host, "sendmsg:delay_enter=300000", () =>
+        pod.start("quick", quick, readyByApp, ["TimeoutStartSec=60"]),
+      );
       assert.equal(job.status, 0, job.stderr);
       assert.equal((await pod.facts("quick"))["StatusText"], "quick");
+    });
+
+    test("it is not left alone when the sandbox does not take its socket", async () => {
+      const end = await launchedWith(host, "recvmsg:error=ECONNRESET", () =>
+        pod.finish("unheard", ["sleep", "600"], readyByApp, ["TimeoutStartSec=600"]),
+      );
+      assert.deepEqual([end["Job"], end["Result"], end["ExecMainStatus"]], ["1", "exit-code", "209"]);
+      assert.match(
+        end["StatusText"] ?? "",
+        /^hand-over: \/run\/gantry\/pods\/[0-9a-f]{32}\/io: Connection reset/,
+      );
     });
 
     test("an app that never says so is not started", async () => {
@@ -115,7 +123,8 @@ for (const userns of ["pod", "host"] as const) {
     });
 
     test("it cannot put off its own stop", async () => {
-      const script = "trap '' TERM; notify-client READY=1; while :; do notify-client EXTEND_TIMEOUT_USEC=600000000; done";
+      const script =
+        "trap '' TERM; notify-client READY=1; while :; do notify-client EXTEND_TIMEOUT_USEC=600000000; done";
       const job = await pod.start("staying", ["sh", "-c", script], readyByApp, ["TimeoutStopSec=2"]);
       assert.equal(job.status, 0, job.stderr);
       await host.exec(["systemctl", "stop", pod.unit.replace(".service", ".staying.service")]);
@@ -129,4 +138,17 @@ for (const userns of ["pod", "host"] as const) {
       assert.match(end["StatusText"] ?? "", /\/bin\/missing: not found/);
     });
   });
+}
+
+/** Has the launcher meet what strace injects into one of its system calls. */
+async function launchedWith<T>(host: TestHost, inject: string, start: () => Promise<T>): Promise<T> {
+  const path = "/usr/lib/gantry/gantry-stage1";
+  const strace = `strace -D -o /dev/null -e trace=${inject.split(":")[0]} -e inject=${inject}`;
+  await host.exec(["mv", path, `${path}.real`]);
+  await host.put(path, `#!/bin/sh\nexec ${strace} ${path}.real "$@"\n`, 0o755);
+  try {
+    return await start();
+  } finally {
+    await host.exec(["mv", `${path}.real`, path]);
+  }
 }
