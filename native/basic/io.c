@@ -90,13 +90,26 @@ static int file_fill(int directory_fd, const char *name, const char *text, mode_
 
 int file_replace(int directory_fd, const char *name, const char *text, mode_t mode, bool durable) {
     _cleanup_free_ char *temporary = NULL;
+    int r = file_prepare(directory_fd, name, text, mode, durable, &temporary);
+    return r < 0 ? r : file_place(directory_fd, temporary, name, durable);
+}
+
+int file_prepare(int directory_fd, const char *name, const char *text, mode_t mode, bool durable, char **ret_temporary) {
+    _cleanup_free_ char *temporary = NULL;
     int r = text_format(&temporary, ".%s.%d", name, (int)getpid());
     if (r < 0)
         return r;
     r = file_fill(directory_fd, temporary, text, mode, durable);
-    if (r >= 0 && renameat(directory_fd, temporary, directory_fd, name) < 0)
-        r = -errno;
-    if (r < 0) {
+    if (r < 0)
+        (void)unlinkat(directory_fd, temporary, 0);
+    else
+        *ret_temporary = take_pointer(temporary);
+    return r;
+}
+
+int file_place(int directory_fd, const char *temporary, const char *name, bool durable) {
+    if (renameat(directory_fd, temporary, directory_fd, name) < 0) {
+        int r = -errno;
         (void)unlinkat(directory_fd, temporary, 0);
         return r;
     }

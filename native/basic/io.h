@@ -26,5 +26,10 @@ int io_write_all(int fd, const void *buffer, size_t size);
 /* Replaces `name` in a directory by temporary file and rename; with `durable` both are fsynced. */
 int file_replace(int directory_fd, const char *name, const char *text, mode_t mode, bool durable);
 
+/* Its two halves, for who must know that the file can be there before it may: the temporary file, and its rename. A half that
+ * fails leaves none behind. */
+int file_prepare(int directory_fd, const char *name, const char *text, mode_t mode, bool durable, char **ret_temporary);
+int file_place(int directory_fd, const char *temporary, const char *name, bool durable);
+
 /* mkdir -p with mode 0755 for what is missing. */
 int directory_make(const char *path);

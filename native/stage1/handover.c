@@ -162,7 +162,7 @@ static int report_await(Launch *launch, Tracee *app, ReportKind kind, Report *re
 static int ready_await(Launch *launch, Tracee *app, Failure *failure) {
     Report report;
     int r = report_await(launch, app, REPORT_READY, &report, failure);
-    return r < 0 ? r : status_write_started(launch, failure);
+    return r < 0 ? r : status_place_started(launch, failure);
 }
 
 /* The execve closes the channel, from where there is no way back: what the kernel cannot load after that ends by SIGSEGV, as
@@ -218,18 +218,27 @@ static int handover_early(Launch *launch, Tracee *app, Failure *failure) {
     return r < 0 ? r : exec_await(launch, app, failure);
 }
 
+static int handover_run(Launch *launch, Tracee *app, Failure *failure) {
+    Report report;
+    int r = report_await(launch, app, REPORT_PID, &report, failure);
+    if (r < 0)
+        return r;
+    app->pid_in_pod = report.pid;
+    r = status_prepare_started(launch, failure); /* while the app's process confines itself */
+    if (r >= 0)
+        r = relay_register(launch, report.pid, failure);
+    if (r < 0)
+        return r;
+    return app->traced ? handover_traced(launch, app, failure) : handover_early(launch, app, failure);
+}
+
 int handover_finish(Launch *launch, Failure *failure) {
     Tracee app = { .pid = launch->app };
-    Report report;
     int r = app_seize(&app);
     if (r < 0)
         return failure_set(failure, 0, -r, "the app's process");
-    r = report_await(launch, &app, REPORT_PID, &report, failure);
+    r = handover_run(launch, &app, failure);
     if (r < 0)
-        return r;
-    app.pid_in_pod = report.pid;
-    r = relay_register(launch, report.pid, failure);
-    if (r < 0)
-        return r;
-    return app.traced ? handover_traced(launch, &app, failure) : handover_early(launch, &app, failure);
+        status_discard_started(launch);
+    return r;
 }

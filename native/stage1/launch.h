@@ -29,6 +29,7 @@ typedef struct Launch {
     uid_t base;          /* host id of the app's id 0 */
     int notify;          /* connected to systemd */
     int status;          /* the app's status directory */
+    char *started;       /* the temporary file in it that becomes `started`; NULL: there is none */
     int sandbox;         /* pidfd of the pod's init */
     int userns;          /* its user namespace, -1 in a pod without one */
     int relay;           /* connected to the sandbox; the standard streams go this way if they are relayed */
@@ -77,9 +78,11 @@ int notify_bind(Launch *launch, Failure *failure);
 /* stdio.c: pipes, pty, null; at last the app's 0, 1 and 2. */
 int stdio_open(Launch *launch, Failure *failure);
 int stdio_install(Launch *launch, Failure *failure);
-/* status.c: `started`. */
+/* status.c: `started`, a temporary file at first. */
 int status_open(Launch *launch, Failure *failure);
-int status_write_started(Launch *launch, Failure *failure);
+int status_prepare_started(Launch *launch, Failure *failure);
+int status_place_started(Launch *launch, Failure *failure);
+void status_discard_started(Launch *launch);
 /* relay.c: hands pipes or pty to the sandbox. */
 int relay_connect(Launch *launch, Failure *failure);
 int relay_register(Launch *launch, pid_t pid_in_pod, Failure *failure);

@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "basic/boot.h"
 #include "basic/cleanup.h"
@@ -19,11 +20,22 @@ int status_open(Launch *launch, Failure *failure) {
     return launch->status < 0 ? failure_set(failure, 0, errno, "%s", launch->plan->status) : 0;
 }
 
-int status_write_started(Launch *launch, Failure *failure) {
+int status_prepare_started(Launch *launch, Failure *failure) {
     _cleanup_free_ char *text = NULL;
     int r = text_format(&text, "{\"version\":1,\"time\":%" PRIu64 ",\"boot\":\"%s\",\"pid\":%d}\n", realtime_usec(),
                         launch->boot, (int)launch->app);
     if (r >= 0)
-        r = file_replace(launch->status, "started", text, 0644, false);
+        r = file_prepare(launch->status, "started", text, 0644, false, &launch->started);
     return r < 0 ? failure_set(failure, 0, -r, "%s/started", launch->plan->status) : 0;
+}
+
+int status_place_started(Launch *launch, Failure *failure) {
+    _cleanup_free_ char *temporary = take_pointer(launch->started);
+    int r = file_place(launch->status, temporary, "started", false);
+    return r < 0 ? failure_set(failure, 0, -r, "%s/started", launch->plan->status) : 0;
+}
+
+void status_discard_started(Launch *launch) {
+    if (launch->started)
+        (void)unlinkat(launch->status, launch->started, 0);
 }

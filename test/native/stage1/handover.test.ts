@@ -153,6 +153,20 @@ for (const cgroups of [undefined, "unified"] as const) {
       assert.equal(end["StatusErrno"], "3");
     });
 
+    test("an app whose start cannot be written down has not run one instruction", async () => {
+      const status = `${pod.directory}/apps/unwritable/status`;
+      const ro = `mkdir -p ${status} && mount --bind ${status} ${status} && mount -o remount,bind,ro ${status}`;
+      assert.equal((await host.exec(["sh", "-c", ro])).status, 0);
+      const end = await pod.finish("unwritable", ["sh", "-c", "echo ran"]);
+      await host.exec(["umount", status]);
+      assert.equal(`${end["Job"]} ${end["ExecMainStatus"]}`, "1 226");
+      assert.match(
+        end["StatusText"] ?? "",
+        /^hand-over: .*\/apps\/unwritable\/status\/started: Read-only file system/,
+      );
+      assert.doesNotMatch(await pod.log("unwritable"), /ran/);
+    });
+
     test("a plan with an unknown key is refused, naming it", async () => {
       const end = await pod.finish("strict", ["true"], (plan) => {
         Object.assign(plan.process, { apparmorProfile: "x" });
