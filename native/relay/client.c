@@ -10,7 +10,9 @@
 #include "internal.h"
 
 #define HOLD_WAIT_USEC 10000000U
+#define ACCEPT_PAUSE_USEC 100000U
 
+static void listener_rest(Relay *relay);
 static void client_receive(Relay *relay, unsigned index);
 static int request_handle(Relay *relay, unsigned index, PacketFds *fds);
 static int register_handle(Relay *relay, unsigned index, PacketFds *fds);
@@ -32,8 +34,11 @@ void client_accept(Relay *relay) {
         return;
     }
     _cleanup_fd_ int fd = accept4(relay->listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
-    if (fd < 0)
+    if (fd < 0) {
+        if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM)
+            listener_rest(relay);
         return;
+    }
     struct ucred peer;
     socklen_t size = sizeof peer;
     if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) < 0 || peer.uid != relay->owner)
@@ -41,6 +46,11 @@ void client_accept(Relay *relay) {
     if (watch_add(relay, fd, EPOLLIN, tag_make(RELAY_CLIENT, index, 0)) < 0)
         return;
     relay->client[index] = (Client){ .role = CLIENT_NEW, .fd = fd_take(&fd) };
+}
+
+void listener_wake(Relay *relay) {
+    relay->rested = 0;
+    watch_change(relay, relay->listener, EPOLLIN, tag_make(RELAY_LISTEN, 0, 0));
 }
 
 void client_dispatch(Relay *relay, unsigned index, uint32_t events) {
@@ -90,6 +100,12 @@ void hold_release(Relay *relay) {
         (void)packet_send(relay->client[i].fd, PACKET_OK, 0, 0, NULL, 0);
         client_close(relay, i);
     }
+}
+
+/* Who waits in the backlog stays an event, which would keep the relay from everything else. */
+static void listener_rest(Relay *relay) {
+    relay->rested = monotonic_now() + ACCEPT_PAUSE_USEC;
+    watch_change(relay, relay->listener, 0, tag_make(RELAY_LISTEN, 0, 0));
 }
 
 static void client_receive(Relay *relay, unsigned index) {

@@ -26,6 +26,7 @@ void watch_remove(Relay *relay, int fd);
 
 /* client.c */
 void client_accept(Relay *relay);
+void listener_wake(Relay *relay);
 void client_dispatch(Relay *relay, unsigned index, uint32_t events);
 void client_close(Relay *relay, unsigned index);
 void hold_release(Relay *relay);

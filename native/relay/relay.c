@@ -7,6 +7,7 @@
 #define USEC_PER_MSEC 1000U
 
 static uint64_t deadline_next(const Relay *relay);
+static uint64_t earlier(uint64_t one, uint64_t other);
 static bool deadline_has(const App *app);
 
 int relay_start(Relay *relay, int epoll, int listener, uid_t owner, bool hold) {
@@ -63,6 +64,8 @@ void relay_expire(Relay *relay) {
     uint64_t now = monotonic_now();
     if (relay->hold && relay->deadline > 0 && relay->deadline <= now)
         hold_release(relay);
+    if (relay->rested > 0 && relay->rested <= now)
+        listener_wake(relay);
     for (unsigned i = 0; i < RELAY_APPS_MAX; i++)
         if (deadline_has(&relay->app[i]) && relay->app[i].deadline <= now)
             app_expire(relay, &relay->app[i]);
@@ -96,13 +99,16 @@ void watch_remove(Relay *relay, int fd) {
 
 /* The earliest moment something is due, 0 for never. */
 static uint64_t deadline_next(const Relay *relay) {
-    uint64_t next = relay->hold ? relay->deadline : 0;
-    for (unsigned i = 0; i < RELAY_APPS_MAX; i++) {
-        const App *app = &relay->app[i];
-        if (deadline_has(app) && (next == 0 || app->deadline < next))
-            next = app->deadline;
-    }
+    uint64_t next = earlier(relay->hold ? relay->deadline : 0, relay->rested);
+    for (unsigned i = 0; i < RELAY_APPS_MAX; i++)
+        if (deadline_has(&relay->app[i]))
+            next = earlier(next, relay->app[i].deadline);
     return next;
+}
+
+/* 0 is never. */
+static uint64_t earlier(uint64_t one, uint64_t other) {
+    return one == 0 || (other > 0 && other < one) ? other : one;
 }
 
 static bool deadline_has(const App *app) {
