@@ -34,6 +34,7 @@ typedef struct Stream {
     int fd;         /* -1: ended or never there */
     int journal;    /* the app unit's journal stream, -1: none */
     bool watched;   /* fd is in the epoll set */
+    bool deserted;  /* nobody has the terminal open: watched for what changes, not for what is */
     bool waiting;   /* journal is in the epoll set */
     uint32_t start; /* of what it holds, this to `end` is still to be delivered */
     uint32_t end;

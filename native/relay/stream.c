@@ -8,6 +8,8 @@
 #include "basic/cleanup.h"
 #include "internal.h"
 
+static uint64_t stream_tag(const Relay *relay, const App *app, unsigned number);
+static void terminal_desert(Relay *relay, App *app, bool deserted);
 static bool sinks_ready(Relay *relay, App *app, unsigned number);
 static int sink_of(const Relay *relay, const App *app, unsigned number);
 static void sink_await(Relay *relay, App *app, unsigned number, int client);
@@ -27,10 +29,15 @@ Pump stream_pump(Relay *relay, App *app, unsigned number) {
     ssize_t got = stream->fd < 0 ? 0 : read(stream->fd, relay->chunk, sizeof relay->chunk);
     if (got < 0 && (errno == EAGAIN || errno == EINTR))
         return PUMP_EMPTY;
-    if (got <= 0) { /* a terminal's master says EIO when the last slave has been closed */
+    if (got < 0 && errno == EIO && app->end == APP_RUNS) {
+        terminal_desert(relay, app, true);
+        return PUMP_EMPTY;
+    }
+    if (got <= 0) {
         stream_end(relay, app, number);
         return PUMP_ENDED;
     }
+    terminal_desert(relay, app, false);
     clients_copy(relay, app, number, relay->chunk, (size_t)got);
     int taken = sink_write(relay, app, number, relay->chunk, (size_t)got);
     if (taken == got)
@@ -49,7 +56,7 @@ void stream_watch(Relay *relay, App *app, unsigned number) {
     uint32_t events = number == STREAM_STDIN ? EPOLLOUT : EPOLLIN;
     if (stream->fd < 0 || stream->watched)
         return;
-    stream->watched = watch_add(relay, stream->fd, events, tag_make(RELAY_STREAM, app_index(relay, app), number)) == 0;
+    stream->watched = watch_add(relay, stream->fd, events, stream_tag(relay, app, number)) == 0;
 }
 
 /* EPOLLHUP is reported even with an empty event mask, so a waiting stream leaves the set. */
@@ -57,7 +64,7 @@ void stream_unwatch(Relay *relay, App *app, unsigned number) {
     Stream *stream = &app->stream[number];
     if (stream->watched)
         watch_remove(relay, stream->fd);
-    stream->watched = false;
+    stream->watched = stream->deserted = false;
 }
 
 void stream_end(Relay *relay, App *app, unsigned number) {
@@ -89,6 +96,16 @@ void streams_resume(Relay *relay, App *app) {
 void streams_pause(Relay *relay, App *app) {
     for (unsigned number = STREAM_STDOUT; number < STREAM_COUNT; number++)
         stream_unwatch(relay, app, number);
+}
+
+/* A terminal's master says EIO while no process has the slave open. A login or a getty opens its terminal again, so only the app's
+ * own end is the terminal's; until then the hang-up, which does not pass, is told once. */
+static void terminal_desert(Relay *relay, App *app, bool deserted) {
+    Stream *stream = &app->stream[STREAM_TERMINAL];
+    if (!stream->watched || stream->deserted == deserted)
+        return;
+    stream->deserted = deserted;
+    watch_change(relay, stream->fd, EPOLLIN | (deserted ? EPOLLET : 0U), stream_tag(relay, app, STREAM_TERMINAL));
 }
 
 /*
@@ -187,4 +204,8 @@ static int sink_write(Relay *relay, App *app, unsigned number, const void *bytes
         return (int)length;
     }
     return taken;
+}
+
+static uint64_t stream_tag(const Relay *relay, const App *app, unsigned number) {
+    return tag_make(RELAY_STREAM, app_index(relay, app), number);
 }

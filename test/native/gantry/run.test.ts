@@ -226,6 +226,18 @@ describe("gantry run in the foreground", () => {
     assert.equal(ended.status, 4);
   });
 
+  test("a terminal that no process has open for a while is still the app's", async () => {
+    const app =
+      "exec <&- >&- 2>&-; sleep 1; exec </dev/console >/dev/console; echo back; read -r word; echo got $word";
+    const command = `gantry run --insecure-options=image --net=none --interactive ${place.image} --exec=/bin/sh -- -c '${app}'`;
+    const running = await place.host.spawn(["script", "-qec", command, "/dev/null"]);
+    await running.until(/back/);
+    running.stdin.write("word\n");
+    const ended = await running.ended;
+    assert.match(seen(ended), /back\r\n(word\r\n)?got word\r\n/);
+    assert.equal(ended.status, 0);
+  });
+
   test("nothing is left: no unit, no runtime directory, and the facts are on disk", async () => {
     assert.equal(
       (await place.shell("systemctl list-units --all --no-legend 'gantry-*.slice' 'gantry-*.*.service'"))

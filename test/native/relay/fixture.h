@@ -99,6 +99,10 @@ static inline void request_send(int client, PacketType type, const void *body, s
         abort();
 }
 
+static inline bool app_name_send(int client, PacketType type, const char *name) {
+    return packet_send(client, type, 0, 0, name, strlen(name)) == 0;
+}
+
 static inline void register_send(int client, const char *name, pid_t pid, const int *fds, unsigned count) {
     char body[128];
     int length = snprintf(body, sizeof body, "%s%c%s%c%d", name, 0, name, 0, (int)pid);

@@ -31,10 +31,6 @@ static size_t journal_read_all(int log) {
     return all;
 }
 
-static bool app_name_send(int client, PacketType type, const char *name) {
-    return packet_send(client, type, 0, 0, name, strlen(name)) == 0;
-}
-
 /* As at the start of the largest pod: each app's launcher registers it, and has another connection for its messages. */
 static void every_app_of_the_largest_pod_may_wait_at_once(void) {
     static Ends ends[RELAY_APPS_MAX];

@@ -245,7 +245,7 @@ static void an_app_that_takes_no_input_is_told_as_such(void) {
 
 static void a_terminal_is_relayed_both_ways_and_resized(void) {
     Fixture fixture = fixture_open(false, getuid());
-    int master, slave, log[2], client = client_open(&fixture), stage1 = client_open(&fixture);
+    int master, slave, log[2], client = client_open(&fixture), stage1 = client_open(&fixture), record = client_open(&fixture);
     char text[64];
     pid_t from;
     struct winsize size;
@@ -264,9 +264,20 @@ static void a_terminal_is_relayed_both_ways_and_resized(void) {
     CHECK(heard(client, PACKET_DATA, STREAM_TERMINAL, "yes\r\n"));
     CHECK(journal_read(log[0], text, sizeof text, &from) == 5);
     close(slave);
+    turn(&fixture); /* it would not end */
+    CHECK((slave = open(ptsname(master), O_RDWR | O_NOCTTY | O_CLOEXEC)) >= 0);
+    CHECK(write(slave, "back", 4) == 4);
+    turn(&fixture);
+    CHECK(heard(client, PACKET_DATA, STREAM_TERMINAL, "back"));
+    close(slave);
     close(master);
     turn(&fixture);
+    CHECK(app_name_send(record, PACKET_DRAIN, "front"));
+    turn(&fixture);
     CHECK(heard(client, PACKET_EOF, STREAM_TERMINAL, ""));
+    CHECK(heard(client, PACKET_ENDED, 0, ""));
+    CHECK(heard(record, PACKET_OK, 0, ""));
+    close(record);
     close(log[0]);
     close(log[1]);
     close(client);
