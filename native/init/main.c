@@ -15,6 +15,7 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
@@ -26,6 +27,7 @@
 
 #define TAG_SIGNAL 0U
 #define EVENTS_PER_TURN 16
+#define SIGNALS_PER_TURN 16 /* also orphans: who sends or makes them without a pause must not keep the relay from its turn */
 #define STOP_TICK_MS 10 /* apps are systemd's children: their end sends no SIGCHLD here */
 
 /* Where the three descriptors end up that are kept; nothing is ever executed from here, so no close-on-exec. */
@@ -48,8 +50,10 @@ static InitStep init_prepare(char **arguments, Options *ret, int *ret_report);
 static bool options_read(char **arguments, Options *ret);
 static int descriptors_keep(const Options *options, int *ret_report);
 static int signals_open(void);
-static void init_loop(unsigned grace_ms);
-static void signals_read(Stop *stop, unsigned grace_ms);
+static void signals_limit_lift(void);
+static void init_loop(const Options *options);
+static void signals_read(Stop *stop, const Options *options);
+static bool stop_asked(const struct signalfd_siginfo *info, uid_t owner);
 static void children_reap(void);
 static bool stop_done(const Stop *stop);
 
@@ -70,7 +74,7 @@ int main(int argc, char **argv) {
     if (failed != INIT_STANDS)
         return 1;
     (void)syscall(SYS_close_range, FIRST_UNUSED_FD, ~0U, 0);
-    init_loop(options.grace_ms);
+    init_loop(&options);
     relay_finish(&relay);
     return 0;
 }
@@ -83,6 +87,7 @@ static InitStep init_prepare(char **arguments, Options *ret, int *ret_report) {
         return INIT_ARGUMENTS;
     if (descriptors_keep(ret, ret_report) < 0)
         return INIT_DESCRIPTORS;
+    signals_limit_lift();
     return privileges_drop();
 }
 
@@ -110,19 +115,26 @@ static int descriptors_keep(const Options *options, int *ret_report) {
     return r;
 }
 
+/* Blocked signals reach a signalfd even as pid 1, where default actions are ignored (pid_namespaces(7)). The others are dropped:
+ * none of them may pile up here. */
 static int signals_open(void) {
-    sigset_t all, handled;
-    sigfillset(&all);
+    sigset_t handled;
     sigemptyset(&handled);
     sigaddset(&handled, SIGCHLD);
     sigaddset(&handled, SIGTERM);
-    /* Blocked signals reach a signalfd even as pid 1, where default actions are ignored (pid_namespaces(7)). */
-    if (sigprocmask(SIG_SETMASK, &all, NULL) < 0)
+    if (sigprocmask(SIG_SETMASK, &handled, NULL) < 0)
         return -1;
     return signalfd(-1, &handled, SFD_NONBLOCK);
 }
 
-static void init_loop(unsigned grace_ms) {
+/* Beyond this limit the kernel forgets who sent a signal (see stop_asked()). Where host root is 0, who sent it must not be forgotten;
+ * where it is not, the kernel refuses this. */
+static void signals_limit_lift(void) {
+    const struct rlimit none = { RLIM_INFINITY, RLIM_INFINITY };
+    (void)setrlimit(RLIMIT_SIGPENDING, &none);
+}
+
+static void init_loop(const Options *options) {
     struct epoll_event events[EVENTS_PER_TURN];
     Stop stop = { 0 };
     for (;;) {
@@ -132,7 +144,7 @@ static void init_loop(unsigned grace_ms) {
         int count = epoll_wait(EPOLL_FD, events, EVENTS_PER_TURN, wait);
         for (int i = 0; i < count; i++)
             if (events[i].data.u64 == TAG_SIGNAL)
-                signals_read(&stop, grace_ms);
+                signals_read(&stop, options);
             else
                 relay_dispatch(&relay, events[i].data.u64, events[i].events);
         relay_expire(&relay);
@@ -141,23 +153,31 @@ static void init_loop(unsigned grace_ms) {
     }
 }
 
-/* A process of the pod may send SIGTERM to its pid 1; only a sender outside (pid 0 from here) ends the pod. Where a sender may
- * choose what is told of it, it cannot claim to have called kill(2) (rt_sigqueueinfo(2)). */
-static void signals_read(Stop *stop, unsigned grace_ms) {
+static void signals_read(Stop *stop, const Options *options) {
     struct signalfd_siginfo info;
-    while (read(SIGNAL_FD, &info, sizeof info) == sizeof info) {
+    for (unsigned i = 0; i < SIGNALS_PER_TURN && read(SIGNAL_FD, &info, sizeof info) == sizeof info; i++) {
         if (info.ssi_signo == SIGCHLD)
             children_reap();
-        if (info.ssi_signo != SIGTERM || info.ssi_code != SI_USER || info.ssi_pid != 0 || stop->asked)
+        if (stop->asked || !stop_asked(&info, options->owner))
             continue;
         (void)kill(-1, SIGTERM);
-        *stop = (Stop){ .asked = true, .deadline = monotonic_now() + grace_ms * UINT64_C(1000) };
+        *stop = (Stop){ .asked = true, .deadline = monotonic_now() + options->grace_ms * UINT64_C(1000) };
     }
 }
 
+/* A process of the pod may send SIGTERM to its pid 1; only host root ends the pod, whose pid is 0 from here. Where a sender may choose
+ * what is told of it, it cannot claim to have called kill(2) (rt_sigqueueinfo(2)). But when its user has too many signals pending, the
+ * kernel tells nothing of it, which reads as a kill(2) of pid 0 and id 0: in a user namespace not host root's. */
+static bool stop_asked(const struct signalfd_siginfo *info, uid_t owner) {
+    return info->ssi_signo == SIGTERM && info->ssi_code == SI_USER && info->ssi_pid == 0 && info->ssi_uid == owner;
+}
+
 static void children_reap(void) {
-    while (waitpid(-1, NULL, WNOHANG | __WALL) > 0)
-        ;
+    unsigned reaped = 0;
+    while (reaped < SIGNALS_PER_TURN && waitpid(-1, NULL, WNOHANG | __WALL) > 0)
+        reaped++;
+    if (reaped == SIGNALS_PER_TURN)
+        (void)kill(1, SIGCHLD); /* for the others, in another turn */
 }
 
 /* The kernel kills what is left of a pid namespace when its pid 1 exits, so the grace time ends by returning. */

@@ -124,10 +124,22 @@ static int calls_run(void) {
     return 0;
 }
 
-/* What pid 1 reads of both has no sender's pid, as of a signal that comes from outside of the pod. */
-static int end(void) {
+/* Signals of this user that nobody takes, until the kernel keeps no more of what is told of one. */
+static void signals_fill(void) {
+    siginfo_t info = { .si_signo = SIGRTMIN, .si_code = SI_QUEUE };
+    sigset_t all;
+    sigfillset(&all);
+    (void)sigprocmask(SIG_SETMASK, &all, NULL);
+    while (syscall(SYS_rt_sigqueueinfo, getpid(), SIGRTMIN, &info) == 0)
+        ;
+}
+
+/* What pid 1 reads of these has no sender's pid, as of a signal that comes from outside of the pod. */
+static int end(bool full) {
     siginfo_t forged = { .si_signo = SIGTERM, .si_code = SI_QUEUE };
     int ends[2];
+    if (full)
+        signals_fill();
     if (syscall(SYS_rt_sigqueueinfo, 1, SIGTERM, &forged) < 0 || pipe(ends) < 0 || fcntl(ends[0], F_SETOWN, 1) < 0 ||
         fcntl(ends[0], F_SETSIG, SIGTERM) < 0 || fcntl(ends[0], F_SETFL, O_ASYNC) < 0 || write(ends[1], "", 1) != 1) {
         perror("end");
@@ -212,10 +224,10 @@ static int hunt(unsigned seconds) {
 int main(int argc, char **argv) {
     if (argc == 2 && strcmp(argv[1], "calls") == 0)
         return calls_run();
-    if (argc == 2 && strcmp(argv[1], "end") == 0)
-        return end();
+    if ((argc == 2 || argc == 3) && strcmp(argv[1], "end") == 0)
+        return end(argc == 3 && strcmp(argv[2], "full") == 0);
     if (argc == 3 && strcmp(argv[1], "hunt") == 0)
         return hunt((unsigned)atoi(argv[2]));
-    fprintf(stderr, "usage: attack calls | end | hunt SECONDS\n");
+    fprintf(stderr, "usage: attack calls | end [full] | hunt SECONDS\n");
     return 2;
 }
