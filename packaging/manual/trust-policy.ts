@@ -55,7 +55,7 @@ const KEYSTORE = [
 ];
 
 const SCOPES = [
-  "A scope is the beginning of names in whole segments: `example.com/foo` covers `example.com/foo/bar` and not `example.com/foobar`. `*` covers every name, `*.example.com` the hosts below a domain; with a tag or a digest a scope is one image. With the transport `registry`, `busybox` means `docker.io/library/busybox`. The most specific scope decides alone; of the same scope, a rule that tells the transport goes before one that does not. Two rules for the same in one directory are an error.",
+  "A scope is the beginning of names in whole segments: `example.com/foo` covers `example.com/foo/bar` and not `example.com/foobar`. `*` covers every name, `*.example.com` the hosts below a domain; with a tag or a digest a scope is one image, which is written whole: `docker.io/library/debian:12`, because `debian:12` is a host and its port. Of an ACI that is the name as it is asked for: a rule for `example.com/app:1.0` does not decide for who asks for `example.com/app`. With the transport `registry`, `busybox` means `docker.io/library/busybox`. The most specific scope decides alone; of the same scope, a rule that tells the transport goes before one that does not. Two rules for the same in one directory are an error.",
 ];
 
 const MEANINGS: Readonly<Record<string, string>> = {
