@@ -4,6 +4,7 @@ import { type Call, type Errand, type FixedObject, implement } from "../bus/obje
 import { type GivenCredentials, parseCredentials } from "../config/given-credentials.ts";
 import { MANAGER } from "../interface/manager.ts";
 import { ROOT_PATH } from "../interface/tables.ts";
+import { IMAGE_GRACE, POD_GRACE, PREPARED_GRACE } from "../manager/grace.ts";
 import { collectImages } from "../manager/image-gc.ts";
 import {
   describeImages,
@@ -24,10 +25,6 @@ import type { Operation, Operations, Progress } from "./operations.ts";
 import { imagePath, operationPath, podPath } from "./paths.ts";
 import { killPod, newPod, removePod, restartPod, startPod, stopPod } from "./pod-verbs.ts";
 import { distrust, fetchKeys, reviewKeys, trustDigest, trustKeys, trustRule } from "./trust-verbs.ts";
-
-/** Milliseconds. What nobody asked about for a day, and what was prepared and never started for two. */
-const GRACE_PERIOD = 24 * 3_600_000;
-const EXPIRE_PREPARED = 48 * 3_600_000;
 
 const managerFace = implement<typeof MANAGER, Agent>(MANAGER, {
   methods: {
@@ -126,11 +123,11 @@ function requireOperation(operations: Operations, id: string): Operation {
 
 function collectGarbage(agent: Agent, call: Call, images: boolean): Errand<string> {
   const run = async (progress: Progress) => {
-    const options = { gracePeriod: GRACE_PERIOD, expirePrepared: EXPIRE_PREPARED, dryRun: false };
+    const options = { gracePeriod: POD_GRACE, expirePrepared: PREPARED_GRACE, dryRun: false };
     const { removed, notes } = await agent.pods.collectPods(options);
     for (const note of notes) progress.warn(note);
     const gone = images
-      ? await collectImages(agent.images, { gracePeriod: GRACE_PERIOD, dryRun: false })
+      ? await collectImages(agent.images, { gracePeriod: IMAGE_GRACE, dryRun: false })
       : { images: [] };
     return [...removed.map(({ uuid }) => uuid), ...gone.images.map(({ id }) => id)].join(" ");
   };

@@ -1,7 +1,8 @@
 /** journalctl as a child that has our descriptors. */
-import { spawn } from "node:child_process";
+import { execFile, spawn } from "node:child_process";
 import { once } from "node:events";
 import { constants } from "node:os";
+import { promisify } from "node:util";
 import { GantryError } from "../base/errors.ts";
 
 /** Runs journalctl; gives its exit status. Throws Unsupported when it is not there. */
@@ -17,4 +18,21 @@ export async function runJournalctl(words: readonly string[]): Promise<number> {
     NodeJS.Signals | null,
   ];
   return status ?? 128 + (signal === null ? 0 : constants.signals[signal]);
+}
+
+/** Whether there is an entry that this user may read: journalctl itself tells of none, or of rights, without a failure. */
+export async function journalHas(matches: readonly string[]): Promise<boolean> {
+  const words = [
+    "--quiet",
+    "--no-pager",
+    "--lines=1",
+    "--output=json",
+    "--output-fields=MESSAGE",
+    ...matches,
+  ];
+  try {
+    return (await promisify(execFile)("journalctl", words)).stdout !== "";
+  } catch {
+    return false;
+  }
 }

@@ -42,6 +42,6 @@ async function launchThroughAgent(
 /** The agent has neither the caller's terminal nor his streams. */
 export function needsDetach(verb: string): GantryError {
   return new GantryError("AccessDenied", `only root runs a pod in the foreground`, {
-    hint: `gantry ${verb} --detach …, and gantry logs --follow POD`,
+    hint: `gantry ${verb} --detach …, then gantry status --wait POD, and gantry logs POD`,
   });
 }

@@ -162,7 +162,7 @@ export const MANAGER = defineInterface({
       },
     ),
     CollectGarbage: work(
-      "Removes pods that ended long ago, and whatever nothing refers to. The operation's result is the ids of the pods and images that went, separated by spaces.",
+      "Removes pods that ended half an hour ago, or were prepared a day ago and never started, and whatever nothing refers to. The operation's result is the ids of the pods and images that went, separated by spaces.",
       {
         in: [],
         options: { images: ["b", "Images, too, of which no pod was made for a day and that none needs."] },

@@ -24,7 +24,9 @@ export type RemoteManager = PodManager & {
   runManifest(text: string, options: PrepareOptions): Promise<LaunchablePod>;
   /** Gives the UUID once every app is ready. LaunchFailed, NotTrusted, PodBusy, NoSuchPod. */
   startPod(word: string): Promise<string>;
-  /** The same, after a stop of what runs. */
+  /** Removes what has waited for long enough; gives the ids of the pods, and what the user should know. */
+  collectGarbage(): Promise<{ readonly pods: readonly string[]; readonly notes: readonly string[] }>;
+  /** The same as startPod(), after a stop of what runs. */
   restartPod(word: string): Promise<string>;
 };
 
@@ -60,6 +62,7 @@ export function remoteManager({
     killPod: (word, options) => killPod(agent, word, options),
     removePod: (word, options) =>
       work(agent, (peer) => callMethod(peer, [MANAGER, "RemovePod"], { pod: word, options })),
+    collectGarbage: () => collectGarbage(agent),
     collectPods: () => Promise.reject(needsRoot("collect garbage with times of its own")),
     [Symbol.asyncDispose]: () => agent.close(),
   };
@@ -136,6 +139,14 @@ async function killPod(
   await agent.demand((manager) =>
     callMethod(manager, [MANAGER, "KillPod"], { pod: word, signal: number, options }),
   );
+}
+
+async function collectGarbage(agent: AgentLink): Promise<{ pods: string[]; notes: string[] }> {
+  const notes: string[] = [];
+  const result = await work(agent, (peer) => callMethod(peer, [MANAGER, "CollectGarbage"], { options: {} }), {
+    onLog: (line, priority) => priority <= WARNING && notes.push(line),
+  });
+  return { pods: result.split(" ").filter((id) => id !== ""), notes };
 }
 
 function needsRoot(what: string): GantryError {

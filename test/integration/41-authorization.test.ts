@@ -139,6 +139,10 @@ test("authorization: the image that polkit is asked about is the one that runs, 
     await ended(host, await host.exec(prepare));
     const start = await host.user(call("StartPod", "sa{sv}", "called", "0"));
     refused(start, /not authorized for org\.gantry1\.pod\.start on "called"/);
+    await host.put("/etc/polkit-1/rules.d/20-gc.rules", rule('action.id === "org.gantry1.gc"'));
+    const collected = await host.user(["gantry", "gc"]);
+    assert.deepEqual([collected.status, collected.stdout, collected.stderr], [0, "", ""]);
+    assert.match((await host.manager("ListPods")).stdout, /"called"/, "what is young stays");
   });
 });
 

@@ -1,7 +1,9 @@
 /** `gantry gc` */
+import { GantryError } from "../../base/errors.ts";
+import { POD_GRACE, PREPARED_GRACE } from "../../manager/grace.ts";
 import type { Removal } from "../../manager/manager.ts";
 import { durationOption } from "../duration.ts";
-import type { Verb } from "../verb.ts";
+import type { Context, Option, OptionValues, Verb } from "../verb.ts";
 
 const WHY: Readonly<Record<Removal["why"], string>> = {
   exited: "it has ended",
@@ -10,27 +12,30 @@ const WHY: Readonly<Record<Removal["why"], string>> = {
   garbage: "its removal was cut off",
 };
 
+const OPTIONS: readonly Option[] = [
+  { name: "grace-period", value: "DURATION", help: "how long pods that have ended stay; 30m by default" },
+  {
+    name: "expire-prepared",
+    value: "DURATION",
+    help: "how long prepared pods wait for their start; 24h by default",
+  },
+  { name: "dry-run", help: "only say what would go" },
+];
+
 export const verb: Verb = {
   name: "gc",
   synopsis: "[OPTION…]",
   summary: "remove pods that have ended, and what unfinished work left",
-  options: [
-    { name: "grace-period", value: "DURATION", help: "how long pods that have ended stay; 30m by default" },
-    {
-      name: "expire-prepared",
-      value: "DURATION",
-      help: "how long prepared pods wait for their start; 24h by default",
-    },
-    { name: "dry-run", help: "only say what would go" },
-  ],
-  root: true,
+  options: OPTIONS,
+  details: "Who is not root has the agent do it, with the periods that are the default.",
   run: async (context, { options }) => {
+    if (context.uid !== 0) return await collectThroughAgent(context, options);
     const { localManager } = await import("../../manager/local.ts");
     await using manager = localManager(context);
     const dryRun = options.flag("dry-run");
     const { removed, notes } = await manager.collectPods({
-      gracePeriod: durationOption(options, "grace-period", 30 * 60_000),
-      expirePrepared: durationOption(options, "expire-prepared", 24 * 3_600_000),
+      gracePeriod: durationOption(options, "grace-period", POD_GRACE),
+      expirePrepared: durationOption(options, "expire-prepared", PREPARED_GRACE),
       dryRun,
     });
     for (const { uuid, why } of removed)
@@ -39,3 +44,20 @@ export const verb: Verb = {
     return 0;
   },
 };
+
+/** The agent has no periods but its own. Throws AccessDenied for others. */
+async function collectThroughAgent(context: Context, options: OptionValues): Promise<number> {
+  const given = OPTIONS.find(({ name }) => options.value(name) !== undefined);
+  if (given !== undefined) {
+    const hint = "sudo gantry gc …";
+    throw new GantryError("AccessDenied", `gantry gc --${given.name} needs root`, { hint });
+  }
+  const { refuseForeignDirectory } = await import("../../manager/open.ts");
+  refuseForeignDirectory(context);
+  const { remoteManager } = await import("../../manager/remote.ts");
+  await using manager = remoteManager(context);
+  const { pods, notes } = await manager.collectGarbage();
+  for (const uuid of pods) context.out(`removed pod ${uuid}\n`);
+  for (const note of notes) context.err(`gantry: ${note}\n`);
+  return 0;
+}

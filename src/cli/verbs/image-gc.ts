@@ -1,10 +1,9 @@
 /** gantry image gc: removes images that nobody has used for a while. */
 import { printable } from "../../base/text.ts";
+import { IMAGE_GRACE } from "../../manager/grace.ts";
 import { durationOption } from "../duration.ts";
 import { show } from "../render.ts";
 import { FORMAT, type Verb } from "../verb.ts";
-
-const DAY = 86_400_000;
 
 export const verb: Verb = {
   name: "image gc",
@@ -26,7 +25,7 @@ export const verb: Verb = {
   async run(context, { options }) {
     const { collectImages } = await import("../../manager/image-gc.ts");
     const dryRun = options.flag("dry-run");
-    const gracePeriod = durationOption(options, "grace-period", DAY);
+    const gracePeriod = durationOption(options, "grace-period", IMAGE_GRACE);
     const { images, layers, blobs } = await collectImages(context, { gracePeriod, dryRun });
     const did = dryRun ? "would remove" : "removed";
     show(context, options.value("format"), {

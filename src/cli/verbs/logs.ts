@@ -1,7 +1,7 @@
 /** `gantry logs POD`: the journal of its apps, shown by journalctl. */
 import { GantryError } from "../../base/errors.ts";
 import { quoted } from "../../base/text.ts";
-import { runJournalctl } from "../journalctl.ts";
+import { journalHas, runJournalctl } from "../journalctl.ts";
 import type { OptionValues, Verb } from "../verb.ts";
 
 const OUTPUTS = ["short", "short-iso", "short-precise", "cat", "json", "verbose"];
@@ -11,7 +11,7 @@ export const verb: Verb = {
   synopsis: "[OPTION…] POD",
   summary: "show what a pod's apps wrote",
   options: [
-    { name: "follow", help: "go on with what they write from now on" },
+    { name: "follow", help: "go on with what they write from now on, until it is interrupted" },
     { name: "app", value: "NAME", help: "this app only" },
     { name: "lines", value: "N", help: "only the last N lines" },
     { name: "output", value: "FORM", choices: OUTPUTS, help: "as journalctl --output" },
@@ -25,7 +25,14 @@ export const verb: Verb = {
     if (app !== undefined && !apps.some(({ name }) => name === app)) {
       throw new GantryError("NoSuchApp", `pod ${quoted(word)} has no app ${quoted(app)}`);
     }
-    return await runJournalctl([...shape(options), ...matches(uuid, app)]);
+    const wanted = matches(uuid, app);
+    if (context.uid !== 0 && !(await journalHas(wanted))) {
+      context.err(
+        `gantry: the journal has nothing of pod ${quoted(word)} that user ${context.uid} may read\n`,
+      );
+      context.err("hint: who is in the group systemd-journal or adm may read everything\n");
+    }
+    return await runJournalctl([...shape(options), ...wanted]);
   },
 };
 

@@ -85,7 +85,8 @@ test("what only root may do says so to everybody else", () => {
       ["run-prepared", "x"],
       /^gantry: only root runs a pod in the foreground\nhint: gantry run-prepared --detach /,
     ],
-    [["gc"], /^gantry: gantry gc needs root\nhint: sudo gantry gc /],
+    [["gc", "--dry-run"], /^gantry: gantry gc --dry-run needs root\nhint: sudo gantry gc /],
+    [["image", "gc"], /^gantry: gantry image gc needs root\nhint: sudo gantry image gc /],
     [["--dir=/elsewhere", "list"], /^gantry: only root may work on "\/elsewhere"\n$/],
   ];
   for (const [words, text] of cases) {
