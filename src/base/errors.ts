@@ -71,6 +71,12 @@ export function errnoText(thrown: unknown): string {
   return words ?? errnoOf(thrown) ?? "unknown error";
 }
 
+/** What a failure to write to standard output is to the user. */
+export function outputError(cause: unknown): GantryError {
+  const kind = errnoOf(cause) === "ENOSPC" ? "StoreFull" : "Unsupported";
+  return new GantryError(kind, `standard output: ${errnoText(cause)}`, { cause });
+}
+
 /** The errno name of a Node system error ("ENOENT"), or undefined. */
 export function errnoOf(thrown: unknown): string | undefined {
   if (!(thrown instanceof Error) || !("code" in thrown)) return undefined;

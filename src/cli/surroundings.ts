@@ -1,7 +1,7 @@
 /** The process around a verb, read in one place. */
 import { writeSync } from "node:fs";
 import { createRequire } from "node:module";
-import { errnoOf, errnoText, GantryError } from "../base/errors.ts";
+import { errnoOf, outputError } from "../base/errors.ts";
 import type { Paths } from "../config/paths.ts";
 import type { Context } from "./verb.ts";
 
@@ -54,8 +54,7 @@ function writeOutput(text: string): void {
   try {
     write(1, text);
   } catch (cause) {
-    const kind = errnoOf(cause) === "ENOSPC" ? "StoreFull" : "Unsupported";
-    throw new GantryError(kind, `standard output: ${errnoText(cause)}`, { cause });
+    throw outputError(cause);
   }
 }
 

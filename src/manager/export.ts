@@ -4,11 +4,13 @@ import type { AppcImageManifest } from "../image/appc-manifest.ts";
 import type { ImageRecord } from "../image/record.ts";
 import { exportAci, exportOci, extractImage } from "../store/export.ts";
 import { beginOperation, type Operation } from "../store/operation.ts";
+import { STANDARD_OUTPUT } from "../store/outlet.ts";
 import type { PackCompression } from "../store/pack.ts";
 import { openStore } from "../store/store.ts";
 import { findImage, type ImageManager, imageManifest } from "./images.ts";
 import { openWorkers, type Workers } from "./workers.ts";
 
+export { STANDARD_OUTPUT } from "../store/outlet.ts";
 export { COMPRESSIONS, type PackCompression } from "../store/pack.ts";
 
 export type Export = {
@@ -28,7 +30,7 @@ export async function exportImage(manager: ImageManager, request: FileExport): P
   return await withImage(manager, request, async (operation, workers, image) => {
     const write = request.format === "aci" ? exportAci : exportOci;
     const { overwrite, compression, signal } = request;
-    const path = resolve(request.path);
+    const path = request.path === STANDARD_OUTPUT ? request.path : resolve(request.path);
     await write(operation, { ...image, path, overwrite, compression }, { tools: workers.tools, signal });
   });
 }

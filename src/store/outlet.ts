@@ -1,19 +1,26 @@
 /** Where an export puts what it has made: the file or directory that the user names, whole or not at all. */
 
+import { write as writeTo } from "node:fs";
 import { access, constants, type FileHandle, lstat, mkdir, open, rename, unlink } from "node:fs/promises";
 import { basename, dirname, join, resolve } from "node:path";
 import { Writable } from "node:stream";
-import { GantryError } from "../base/errors.ts";
+import { setTimeout as sleep } from "node:timers/promises";
+import { promisify } from "node:util";
+import { errnoOf, GantryError, outputError } from "../base/errors.ts";
 import { storeError, syncDirectory, unlessMissing } from "../base/file.ts";
 import { randomHex } from "../base/random.ts";
 import { quoted } from "../base/text.ts";
 import { accessError } from "./store.ts";
 import { removeTree } from "./tree.ts";
 
+/** Instead of a path. */
+export const STANDARD_OUTPUT = "-";
+
 export type OutletOptions = { readonly overwrite: boolean };
 
 /** Throws FileExists unless `path` is free, or may be overwritten and is a file; AccessDenied where nothing can be written. */
 export async function requireFreeFile(path: string, { overwrite }: OutletOptions): Promise<void> {
+  if (path === STANDARD_OUTPUT) return;
   await requireWritable(dirname(path));
   const found = await look(path);
   if (found === undefined || (overwrite && found.isFile())) return;
@@ -22,13 +29,14 @@ export async function requireFreeFile(path: string, { overwrite }: OutletOptions
 
 /**
  * Writes a file beside its place, under a temporary name, and renames it. The directory may be somebody else's, who can
- * put a link there under any name: `write` gets the file that was made. Throws FileExists, StoreFull, AccessDenied.
+ * put a link there under any name: `write` gets the file that was made, or standard output. Throws FileExists, StoreFull, AccessDenied.
  */
 export async function writeOutput(
   path: string,
   options: OutletOptions,
   write: (output: Writable) => Promise<void>,
 ): Promise<void> {
+  if (path === STANDARD_OUTPUT) return await write(standardOutput());
   await requireFreeFile(path, options);
   const temporary = join(dirname(path), `.${basename(path).slice(0, 64)}.${randomHex(6)}`);
   try {
@@ -40,6 +48,30 @@ export async function writeOutput(
   } catch (error) {
     await unlessMissing(unlink(temporary)).catch(() => {});
     throw accessError(storeError(error, dirname(path)), path);
+  }
+}
+
+/** Not a stream of Node's own: that one would be closed by who has written the last. */
+function standardOutput(): Writable {
+  return new Writable({
+    write: (chunk: Buffer, _encoding, done) => {
+      writeWhole(1, chunk).then(
+        () => done(),
+        (error) => done(outputError(error)),
+      );
+    },
+  });
+}
+
+async function writeWhole(fd: number, bytes: Buffer): Promise<void> {
+  for (let at = 0; at < bytes.length; ) {
+    try {
+      at += (await promisify(writeTo)(fd, bytes, at)).bytesWritten;
+    } catch (error) {
+      if (errnoOf(error) !== "EAGAIN") throw error;
+      // Somebody else made the descriptor non-blocking: wait for the reader.
+      await sleep(5);
+    }
   }
 }
 

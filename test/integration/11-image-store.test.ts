@@ -195,6 +195,11 @@ END
       "--insecure-options=image",
       "oci-archive:/srv/motto.tar",
     );
+    await shell(
+      "cd /srv; gantry image export --format=oci example.com/motto:1 - | cmp - motto.tar; test ! -e -",
+    );
+    const full = await host.exec(["sh", "-c", "gantry image export example.com/motto:1 - >/dev/full"]);
+    assert.deepEqual([full.status, full.stderr], [1, "gantry: standard output: no space left on device\n"]);
     await output("image", "render", "--rootfs-only", "example.com/motto:1", "/srv/motto");
     assert.equal(await shell("cat /srv/motto/etc/motto; stat -c '%U %a' /srv/motto/etc"), "mine\nroot 755");
     await output("fetch", "--insecure-options=image", "oci-archive:/srv/motto.tar");

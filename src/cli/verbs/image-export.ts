@@ -1,4 +1,5 @@
 /** gantry image export IMAGE FILE: an image as one file, to be run elsewhere. */
+import { GantryError } from "../../base/errors.ts";
 import type { PackCompression } from "../../manager/export.ts";
 import { listenForInterrupt } from "../interrupt.ts";
 import type { Option, Verb } from "../verb.ts";
@@ -11,7 +12,7 @@ export const verb: Verb = {
   synopsis: "[OPTION…] IMAGE FILE",
   summary: "write an image to a file",
   details:
-    "An ACI holds the whole root file system, dependencies included, and the image's configuration in appc's words; an OCI archive " +
+    "FILE may be - for standard output. An ACI holds the whole root file system, dependencies included, and the image's configuration in appc's words; an OCI archive " +
     "holds the layers one by one. Both are made of the extracted layers: digests are other ones than those of the archives that " +
     "were imported, and the same for the same image everywhere. What signatures said of the image is not said of the file.",
   options: [
@@ -32,7 +33,9 @@ export const verb: Verb = {
   operands: { min: 2, max: 2 },
   root: true,
   async run(context, { options, operands: [image = "", path = ""] }) {
-    const { exportImage } = await import("../../manager/export.ts");
+    const { exportImage, STANDARD_OUTPUT } = await import("../../manager/export.ts");
+    if (path === STANDARD_OUTPUT && context.stdoutTerminal)
+      throw new GantryError("Usage", "an archive is not written to a terminal");
     using interrupt = listenForInterrupt();
     const format = options.value("format") === "oci" ? "oci" : "aci";
     const given = COMPRESSIONS.find((name) => name === options.value("compression"));
