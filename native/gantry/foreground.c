@@ -12,6 +12,7 @@
 #include "basic/boot.h"
 #include "basic/cleanup.h"
 #include "basic/text.h"
+#include "input.h"
 #include "output.h"
 #include "plan/ending.h"
 #include "relay/packet.h"
@@ -22,6 +23,13 @@
     "type='signal',interface='org.freedesktop.DBus.Properties',member='PropertiesChanged',path='%s'"
 
 #define ATTACH_PAUSE_USEC 500U
+#define HURRY_PAUSE_USEC 300000U /* at an app's end the sandbox waits for us ten times as long (native/relay/app.c) */
+
+/* An app of which the sandbox has told, by its index. */
+typedef struct Followed {
+    const UnitSetApp *app; /* NULL: nothing more comes of it */
+    uint64_t since;        /* realtime: older exit facts are of an earlier process */
+} Followed;
 
 struct Foreground {
     Launch *launch;
@@ -29,20 +37,22 @@ struct Foreground {
     uint64_t since;    /* realtime: older exit facts are of an earlier run */
     int announced;     /* the pod's `started`, locked until we have attached; -1 */
     int client;        /* the sandbox's socket, -1 */
-    int input_app;     /* who gets stdin; -1: nobody yet */
     bool ended;        /* the pod's unit has stopped */
     unsigned requests; /* SIGINT and SIGTERM so far */
     sd_event_source *attach_source;
     sd_event_source *client_source;
-    sd_event_source *input_source;
-    size_t pending;    /* bytes in `input` the socket has not taken */
-    bool ending;       /* nor the end of standard input after them */
-    uint8_t input[PACKET_BODY_MAX];
+    sd_event_source *output_source[2]; /* stdout and stderr, while they take no more */
+    sd_event_source *hurry_source;
+    bool hurried;      /* an app is at its end: what it has said is taken whether somebody reads here or not */
+    Followed app[OUTPUT_APPS_MAX];
+    const char *cut;   /* an app that said more than came here; NULL: none did */
     Packet packet;
     Terminal terminal;
+    Input input;
     Output output;
 };
 
+static int apps_status(const Foreground *foreground);
 static int signals_take(Foreground *foreground);
 static int changes_seen(sd_bus_message *message, void *userdata, sd_bus_error *error);
 static bool state_ended(sd_bus_message *message);
@@ -50,17 +60,17 @@ static int attach_send(const Foreground *foreground, int fd);
 static void attach_later(Foreground *foreground);
 static int attach_again(sd_event_source *source, uint64_t now, void *userdata);
 static int client_ready(sd_event_source *source, int fd, uint32_t events, void *userdata);
-static void client_packet(Foreground *foreground);
 static void client_lost(Foreground *foreground);
 static void app_arrived(Foreground *foreground);
-static int input_watch(Foreground *foreground);
-static int input_ready(sd_event_source *source, int fd, uint32_t events, void *userdata);
-static int input_turn(sd_event_source *source, void *userdata);
-static void input_read(Foreground *foreground);
-static void input_send(Foreground *foreground);
-static int input_deliver(Foreground *foreground);
-static void input_end(Foreground *foreground);
-static unsigned input_stream(const Foreground *foreground);
+static const UnitSetApp *app_named(const Foreground *foreground, const char *name);
+static void app_left(Foreground *foreground, unsigned index);
+static void app_cut(Foreground *foreground, unsigned index);
+static void output_arrived(Foreground *foreground);
+static void output_write(Foreground *foreground, int fd);
+static int output_ready(sd_event_source *source, int fd, uint32_t events, void *userdata);
+static void client_watch(Foreground *foreground);
+static int hurry_if_due(sd_event_source *source, uint64_t now, void *userdata);
+static PacketStream input_stream(const Foreground *foreground);
 static int signal_seen(sd_event_source *source, const struct signalfd_siginfo *info, void *userdata);
 static void window_send(const Foreground *foreground, int fd);
 static void finish_if_over(Foreground *foreground);
@@ -71,7 +81,7 @@ int foreground_new(Launch *launch, PodLaunch *pod, Foreground **ret) {
         return -ENOMEM;
     foreground->launch = launch;
     foreground->pod = pod;
-    foreground->announced = foreground->client = foreground->input_app = -1;
+    foreground->announced = foreground->client = foreground->input.socket = -1;
     foreground->since = realtime_usec();
     output_init(&foreground->output, pod->set.n_apps > 1);
     int r = signals_take(foreground);
@@ -99,7 +109,11 @@ Foreground *foreground_free(Foreground *foreground) {
     terminal_restore(&foreground->terminal);
     sd_event_source_unref(foreground->attach_source);
     sd_event_source_unref(foreground->client_source);
-    sd_event_source_unref(foreground->input_source);
+    sd_event_source_unref(foreground->output_source[0]);
+    sd_event_source_unref(foreground->output_source[1]);
+    sd_event_source_unref(foreground->hurry_source);
+    input_close(&foreground->input);
+    output_done(&foreground->output);
     fd_close(&foreground->announced);
     fd_close(&foreground->client);
     free(foreground);
@@ -123,7 +137,9 @@ void foreground_attach(Foreground *foreground) {
         attach_later(foreground);
     if (fd < 0 || attach_send(foreground, fd) < 0 || fcntl(fd, F_SETFL, O_RDWR | O_NONBLOCK) < 0)
         return; /* the sandbox is gone again: its unit's end says why */
-    if (sd_event_add_io(foreground->launch->event, &foreground->client_source, fd, EPOLLIN, client_ready, foreground) >= 0)
+    sd_event *event = foreground->launch->event;
+    if (input_open(&foreground->input, event, fd, input_stream(foreground)) >= 0 &&
+        sd_event_add_io(event, &foreground->client_source, fd, EPOLLIN, client_ready, foreground) >= 0)
         foreground->client = fd_take(&fd);
     fd_close(&foreground->announced);
 }
@@ -151,11 +167,19 @@ static int attach_again(sd_event_source *source, uint64_t now, void *userdata) {
 }
 
 void foreground_pod_ended(Foreground *foreground) {
-    foreground->ended = true;
+    foreground->ended = foreground->hurried = true;
+    client_watch(foreground);
     finish_if_over(foreground);
 }
 
 int foreground_status(const Foreground *foreground) {
+    int status = apps_status(foreground);
+    if (foreground->cut)
+        report_print(foreground->pod->pod, foreground->cut, "not all of its output came here; the journal has the rest");
+    return status == 0 && (foreground->cut || output_waits(&foreground->output)) ? 125 : status;
+}
+
+static int apps_status(const Foreground *foreground) {
     const UnitSet *set = &foreground->pod->set;
     uint64_t first = UINT64_MAX;
     int status = 0;
@@ -217,119 +241,125 @@ static bool state_ended(sd_bus_message *message) {
 
 static int client_ready(sd_event_source *source, int fd, uint32_t events, void *userdata) {
     Foreground *foreground = userdata;
+    const Packet *packet = &foreground->packet;
     (void)source;
-    (void)fd;
-    if (events & EPOLLOUT)
-        input_send(foreground);
-    if (events & (EPOLLIN | EPOLLHUP | EPOLLERR))
-        client_packet(foreground);
+    (void)events;
+    int r = packet_receive(fd, &foreground->packet, NULL);
+    if (r == -EAGAIN)
+        return 0;
+    if (r <= 0)
+        client_lost(foreground);
+    else if (packet->head.type == PACKET_APP)
+        app_arrived(foreground);
+    else if (packet->head.type == PACKET_ENDED)
+        app_left(foreground, packet->head.app);
+    else if (packet->head.type == PACKET_DATA)
+        output_arrived(foreground);
     return 0;
 }
 
-static void client_packet(Foreground *foreground) {
-    Packet *packet = &foreground->packet;
-    int r = packet_receive(foreground->client, packet, NULL);
-    if (r == -EAGAIN)
-        return;
-    if (r <= 0) {
-        client_lost(foreground);
-        return;
-    }
-    if (packet->head.type == PACKET_APP)
-        app_arrived(foreground);
-    /* Nobody reads here any more: the pod has lost its user, as a program writing into a closed pipe has. */
-    if (packet->head.type == PACKET_DATA && output_write(&foreground->output, packet) == -EPIPE)
-        (void)manager_call(foreground->launch->bus, "StopUnit", foreground->pod->set.unit, "replace");
-}
-
+/* An app whose end has not been told has been left behind: nobody read here in time, or the sandbox was killed. */
 static void client_lost(Foreground *foreground) {
     foreground->client_source = sd_event_source_unref(foreground->client_source);
-    foreground->input_source = sd_event_source_unref(foreground->input_source);
+    input_close(&foreground->input);
     fd_close(&foreground->client);
+    for (unsigned i = 0; i < OUTPUT_APPS_MAX; i++)
+        app_cut(foreground, i);
     finish_if_over(foreground);
 }
 
+/* One that is started again may have another index. */
 static void app_arrived(Foreground *foreground) {
     const Packet *packet = &foreground->packet;
-    const LaunchOrder *order = foreground->launch->order;
-    output_name(&foreground->output, packet->head.app, (const char *)packet->body, packet->head.length);
+    unsigned index = packet->head.app % OUTPUT_APPS_MAX;
+    app_cut(foreground, index);
+    output_name(&foreground->output, index, (const char *)packet->body, packet->head.length);
+    foreground->app[index] = (Followed){ app_named(foreground, foreground->output.app[index].name), realtime_usec() };
     if (packet->head.stream != input_stream(foreground))
         return;
-    foreground->input_app = packet->head.app; /* one that is started again may have another index */
-    if (order->terminal) {
+    input_give(&foreground->input, index);
+    if (foreground->launch->order->terminal) {
         (void)terminal_raw(&foreground->terminal);
         window_send(foreground, foreground->client);
     }
-    if ((order->terminal || order->stdin_wanted) && !foreground->input_source && input_watch(foreground) < 0)
-        input_end(foreground);
 }
 
-/* epoll refuses regular files and /dev/null, which are always readable: those are read in turns of the loop. */
-static int input_watch(Foreground *foreground) {
-    sd_event *event = foreground->launch->event;
-    int r = sd_event_add_io(event, &foreground->input_source, STDIN_FILENO, EPOLLIN, input_ready, foreground);
-    if (r != -EPERM)
-        return r;
-    r = sd_event_add_defer(event, &foreground->input_source, input_turn, foreground);
-    return r < 0 ? r : sd_event_source_set_enabled(foreground->input_source, SD_EVENT_ON);
+static const UnitSetApp *app_named(const Foreground *foreground, const char *name) {
+    const UnitSet *set = &foreground->pod->set;
+    for (size_t i = 0; i < set->n_apps; i++)
+        if (strcmp(set->apps[i].name, name) == 0)
+            return &set->apps[i];
+    return NULL;
 }
 
-static int input_ready(sd_event_source *source, int fd, uint32_t events, void *userdata) {
+static void app_left(Foreground *foreground, unsigned index) {
+    foreground->app[index % OUTPUT_APPS_MAX].app = NULL;
+    foreground->hurried = foreground->ended;
+    client_watch(foreground);
+}
+
+static void app_cut(Foreground *foreground, unsigned index) {
+    if (foreground->app[index].app)
+        foreground->cut = foreground->app[index].app->name;
+    foreground->app[index].app = NULL;
+}
+
+static void output_arrived(Foreground *foreground) {
+    if (output_take(&foreground->output, &foreground->packet) < 0)
+        app_cut(foreground, foreground->packet.head.app % OUTPUT_APPS_MAX);
+    output_write(foreground, STDOUT_FILENO);
+    output_write(foreground, STDERR_FILENO);
+    client_watch(foreground);
+}
+
+static void output_write(Foreground *foreground, int fd) {
+    sd_event_source **source = &foreground->output_source[fd == STDERR_FILENO];
+    int r = output_flush(&foreground->output, fd);
+    if (r != -EAGAIN)
+        *source = sd_event_source_unref(*source);
+    else if (!*source)
+        (void)sd_event_add_io(foreground->launch->event, source, fd, EPOLLOUT, output_ready, foreground);
+    /* Nobody reads here any more: the pod has lost its user, as a program writing into a closed pipe has. */
+    if (r == -EPIPE)
+        (void)manager_call(foreground->launch->bus, "StopUnit", foreground->pod->set.unit, "replace");
+}
+
+static int output_ready(sd_event_source *source, int fd, uint32_t events, void *userdata) {
+    Foreground *foreground = userdata;
     (void)source;
-    (void)fd;
     (void)events;
-    input_read(userdata);
+    output_write(foreground, fd);
+    client_watch(foreground);
+    finish_if_over(foreground);
     return 0;
 }
 
-static int input_turn(sd_event_source *source, void *userdata) {
+/* While nobody here takes what the apps say, they wait, too; an app's end does not. */
+static void client_watch(Foreground *foreground) {
+    bool waits = output_waits(&foreground->output) && !foreground->hurried;
+    if (foreground->client_source)
+        (void)sd_event_source_set_enabled(foreground->client_source, waits ? SD_EVENT_OFF : SD_EVENT_ON);
+    if (!waits)
+        foreground->hurry_source = sd_event_source_unref(foreground->hurry_source);
+    else if (!foreground->hurry_source)
+        (void)sd_event_add_time_relative(foreground->launch->event, &foreground->hurry_source, CLOCK_MONOTONIC,
+                                         HURRY_PAUSE_USEC, 0, hurry_if_due, foreground);
+}
+
+/* The sandbox's own word of an end stands behind what is not read here, but an `exit` is written before the rest is asked for. */
+static int hurry_if_due(sd_event_source *source, uint64_t now, void *userdata) {
+    Foreground *foreground = userdata;
+    Ending ending;
     (void)source;
-    input_read(userdata);
-    return 0;
-}
-
-static void input_read(Foreground *foreground) {
-    ssize_t got = read(STDIN_FILENO, foreground->input, sizeof foreground->input);
-    if (got < 0 && (errno == EINTR || errno == EAGAIN))
-        return;
-    if (got <= 0) {
-        input_end(foreground);
-        return;
+    (void)now;
+    foreground->hurry_source = sd_event_source_unref(foreground->hurry_source);
+    for (unsigned i = 0; i < OUTPUT_APPS_MAX; i++) {
+        const Followed *followed = &foreground->app[i];
+        if (followed->app && ending_read(followed->app->status, &ending) >= 0 && ending.time >= followed->since)
+            foreground->hurried = true;
     }
-    foreground->pending = (size_t)got;
-    input_send(foreground);
-}
-
-/* While the app does not take its input, none is read here. */
-static void input_send(Foreground *foreground) {
-    bool full = input_deliver(foreground) == -EAGAIN;
-    (void)sd_event_source_set_io_events(foreground->client_source, EPOLLIN | (full ? EPOLLOUT : 0U));
-    if (foreground->input_source)
-        (void)sd_event_source_set_enabled(foreground->input_source, full ? SD_EVENT_OFF : SD_EVENT_ON);
-}
-
-static int input_deliver(Foreground *foreground) {
-    unsigned stream = input_stream(foreground), app = (unsigned)foreground->input_app;
-    int r = 0;
-    if (foreground->pending > 0)
-        r = packet_send(foreground->client, PACKET_DATA, stream, app, foreground->input, foreground->pending);
-    if (r == -EAGAIN)
-        return r;
-    foreground->pending = 0;
-    if (foreground->ending)
-        r = packet_send(foreground->client, PACKET_EOF, stream, app, NULL, 0);
-    foreground->ending = foreground->ending && r == -EAGAIN;
-    return r;
-}
-
-static void input_end(Foreground *foreground) {
-    foreground->input_source = sd_event_source_unref(foreground->input_source);
-    foreground->ending = true;
-    input_send(foreground);
-}
-
-static unsigned input_stream(const Foreground *foreground) {
-    return foreground->launch->order->terminal ? STREAM_TERMINAL : STREAM_STDIN;
+    client_watch(foreground);
+    return 0;
 }
 
 /* The apps get the signal; who asks twice to end gets the pod's end. */
@@ -343,7 +373,9 @@ static int signal_seen(sd_event_source *source, const struct signalfd_siginfo *i
         return 0;
     }
     bool ending = number == SIGINT || number == SIGTERM;
-    if (ending && (foreground->requests++ > 0 || foreground->pod->phase != POD_UP))
+    if (ending && foreground->ended) /* what is left is output that nobody reads */
+        (void)sd_event_exit(foreground->launch->event, 0);
+    else if (ending && (foreground->requests++ > 0 || foreground->pod->phase != POD_UP))
         (void)manager_call(foreground->launch->bus, "StopUnit", set->unit, "replace");
     else
         for (size_t i = 0; i < set->n_apps; i++)
@@ -351,14 +383,17 @@ static int signal_seen(sd_event_source *source, const struct signalfd_siginfo *i
     return 0;
 }
 
+static PacketStream input_stream(const Foreground *foreground) {
+    return foreground->launch->order->terminal ? STREAM_TERMINAL : STREAM_STDIN;
+}
+
 static void window_send(const Foreground *foreground, int fd) {
     uint16_t size[2];
-    unsigned app = foreground->input_app < 0 ? 0 : (unsigned)foreground->input_app;
     if (fd >= 0 && terminal_size(&size[0], &size[1]) >= 0)
-        (void)packet_send(fd, PACKET_RESIZE, STREAM_TERMINAL, app, size, sizeof size);
+        (void)packet_send(fd, PACKET_RESIZE, STREAM_TERMINAL, foreground->input.app, size, sizeof size);
 }
 
 static void finish_if_over(Foreground *foreground) {
-    if (foreground->ended && foreground->client < 0)
+    if (foreground->ended && foreground->client < 0 && !output_waits(&foreground->output))
         (void)sd_event_exit(foreground->launch->event, 0);
 }

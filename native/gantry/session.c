@@ -18,6 +18,14 @@
 #define CHUNK 16384
 #define DRAIN_CHUNKS_MAX 64U /* 1 MiB, the largest pipe a command may set */
 
+/* One of the command's outputs on its way to ours. */
+typedef struct Copy {
+    int *from; /* closed at its end */
+    int to;
+    size_t start, end;
+    char held[CHUNK]; /* what ours has not taken yet */
+} Copy;
+
 typedef struct Loop {
     Session *session;
     pid_t pid;
@@ -27,6 +35,8 @@ typedef struct Loop {
     bool reading; /* stdin is still read */
     size_t start, end;
     char held[CHUNK]; /* input the command has not taken yet */
+    Copy output[2];
+    int given_up; /* the signal after the command's end that let go of output that nobody reads; 0: none */
 } Loop;
 
 enum { SLOT_SIGNALS, SLOT_STDIN, SLOT_INPUT, SLOT_OUTPUT, SLOT_ERROR, SLOT_COUNT };
@@ -41,8 +51,12 @@ static void signals_read(Loop *loop);
 static void input_read(Loop *loop);
 static void input_write(Loop *loop);
 static void input_end(Loop *loop);
-static void output_copy(Loop *loop, int *from, int to);
+static struct pollfd output_slot(const Copy *copy);
+static void output_copy(Loop *loop, Copy *copy);
+static void output_read(Loop *loop, Copy *copy);
+static void output_end(Loop *loop, Copy *copy);
 static void outputs_drain(Loop *loop);
+static void output_drain(Loop *loop, Copy *copy);
 static void window_copy(const Session *session);
 
 int session_open(const SessionOptions *options, Session *ret) {
@@ -70,6 +84,8 @@ void session_started(Session *session) {
 int session_run(Session *session, pid_t pid) {
     Terminal terminal = { 0 };
     Loop loop = { .session = session, .pid = pid, .reading = session->master >= 0 || session->input >= 0 };
+    loop.output[0] = (Copy){ .from = session->master >= 0 ? &session->master : &session->output[0], .to = STDOUT_FILENO };
+    loop.output[1] = (Copy){ .from = &session->output[1], .to = STDERR_FILENO };
     loop.signals = signals_open();
     if (loop.signals < 0)
         return 125;
@@ -80,6 +96,8 @@ int session_run(Session *session, pid_t pid) {
     loop_run(&loop);
     terminal_restore(&terminal);
     fd_close(&loop.signals);
+    if (loop.given_up)
+        return 128 + loop.given_up;
     return WIFSIGNALED(loop.status) ? 128 + WTERMSIG(loop.status) : WEXITSTATUS(loop.status);
 }
 
@@ -151,9 +169,9 @@ static void loop_run(Loop *loop) {
         if (poll(slots, SLOT_COUNT, -1) < 0)
             continue;
         if (slots[SLOT_OUTPUT].revents)
-            output_copy(loop, session->master >= 0 ? &session->master : &session->output[0], STDOUT_FILENO);
+            output_copy(loop, &loop->output[0]);
         if (slots[SLOT_ERROR].revents)
-            output_copy(loop, &session->output[1], STDERR_FILENO);
+            output_copy(loop, &loop->output[1]);
         if (slots[SLOT_INPUT].revents)
             input_write(loop);
         if (slots[SLOT_STDIN].revents)
@@ -170,8 +188,8 @@ static void slots_fill(const Loop *loop, struct pollfd *slots) {
     slots[SLOT_SIGNALS] = (struct pollfd){ .fd = loop->signals, .events = POLLIN };
     slots[SLOT_STDIN] = (struct pollfd){ .fd = loop->reading && !held ? STDIN_FILENO : -1, .events = POLLIN };
     slots[SLOT_INPUT] = (struct pollfd){ .fd = held ? (pty ? session->master : session->input) : -1, .events = POLLOUT };
-    slots[SLOT_OUTPUT] = (struct pollfd){ .fd = pty ? session->master : session->output[0], .events = POLLIN };
-    slots[SLOT_ERROR] = (struct pollfd){ .fd = session->output[1], .events = POLLIN };
+    slots[SLOT_OUTPUT] = output_slot(&loop->output[0]);
+    slots[SLOT_ERROR] = output_slot(&loop->output[1]);
 }
 
 static void signals_read(Loop *loop) {
@@ -184,6 +202,8 @@ static void signals_read(Loop *loop) {
             window_copy(loop->session);
         else if (!loop->ended)
             (void)kill(loop->pid, number);
+        else if (number != SIGUSR1 && number != SIGUSR2)
+            loop->given_up = number;
     }
 }
 
@@ -224,27 +244,62 @@ static void input_end(Loop *loop) {
     fd_close(&loop->session->input);
 }
 
-/* Closes the source at its end; a pty's is EIO, when its last slave has been closed. */
-static void output_copy(Loop *loop, int *from, int to) {
-    char chunk[CHUNK];
-    ssize_t got = read(*from, chunk, sizeof chunk);
+/* While ours takes no more, nothing is read of the command's. */
+static struct pollfd output_slot(const Copy *copy) {
+    bool held = copy->start < copy->end;
+    return (struct pollfd){ .fd = held ? copy->to : *copy->from, .events = held ? POLLOUT : POLLIN };
+}
+
+/* Does what the slot waited for. */
+static void output_copy(Loop *loop, Copy *copy) {
+    if (copy->start == copy->end) {
+        output_read(loop, copy);
+        return;
+    }
+    ssize_t written = output_write_some(copy->to, copy->held + copy->start, copy->end - copy->start);
+    if (written >= 0) {
+        copy->start += (size_t)written;
+    } else if (written != -EAGAIN) {
+        copy->start = copy->end;
+        output_end(loop, copy);
+    }
+}
+
+static void output_read(Loop *loop, Copy *copy) {
+    ssize_t got = read(*copy->from, copy->held, sizeof copy->held);
     if (got < 0 && (errno == EINTR || errno == EAGAIN))
         return;
-    if (got <= 0 || output_copy_whole(to, chunk, (size_t)got) < 0) {
-        if (from == &loop->session->master)
-            loop->reading = false;
-        fd_close(from);
-    }
+    copy->start = 0;
+    copy->end = got > 0 ? (size_t)got : 0;
+    if (got <= 0) /* a pty's end is EIO, when its last slave has been closed */
+        output_end(loop, copy);
+}
+
+static void output_end(Loop *loop, Copy *copy) {
+    if (copy->from == &loop->session->master)
+        loop->reading = false;
+    fd_close(copy->from);
 }
 
 /* What the command left behind; processes it left in the background do not keep the caller. */
 static void outputs_drain(Loop *loop) {
-    Session *session = loop->session;
-    int *sources[] = { &session->master, &session->output[0], &session->output[1] };
-    for (size_t i = 0; i < sizeof sources / sizeof *sources; i++) {
-        struct pollfd ready = { .fd = *sources[i], .events = POLLIN };
-        for (unsigned n = 0; n < DRAIN_CHUNKS_MAX && *sources[i] >= 0 && poll(&ready, 1, 0) > 0; n++)
-            output_copy(loop, sources[i], i == 2 ? STDERR_FILENO : STDOUT_FILENO);
+    for (size_t i = 0; i < sizeof loop->output / sizeof *loop->output; i++)
+        output_drain(loop, &loop->output[i]);
+}
+
+static void output_drain(Loop *loop, Copy *copy) {
+    for (unsigned reads = 0; !loop->given_up;) {
+        bool held = copy->start < copy->end;
+        struct pollfd slots[] = { output_slot(copy), { .fd = loop->signals, .events = POLLIN } };
+        if (!held && reads++ == DRAIN_CHUNKS_MAX)
+            return;
+        int ready = poll(slots, 2, held ? -1 : 0);
+        if (!held && (ready <= 0 || !slots[0].revents))
+            return;
+        if (slots[0].revents)
+            output_copy(loop, copy);
+        if (slots[1].revents)
+            signals_read(loop);
     }
 }
 

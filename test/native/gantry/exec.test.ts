@@ -46,6 +46,18 @@ for (const userns of ["pod", "host"] as const) {
       assert.equal(all.stdout.trim(), "1000000", "all that it said itself is there");
     });
 
+    test("signals are heard while nobody reads the output, and one after the command's end is enough", async () => {
+      const run = "gantry exec web yes";
+      const full = `until F=$(pgrep -oxf 'gantry.* exec web yes'); do sleep 0.1; done; sleep 2`;
+      const reader = await place.host.spawn(["sh", "-c", `{ ${run}; echo $? >/unread; } | sleep 6543`]);
+      const stop = "kill -TERM $F; while pgrep -x yes; do sleep 0.1; done";
+      const again =
+        "while kill -TERM $F 2>/dev/null; do sleep 0.1; done; cat /unread; pkill -xf 'sleep 6543'";
+      const ended = await place.shell(`${full}; ${stop} >/dev/null; ${again}`);
+      assert.equal(ended.stdout, "143\n", ended.stderr);
+      await reader.ended;
+    });
+
     test("what can't be executed is 126, what is missing 127", async () => {
       const missing = await place.exec(["web", "no-such-program"]);
       assert.equal(missing.status, 127);

@@ -185,6 +185,44 @@ describe("gantry run in the foreground", () => {
     assert.equal(stopped.status, 0, stopped.stderr);
   });
 
+  test("who reads late has it all", async () => {
+    const run = `gantry run --insecure-options=image --net=none ${place.image} --name=app --exec=/bin/head -- -c 180000 /dev/zero`;
+    const late = await place.host.exec([
+      "sh",
+      "-c",
+      `{ ${run}; echo $? >/status; } | (sleep 8; wc -c); cat /status`,
+    ]);
+    assert.deepEqual([late.stdout, late.stderr], ["180000\n0\n", ""]);
+  });
+
+  test("what a front did not take in time it does not pass off as all", async () => {
+    const script = "until [ -e /go ]; do sleep 0.1; done; head -c 90000 /dev/zero";
+    const words = ["gantry", "run", "--insecure-options=image", "--net=none", "--name=cut", place.image];
+    const running = await place.host.spawn([...words, "--name=app", "--exec=/bin/sh", "--", "-c", script]);
+    await place.shell("until systemctl -q is-active gantry-cut.app.service; do sleep 0.1; done; sleep 1");
+    await place.shell("kill -STOP $(pidof gantry)");
+    await place.exec(["cut", "touch", "/go"]);
+    await place.shell(
+      "until [ -e /var/lib/gantry/names/cut/ended ]; do sleep 0.1; done; kill -CONT $(pidof gantry)",
+    );
+    const ended = await running.ended;
+    assert.ok(ended.stdout.length < 90_000);
+    const text = 'gantry: pod "cut", app "app": not all of its output came here; the journal has the rest\n';
+    assert.deepEqual([ended.status, ended.stderr], [125, text]);
+  });
+
+  test("signals are heard while nobody reads the output, and a second one is enough", async () => {
+    const run = `gantry run --insecure-options=image --net=none --name=unread ${place.image} --name=app --exec=/bin/yes`;
+    const running = await place.host.spawn(["sh", "-c", `{ ${run}; echo $? >/status; } | sleep 6543`]);
+    const full = "until systemctl -q is-active gantry-unread.app.service; do sleep 0.1; done; sleep 2";
+    const front = "F=$(pidof gantry)";
+    const stop = `${full}; ${front}; kill -TERM $F; until [ -e /var/lib/gantry/names/unread/ended ]; do sleep 0.1; done`;
+    const again = "while kill -TERM $F 2>/dev/null; do sleep 0.1; done; cat /status; pkill -xf 'sleep 6543'";
+    const ended = await place.shell(`${stop}; ${again}`);
+    assert.equal(ended.stdout, "143\n", ended.stderr);
+    await running.ended;
+  });
+
   test("a front that has been stopped keeps nothing that its app said from the journal", async () => {
     const line = "x".repeat(500);
     const script = `n=0; while :; do n=$((n+1)); echo "${line} $n end"; echo $n >/count; done`;
