@@ -32,6 +32,11 @@ export function idsDirectory(paths: Paths): string {
   return join(paths.data, "ids");
 }
 
+/** What operators accepted unsigned for installed pods. */
+export function acceptedDirectory(paths: Paths): string {
+  return join(paths.data, "accepted");
+}
+
 /** Where installed pods are defined, in the order of precedence: a definition in /etc masks the vendor's. */
 export const DEFINITION_DIRECTORIES = ["/etc/gantry/pods", "/usr/lib/gantry/pods"] as const;
 

@@ -5,6 +5,7 @@ import { GantryError } from "../base/errors.ts";
 import { syncDirectory, unlessMissing, writeFileDurably } from "../base/file.ts";
 import { quoted } from "../base/text.ts";
 import { DEFINITION_DIRECTORIES } from "../config/paths.ts";
+import { acceptedImages, acceptImages, forgetAccepted } from "../pod/acceptance.ts";
 import { parseDocument } from "../pod/check.ts";
 import {
   DEFINITION_STAMP,
@@ -65,8 +66,8 @@ export async function installPod(local: Local, installation: Installation): Prom
   try {
     await writeFileDurably(fresh, text, { mode: 0o644 });
     const { stamp } = await readDefinition(fresh);
-    const decided = { manifest, resolved, path, stamp, accepted: acceptedOf(resolved.images) };
-    const pod = await prepareBeside(local, decided, before);
+    const pod = await prepareBeside(local, { manifest, resolved, path, stamp }, before);
+    await acceptImages(local.paths, manifest.name, unsignedOf(resolved.images));
     await rename(fresh, path);
     await syncDirectory(ADMINISTRATORS);
     return pod;
@@ -121,10 +122,10 @@ async function nextOf(local: Local, name: string): Promise<Next> {
   return { manifest, path, stamp, before, current };
 }
 
-async function decide(local: Local, { manifest, path, stamp, before }: Next): Promise<Decided> {
-  const accepted = before?.definition.accepted ?? [];
+async function decide(local: Local, { manifest, path, stamp }: Next): Promise<Decided> {
+  const accepted = await acceptedImages(local.paths, manifest.name);
   const resolved = await resolveImages(local, imagesOf(manifest), { insecureOptions: [], accepted });
-  return { manifest, resolved, path, stamp, accepted };
+  return { manifest, resolved, path, stamp };
 }
 
 /** Whether the pod is what its definition says, so that only its images have to be judged anew. */
@@ -147,6 +148,7 @@ export async function uninstallPod(local: Local, name: string): Promise<string> 
   const before = await installedBefore(local, name);
   await unlink(path);
   await syncDirectory(ADMINISTRATORS);
+  await forgetAccepted(local.paths, name);
   if (before !== undefined && !(await isRunning(local, before.pod))) {
     await forgetUnits(await local.bus(), before.pod);
     await discardPod(local.paths, before.pod);
@@ -154,7 +156,9 @@ export async function uninstallPod(local: Local, name: string): Promise<string> 
   return path;
 }
 
-function parseDefinition(text: string, origin: string, name: string): PodManifest & { name: string } {
+type Named = PodManifest & { readonly name: string };
+
+function parseDefinition(text: string, origin: string, name: string): Named {
   const manifest = parseDocument(PodManifest, text, { name: quoted(origin), kind: "BadManifest" });
   const given = manifest.name ?? name;
   if (!isName(given)) {
@@ -205,18 +209,17 @@ function imagesOf(manifest: PodManifest): string[] {
   return manifest.apps.map((app) => app.image.id);
 }
 
-/** Unsigned images that the operator has just accepted: later starts accept them for this pod, and no others. */
-function acceptedOf(images: Images): string[] {
+/** What the operator has just accepted: later starts accept these images for this pod, and no others. */
+function unsignedOf(images: Images): string[] {
   const unsigned = [...images.values()].filter(({ verdict }) => verdict.kind === "insecure");
   return [...new Set(unsigned.map(({ id }) => id))];
 }
 
 type Decided = {
-  readonly manifest: PodManifest;
+  readonly manifest: Named;
   readonly resolved: Resolved;
   readonly path: string;
   readonly stamp: string;
-  readonly accepted: readonly string[];
 };
 
 /** A pod that runs keeps its name and files; its next start finds another definition and prepares it anew. */
@@ -228,7 +231,6 @@ async function prepareBeside(
   if (before === undefined || !(await isRunning(local, before.pod)))
     return await replace(local, decided, before);
   const { uuid, unit } = before.pod.record;
-  await accept(before, decided.accepted);
   return {
     uuid,
     unit,
@@ -237,22 +239,10 @@ async function prepareBeside(
   };
 }
 
-/** What the operator has just accepted must be known when that start comes. */
-async function accept({ pod, definition }: Before, accepted: readonly string[]): Promise<void> {
-  const stamp: Definition = { ...definition, accepted: bothAccepted(definition, accepted) };
-  await writeFileDurably(join(pod.entry.directory, DEFINITION_STAMP), `${JSON.stringify(stamp)}\n`);
-}
-
-/** What was accepted for the pod before stays so: until the definition has its place, the next start may be by that one. */
-function bothAccepted(before: Definition | undefined, accepted: readonly string[]): string[] {
-  return [...new Set([...(before?.accepted ?? []), ...accepted])];
-}
-
 async function replace(local: Local, decided: Decided, before: Before | undefined): Promise<InstalledPod> {
   const { manifest, resolved, path, stamp } = decided;
-  const accepted = bothAccepted(before?.definition, decided.accepted);
   await openStore(local.paths.data);
-  const definition: Definition = { version: 1, path, stamp, accepted };
+  const definition: Definition = { version: 1, path, stamp };
   const pod = await preparePod(local.paths, {
     manifest: reifyManifest(manifest, resolved.images),
     ...resolved,

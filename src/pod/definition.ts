@@ -24,8 +24,6 @@ export const Definition = z.strictObject({
   path: z.string(),
   /** `<inode>:<size>:<modification time in ns>` of the file that was read. */
   stamp: z.string(),
-  /** Ids of unsigned images that the operator accepted for this pod. */
-  accepted: z.array(z.string()),
 });
 export type Definition = z.infer<typeof Definition>;
 
@@ -33,14 +31,21 @@ export type DefinitionText = { readonly path: string; readonly stamp: string; re
 
 /** The path of a pod's definition: the first of the directories that has it. Throws NoSuchPod. */
 export async function definitionPath(name: string): Promise<string> {
+  const path = await findDefinition(name);
+  if (path !== undefined) return path;
+  throw new GantryError("NoSuchPod", `no pod ${quoted(name)} is installed`, {
+    hint: `gantry install ${name}.json`,
+  });
+}
+
+/** The same, or undefined. */
+export async function findDefinition(name: string): Promise<string | undefined> {
   // Callers are authorized by this name: no other spelling of it may lead to the file.
   for (const directory of isName(name) ? DEFINITION_DIRECTORIES : []) {
     const path = join(directory, `${name}.json`);
     if ((await unlessMissing(stat(path))) !== undefined) return path;
   }
-  throw new GantryError("NoSuchPod", `no pod ${quoted(name)} is installed`, {
-    hint: `gantry install ${name}.json`,
-  });
+  return undefined;
 }
 
 /** Where the definition of a pod lies until the pod is prepared: beside its place, which one rename then makes it. */

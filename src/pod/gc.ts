@@ -5,6 +5,7 @@ import { errnoOf, GantryError } from "../base/errors.ts";
 import { unlessMissing } from "../base/file.ts";
 import type { Paths } from "../config/paths.ts";
 import { removeTree } from "../store/tree.ts";
+import { collectAccepted } from "./acceptance.ts";
 import { type Standing, standingOf } from "./definition.ts";
 import { discardReplaced, removePod } from "./end.ts";
 import { collectIds } from "./ids.ts";
@@ -52,6 +53,7 @@ export async function collectPods(paths: Paths, bus: Bus, options: GcOptions): P
     const alive = (uuid: string) => podExists(paths, uuid);
     await collectNames(paths, alive);
     await collectIds(paths, alive);
+    await collectAccepted(paths);
   }
   return { removed: [...unfinished.flat(), ...finished.removed], kept: finished.kept, notes: finished.notes };
 }

@@ -25,6 +25,7 @@ const DIRECTORIES: readonly (readonly [name: string, mode: number])[] = [
   ["pods", 0o711],
   ["names", 0o711],
   ["ids", 0o711],
+  ["accepted", 0o700],
 ];
 
 /** The store in `directory`, created with all its parts where they are missing. Throws StoreFull, AccessDenied. */

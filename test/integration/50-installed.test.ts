@@ -305,9 +305,7 @@ test("unsigned images: accepted for this pod once, and no other image with it", 
     assert.equal(await shell("ls -A /etc/gantry/pods 2>/dev/null || :"), "");
     await install(pods, WEB);
     await shell("touch /etc/gantry/pods/web.json && systemctl start gantry@web && systemctl stop gantry@web");
-    await shell(
-      "sed -i '/\"accepted\"/s/sha256-[0-9a-f]*/sha256-0/' /var/lib/gantry/names/web/definition.json",
-    );
+    await shell("cd /var/lib/gantry/accepted/web && mv sha256-* sha256-0");
     await shell("touch /etc/gantry/pods/web.json");
     assert.equal((await host.exec(["systemctl", "start", "gantry@web"])).status, 1);
     assert.equal(await shell("systemctl show -P ExecMainStatus gantry@web"), "5");
@@ -315,6 +313,42 @@ test("unsigned images: accepted for this pod once, and no other image with it", 
       await shell("systemctl show -P StatusText gantry@web"),
       /"busybox" is in the store without a signature/,
     );
+  });
+});
+
+test("a pod that was removed is installed still: its next start accepts what was accepted, until it is uninstalled", async (t) => {
+  await withPods(t, { name: "removed" }, async (pods) => {
+    const { host, shell, output, refused } = pods;
+    await install(pods, WEB);
+    await shell("systemctl start gantry@web && systemctl stop gantry@web");
+    await output("rm", "web");
+    await output("gc", "--grace-period=0s");
+    for (const verb of ["start", "status"])
+      await refused([verb, "web"], {
+        status: 4,
+        texts: ['there is no pod "web"', "hint: it is installed: systemctl start gantry@web\n"],
+      });
+    await shell(
+      "systemctl start gantry@web && systemctl is-active gantry-web.front && systemctl stop gantry@web",
+    );
+    await output("uninstall", "web");
+    await host.put("/etc/gantry/pods/web.json", WEB);
+    assert.equal((await host.exec(["systemctl", "start", "gantry@web"])).status, 1);
+    assert.equal(await shell("systemctl show -P ExecMainStatus gantry@web"), "5", "its word went with it");
+  });
+});
+
+test("what was accepted for a pod whose definition somebody took away is forgotten by a collection", async (t) => {
+  await withPods(t, { name: "forgotten" }, async (pods) => {
+    const { shell, output } = pods;
+    await install(pods, WEB);
+    await shell("rm /etc/gantry/pods/web.json");
+    const accepted = "ls /var/lib/gantry/accepted";
+    await output("gc");
+    assert.equal(await shell(accepted), "web", "its definition may be about to come");
+    await shell("touch -d -1hour /var/lib/gantry/accepted/web");
+    await output("gc");
+    assert.equal(await shell(accepted), "");
   });
 });
 
