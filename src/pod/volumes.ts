@@ -35,21 +35,38 @@ type Found = {
 
 const NAMED = { implicit: false, copied: false };
 
-/** Resolves every mount of every app. Throws BadVolume for a mount without its volume and for paths that collide. */
+/**
+ * Resolves every mount of every app. Throws BadVolume for a mount without its volume, a volume without a mount, and paths
+ * that collide.
+ */
 export function resolveVolumes(manifest: PodManifest, { podDirectory, images }: Surroundings): PodVolumes {
   const named = volumesByName(manifest);
   const used = new Map<string, Volume>();
   const implicit: ImplicitVolume[] = [];
+  const mounted = new Set<Volume>();
   const byApp = new Map<string, AppVolume[]>();
   for (const app of manifest.apps) {
     const open = mountPoints(app, { named, copied: asksForContent(images, app) });
     const found = [...explicitMounts(app, named), ...open];
     refuseCollision(app.name, found);
     implicit.push(...open.filter((one) => one.implicit).map((one) => implicitOf(app.name, one)));
-    for (const one of found) if (!one.copied) used.set(one.own, one.volume);
+    for (const one of found) {
+      mounted.add(one.volume);
+      if (!one.copied) used.set(one.own, one.volume);
+    }
     byApp.set(app.name, found.map((one) => appVolume(one, podDirectory)).sort(byDepth));
   }
+  refuseUnused(manifest, mounted);
   return { byApp, implicit, ...partition(used) };
+}
+
+/** Who names a volume wants to see it in an app. */
+function refuseUnused({ volumes }: PodManifest, mounted: ReadonlySet<Volume>): void {
+  const unused = volumes.find((volume) => !mounted.has(volume));
+  if (unused === undefined) return;
+  throw new GantryError("BadVolume", `volume ${quoted(unused.name)} is not mounted anywhere`, {
+    hint: `add --mount volume=${unused.name},target=/path`,
+  });
 }
 
 /** A VOLUME of Docker's begins as what the image has there; to appc an empty volume is empty. */

@@ -116,6 +116,10 @@ test("what is refused leaves nothing: before the start by the manager, at the st
       status: 125,
       texts: ['volume "d" not found'],
     });
+    await refused(["run", "--volume=d,kind=host,source=/etc", "busybox", "--", "ls", "/d"], {
+      status: 125,
+      texts: ['volume "d" is not mounted anywhere', "hint: add --mount volume=d,target=/path\n"],
+    });
     await refused(["run", "--volume=d,kind=host,source=rel", "busybox"], {
       status: 2,
       texts: ["volumes[0].source: not an absolute path"],

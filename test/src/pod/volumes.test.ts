@@ -91,6 +91,11 @@ const BAD: readonly (readonly [what: string, request: Partial<PodRequestInput>, 
     { mounts: [mount("/x", "nope")] },
     ['volume "nope" not found', "--volume nope,kind=empty"],
   ],
+  [
+    "a volume without a mount",
+    { volumes: [EMPTY, HOST], mounts: [mount("/x")] },
+    ['volume "data" is not mounted anywhere', "--mount volume=data,target=/path"],
+  ],
   ["a name twice", { volumes: [EMPTY, EMPTY] }, ['duplicate volume name "tmp"']],
   [
     "a target twice",
