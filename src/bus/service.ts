@@ -124,8 +124,8 @@ type Target = { readonly member: string; readonly row: MethodRow } & (
   | { readonly face: Face<Node>; readonly place: Place | undefined; readonly standard: true }
 );
 
-function standardFaces({ tree }: ServiceOptions): State["standard"] {
-  return { node: nodeFaces(tree), root: [objectManagerFace(tree)] };
+function standardFaces({ tree, root }: ServiceOptions): State["standard"] {
+  return { node: nodeFaces(tree, root), root: [objectManagerFace(tree)] };
 }
 
 function inFlight(state: State): number {

@@ -117,15 +117,15 @@ export type Node = {
 
 const NO_PROPERTIES = () => ({});
 
-/** The interfaces every existing path has, parents of objects included. */
-export function nodeFaces(tree: ObjectTree): Face<Node>[] {
+/** The interfaces every existing path has, parents of objects included; at `root` there is an ObjectManager, too. */
+export function nodeFaces(tree: ObjectTree, root: string): Face<Node>[] {
   return [
     implement(PEER, {
       methods: { Ping: () => undefined, GetMachineId: machineId },
       properties: NO_PROPERTIES,
     }),
     implement(INTROSPECTABLE, {
-      methods: { Introspect: (node: Node) => introspect(tree, node) },
+      methods: { Introspect: (node: Node) => introspect(tree, root, node) },
       properties: NO_PROPERTIES,
     }),
   ];
@@ -207,9 +207,13 @@ async function managedObjects(tree: ObjectTree): Promise<Record<string, Record<s
   return Object.fromEntries(lists.flat());
 }
 
-async function introspect(tree: ObjectTree, node: Node): Promise<string> {
+async function introspect(tree: ObjectTree, root: string, node: Node): Promise<string> {
   const own: InterfaceTable[] = node.faces.map((face) => face.table);
-  const standard = [PEER, INTROSPECTABLE, ...(own.length > 0 ? [PROPERTIES] : [])];
+  const standard = [
+    ...[PEER, INTROSPECTABLE],
+    ...(own.length > 0 ? [PROPERTIES] : []),
+    ...(node.path === root ? [OBJECT_MANAGER] : []),
+  ];
   return introspectionOf([...standard, ...own], (await childrenOf(tree, node.path)) ?? []);
 }
 

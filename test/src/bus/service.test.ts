@@ -199,6 +199,11 @@ test("service: the tree is introspectable, with argument names", async () => {
     xml,
     /<method name="Build">\n +<annotation name="org.freedesktop.systemd1.Privileged" value="true"\/>/,
   );
+  const manager = /<interface name="org\.freedesktop\.DBus\.ObjectManager">/;
+  assert.match(xml, manager);
+  assert.match(xml, /<method name="GetManagedObjects">/);
+  const car = await busctl(bench.address, ["introspect", "--xml-interface", NAME, `${ROOT}/car/mini`]);
+  assert.doesNotMatch(car.stdout, manager, "which is at the root only");
   const lines = (await busctl(bench.address, ["introspect", NAME, `${ROOT}/car/mini`])).stdout;
   assert.match(lines, /^\.Honk +method +- +s +-$/m);
   assert.match(lines, /^\.Wheels +property +u +4 +emits-change$/m);
