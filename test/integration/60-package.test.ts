@@ -72,6 +72,21 @@ test("purge takes the data directory itself, too, and a package that was purged 
   });
 });
 
+test("where policy-rc.d forbids it, a package starts and stops nothing", async (t) => {
+  await withFreshHost(t, DEBIAN_13, async (host) => {
+    await host.put("/usr/sbin/policy-rc.d", "#!/bin/sh\necho $* >>/run/asked\nexit 101\n", 0o755);
+    await install(host, "", OLD);
+    assert.equal(await output(host, "systemctl is-active gantry-gc.timer || :"), "inactive");
+    await runPods(host);
+    const pids = await mainPids(host, APPS);
+    await output(host, "apt-get remove --yes gantry");
+    assert.deepEqual(await mainPids(host, APPS), pids);
+    const asked = await output(host, "cat /run/asked");
+    assert.match(asked, /^gantry-gc\.timer reload-or-restart$/m);
+    assert.match(asked, /^gantry-gc\.timer stop$/m);
+  });
+});
+
 test("from the flavour with a runtime to the one without is an upgrade, and pods run on", async (t) => {
   await withFreshHost(t, DEBIAN_13, async (host) => {
     await install(host, "~bundled", NEW);
