@@ -14,12 +14,9 @@ export function agentPage(): Page {
         "The agent serves org.gantry1(5) on the system bus. The bus starts it with the first call, and it ends when it has had nothing to do for 30 seconds and nobody is subscribed. Pods don't depend on it: they are units of systemd, before, while and after it runs.",
       ),
       paragraph(
-        "It runs as root inside of a hardened unit, without network. What it changes it changes through systemd and below /var/lib/gantry and /etc/gantry/pods.",
+        "It runs as root inside of a hardened unit, without network. What it changes it changes through systemd and below /var/lib/gantry, /etc/gantry/pods, /etc/gantry/trust.d and /etc/gantry/trustedkeys.",
       ),
       paragraph("`systemctl mask gantry-agent.service` takes it off the bus."),
-      paragraph(
-        "What it logs changes while it runs: `systemctl service-log-level gantry-agent debug` has it log every call. Its next start logs as ever.",
-      ),
       paragraph(
         "What it logs changes while it runs: `systemctl service-log-level gantry-agent debug` has it log every call. Its next start logs as ever.",
       ),
@@ -38,7 +35,7 @@ export function agentPage(): Page {
         "Leaves the bus, ends what has been begun, and exits. No call is lost: the next one starts it anew.",
       ),
     ),
-    section("SEE ALSO", paragraph("gantry(1), org.gantry1(5), polkit(8), busctl(1)")),
+    section("SEE ALSO", paragraph("gantry(1), org.gantry1(5), polkit(8), busctl(1), systemctl(1)")),
   ];
   return { name: "gantry-agent", section: 8, body };
 }
@@ -49,7 +46,6 @@ function guardedBy(action: string): Roff {
       .filter(([, row]) => row.action === action)
       .map(([member]) => `${name.replace("org.gantry1.", "")}.${member}`),
   );
-  if (action === ACTIONS.logChange) return "LogLevel and LogTarget of org.freedesktop.LogControl1.";
   if (action === ACTIONS.logChange) return "LogLevel and LogTarget of org.freedesktop.LogControl1.";
   return methods.length === 0 ? "Asked in addition, by what the call wants." : methods.join(", ");
 }

@@ -2,6 +2,7 @@
 import { busName, ERROR_KINDS, type ErrorKind } from "../../src/base/errors.ts";
 import { type Argument, type InterfaceTable, inArguments, type MethodRow } from "../../src/bus/table.ts";
 import { TABLES } from "../../src/interface/tables.ts";
+import { meaningOf } from "./errors.ts";
 import {
   item,
   itemLines,
@@ -27,12 +28,34 @@ export function busPage(): Page {
       ),
     ),
     ...TABLES.map(interfaceSection),
-    section("ERRORS", ...(Object.keys(ERROR_KINDS) as ErrorKind[]).map(errorItem)),
+    section(
+      "ERRORS",
+      paragraph(
+        "Whom polkit refuses gets `org.freedesktop.DBus.Error.AccessDenied`, or `InteractiveAuthorizationRequired` where a password would help and the call does not allow for the question. Calls that fit no object, member or signature get the other standard names, and more than a client may have unanswered `LimitsExceeded`. Everything else is one of these, with a sentence that names the object:",
+      ),
+      ...(Object.keys(ERROR_KINDS) as ErrorKind[]).map(errorItem),
+    ),
     section(
       "EXAMPLES",
+      paragraph("What there is, and what an object offers:"),
       literal([
         "busctl call org.gantry1 /org/gantry1 org.gantry1.Manager ListPods",
         "busctl introspect org.gantry1 /org/gantry1",
+      ]),
+      paragraph(
+        "A method that takes options, `a{sv}`, wants their number, and each as its key, type and value:",
+      ),
+      literal([
+        "busctl call org.gantry1 /org/gantry1 org.gantry1.Manager StopPod 'sa{sv}' web 0",
+        "busctl call org.gantry1 /org/gantry1 org.gantry1.Manager FetchImage 'sa{sv}' \\",
+        "  oci:/srv/web:1 1 insecure as 1 image",
+      ]),
+      paragraph(
+        "Both answer with the object of an operation, which tells how far it is, what came of it, and why it failed:",
+      ),
+      literal([
+        "busctl get-property org.gantry1 /org/gantry1/operation/ID org.gantry1.Operation \\",
+        "  Phase Progress Result Error",
       ]),
     ),
     section("SEE ALSO", paragraph("gantry-agent(8), gantry(1), busctl(1)")),
@@ -83,5 +106,6 @@ function argumentList(args: readonly Argument[]): string {
 
 function errorItem(kind: ErrorKind): Roff {
   const { exit, retryable } = ERROR_KINDS[kind];
-  return item(busName(kind), `gantry(1) exits with ${exit}.${retryable ? " Trying again may help." : ""}`);
+  const again = retryable ? " Trying again may help." : "";
+  return item(busName(kind), `${meaningOf(kind)} gantry(1) exits with ${exit}.${again}`);
 }

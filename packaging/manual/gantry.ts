@@ -3,6 +3,7 @@ import { ERROR_KINDS } from "../../src/base/errors.ts";
 import { optionLines, verbHelp } from "../../src/cli/help.ts";
 import { GLOBAL_OPTIONS } from "../../src/cli/options.ts";
 import { VERBS } from "../../src/cli/verbs.ts";
+import { collectionSection, environmentSection, filesSection, unitsSection } from "./gantry-sections.ts";
 import { helpText } from "./help.ts";
 import { item, literal, nameSection, type Page, paragraph, type Roff, section, subsection } from "./roff.ts";
 
@@ -16,13 +17,19 @@ export async function gantryPage(): Promise<Page> {
         "A pod is one or more apps that live and die together. Each app is an image's program, started as an ordinary service: its `Main PID` is the app, and systemctl(1), systemd.resource-control(5) and journalctl(1) work on it as on any other. No daemon of Gantry's is behind it.",
       ),
       paragraph(
-        "Verbs may be shortened as long as they are unambiguous. Root's verbs work by themselves; for everybody else gantry-agent(8) does the work, and polkit decides.",
+        "Verbs may be shortened as long as they are unambiguous. Root's verbs work by themselves. For everybody else gantry-agent(8) does the work, and polkit decides, except of what only root may do: `run` and `run-prepared` without --detach, `exec` and `enter`, `cat-manifest`, `gc` with options, `image gc`, `image export`, `image extract`, `image render`, `trust import`, and whatever is told another data directory. `image build` is the caller's own affair.",
+      ),
+      paragraph(
+        "An app runs as its image says: program, arguments, environment, user, working directory, stop signal, volumes. An image's HEALTHCHECK is ignored: an app that shall be watched notifies, see `ready` and `watchdog` in gantry-pod-manifest(5).",
       ),
     ),
     section("VERBS", ...(await verbSections())),
     section("GLOBAL OPTIONS", paragraph("Every verb takes them."), helpText(optionLines(GLOBAL_OPTIONS))),
     section("EXIT STATUS", ...exitStatus()),
-    section("FILES", ...files()),
+    unitsSection(),
+    collectionSection(),
+    environmentSection(),
+    filesSection(),
     section(
       "EXAMPLES",
       paragraph("A web server in the background, its log, and its end:"),
@@ -30,6 +37,12 @@ export async function gantryPage(): Promise<Page> {
         "gantry run --name=web --net=host --detach oci-archive:web.tar --memory=256M",
         "journalctl GANTRY_POD=web",
         "gantry stop web",
+      ]),
+      paragraph("The same as a service of the host, from a pod manifest:"),
+      literal([
+        "gantry install web.json",
+        "systemctl enable --now gantry@web",
+        "systemctl status gantry-web.http",
       ]),
     ),
     section(
@@ -47,7 +60,7 @@ export async function gantryPage(): Promise<Page> {
     section(
       "SEE ALSO",
       paragraph(
-        "gantry-pod-manifest(5), gantry-registries(5), gantry-agent(8), org.gantry1(5), systemctl(1), journalctl(1)",
+        "gantry-pod-manifest(5), gantry-registries(5), gantry-trust-policy(5), gantry-agent(8), org.gantry1(5), systemctl(1), journalctl(1), systemd-escape(1)",
       ),
     ),
   ];
@@ -86,13 +99,5 @@ function exitStatus(): Roff[] {
     item("126, 127", "the same verbs: the program can't be executed, or is not there"),
     item("128 + n", "the same verbs: the app was ended by signal n"),
     paragraph("Without one of these, `run` and `exec` return the app's own status."),
-  ];
-}
-
-function files(): Roff[] {
-  return [
-    item("/var/lib/gantry", "images, layers and pods; another place with --dir"),
-    item("/etc/gantry/trust.d, /etc/gantry/trustedkeys", "whose images run; gantry-trust-policy(5)"),
-    item("/run/gantry", "what running pods need of each other; gone with a reboot"),
   ];
 }

@@ -16,7 +16,7 @@ export const MEANINGS: Readonly<Record<string, string>> = {
   network: 'Networks to join. `["host"]` shares the host\'s; `["none"]` has the loopback interface only.',
   userns:
     "`pod`: user ids of the pod are a range of their own on the host. `host`: they are the host's, and root in the pod is root.",
-  apps: "The apps, in the order in which they are started; at most 64.",
+  apps: "The apps, which are started together; at most 64.",
   "apps[].name": "Names the app, unique in the pod, and its unit.",
   "apps[].image": "The image that is the app's root file system.",
   "apps[].image.id":
@@ -79,14 +79,15 @@ export const MEANINGS: Readonly<Record<string, string>> = {
   "apps[].stopTimeout": "Seconds between the stop signal and SIGKILL.",
   "apps[].stopSignal":
     "Name of the signal that asks the app to end, such as `SIGQUIT`. By default as its image says.",
-  volumes: "What apps can mount.",
+  volumes: "What apps can mount. One that no app mounts is an error.",
   "volumes[].name": "Name of the volume, unique in the pod.",
   "volumes[].kind": "`empty`: a directory that lives as long as the pod. `host`: a path of the host.",
   "volumes[].mode": "Access mode of an empty volume, in octal.",
   "volumes[].uid": "Its owner, as an id inside of the pod.",
   "volumes[].gid": "Its group, likewise.",
   "volumes[].readOnly": "Whether no app may write to it.",
-  "volumes[].source": "Absolute path on the host, of a host volume.",
+  "volumes[].source":
+    "Absolute path on the host, of a host volume. Its files have the same owners, as numbers, for the apps as on the host: root's are root's. With `userns` as `pod` its file system, and those below it if `recursive`, must therefore be mountable with mapped ids, as mount_setattr(2) lists: ext4, XFS and Btrfs are, tmpfs since Linux 6.3; NFS, 9p and overlays are not, and want `userns` as `host`.",
   "volumes[].recursive": "Whether what is mounted below it on the host is there, too.",
   isolators: "Limits of the whole pod.",
   "isolators[].name": "One of those below.",

@@ -12,7 +12,7 @@ export function podManifestPage(): Page {
     section(
       "DESCRIPTION",
       paragraph(
-        "A JSON document, appc's pod manifest (version 0.8.11) with a few keys of Gantry's own. `gantry run --pod-manifest=FILE` and `gantry prepare` read it, and `gantry cat-manifest` shows what a pod was prepared with. An unknown key is an error. A list that is null is empty.",
+        "A JSON document, appc's pod manifest (version 0.8.11) with a few keys of Gantry's own. `gantry run --pod-manifest=FILE`, `gantry prepare --pod-manifest=FILE` and `gantry install FILE` read it; installed, it is `/etc/gantry/pods/NAME.json`, which is also where it is changed. `gantry cat-manifest` shows what a pod was prepared with. An unknown key is an error. A list that is null is empty.",
       ),
     ),
     section("KEYS", ...keys.map(keyItem)),
@@ -22,7 +22,7 @@ export function podManifestPage(): Page {
       ...describedOnly("isolator", ISOLATOR_NAMES, ISOLATORS).map(([name, text]) => item(name, text)),
     ),
     section("EXAMPLES", literal(EXAMPLE)),
-    section("SEE ALSO", paragraph("gantry(1)")),
+    section("SEE ALSO", paragraph("gantry(1), systemd.service(5), systemd.resource-control(5)")),
   ];
   describedOnly(
     "key",

@@ -110,7 +110,7 @@ const CALLER = [
 ];
 
 const PROXIES = [
-  "`https_proxy`, `http_proxy` and `no_proxy` (or in capitals) of the command's environment, or of the agent's. Names on the list of `no_proxy` fit themselves and everything below them; addresses may be networks (`10.0.0.0/8`); a port may follow. This machine itself is never reached through a proxy.",
+  "`https_proxy`, `http_proxy` and `no_proxy` (or in capitals) of the command's environment, or of the agent's, where `systemctl edit gantry-agent` puts them (`Environment=`). Names on the list of `no_proxy` fit themselves and everything below them; addresses may be networks (`10.0.0.0/8`); a port may follow. This machine itself is never reached through a proxy.",
 ];
 
 const EXAMPLE = [

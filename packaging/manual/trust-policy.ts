@@ -105,7 +105,7 @@ const IDENTITIES: Readonly<Record<string, string>> = {
 
 const WHEN = [
   "When an image is fetched, and at every start of a pod in which a rule, a key or a date has changed since: a key that was removed stops the next start, and running pods go on. The signatures are kept with the image, so that a start needs no network.",
-  "`--insecure-options=image` leaves the decision out for one command. What came in that way does not become trusted by being in the store.",
+  "`--insecure-options=image` leaves the decision out for one command; that of `gantry install` is kept, for the very images that it found, until `gantry uninstall`. What came in that way does not become trusted by being in the store, nor by a rule or key that is added later: fetched once more, it is checked.",
   "Each name of an image is decided about for itself: that it may run by one name says nothing about the others, and a file whose image has several names must be trusted by each. By its id an image runs as the name does by which it was last fetched and checked.",
 ];
 

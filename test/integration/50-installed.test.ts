@@ -141,6 +141,31 @@ test("enabled, it is there after a reboot; drop-ins and order apply", async (t) 
   });
 });
 
+test("drop-ins reach apps and slice by the names that gantry(1) gives them, and set-property for one start", async (t) => {
+  await withPods(t, { name: "drop-ins" }, async (pods) => {
+    const { host, shell, output } = pods;
+    await host.put("/srv/my-web.json", WEB);
+    await output("install", "--insecure-options=image", "/srv/my-web.json");
+    const [slice, front] = ["gantry-my\\x2dweb.slice", "gantry-my\\x2dweb.front.service"];
+    assert.equal(await shell("systemd-escape my-web"), "my\\x2dweb");
+    await host.put(`/etc/systemd/system/${slice}.d/limits.conf`, "[Slice]\nMemoryMax=100M\n");
+    await host.put(`/etc/systemd/system/${front}.d/limits.conf`, "[Service]\nTasksMax=77\n");
+    await shell("systemctl start gantry@my-web");
+    const show = (unit: string, property: string) => shell(`systemctl show -P ${property} '${unit}'`);
+    assert.equal(await show(slice, "MemoryMax"), String(100 << 20));
+    assert.equal(await show(front, "TasksMax"), "77");
+    await shell(`systemctl set-property '${slice}' CPUWeight=55`);
+    assert.equal(await show(slice, "CPUWeight"), "55");
+    await shell("systemctl restart gantry@my-web");
+    assert.notEqual(await show(slice, "CPUWeight"), "55");
+    assert.deepEqual(
+      [await show(slice, "MemoryMax"), await show(front, "TasksMax")],
+      [String(100 << 20), "77"],
+      "without a daemon-reload",
+    );
+  });
+});
+
 test("a definition without a time, as images of hosts have their files, is one as any", async (t) => {
   await withPods(t, { name: "timeless" }, async (pods) => {
     const { shell } = pods;

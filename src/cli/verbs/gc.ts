@@ -27,7 +27,9 @@ export const verb: Verb = {
   synopsis: "[OPTION…]",
   summary: "remove pods that have ended, and what unfinished work left",
   options: OPTIONS,
-  details: "Who is not root has the agent do it, with the periods that are the default.",
+  details:
+    "gantry-gc.timer has it done once a day. Images stay: only gantry image gc removes those that nobody uses. Who is " +
+    "not root has the agent do it, with the periods that are the default.",
   run: async (context, { options }) => {
     if (context.uid !== 0) return await collectThroughAgent(context, options);
     const { localManager } = await import("../../manager/local.ts");
