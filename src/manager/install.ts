@@ -27,6 +27,7 @@ import { readTrustStamp } from "../pod/trust-stamp.ts";
 import { installedUnits } from "../pod/unit-name.ts";
 import { isName, MAX_NAME } from "../pod/words.ts";
 import { openStore } from "../store/store.ts";
+import { uncheckedBy } from "../trust/refusal.ts";
 import type { Installation, Installed, InstalledPod } from "./installer.ts";
 import type { Local } from "./local.ts";
 import { type Resolved, resolveImages } from "./prepare.ts";
@@ -58,7 +59,8 @@ export async function installPod(local: Local, installation: Installation): Prom
   const { text, origin } = installation;
   const manifest = parseDefinition(text, origin, basename(origin, ".json"));
   const before = await installedBefore(local, manifest.name);
-  const resolved = await resolveImages(local, imagesOf(manifest), installation);
+  const unchecked = uncheckedBy("install", origin);
+  const resolved = await resolveImages(local, imagesOf(manifest), { ...installation, unchecked });
   const path = join(ADMINISTRATORS, `${manifest.name}.json`);
   await mkdir(ADMINISTRATORS, { recursive: true, mode: 0o755 });
   // Its stamp outlives the rename, so the pod can be prepared before anybody sees the definition.
@@ -124,7 +126,8 @@ async function nextOf(local: Local, name: string): Promise<Next> {
 
 async function decide(local: Local, { manifest, path, stamp }: Next): Promise<Decided> {
   const accepted = await acceptedImages(local.paths, manifest.name);
-  const resolved = await resolveImages(local, imagesOf(manifest), { insecureOptions: [], accepted });
+  const known = { insecureOptions: [], accepted, unchecked: uncheckedBy("install", path) };
+  const resolved = await resolveImages(local, imagesOf(manifest), known);
   return { manifest, resolved, path, stamp };
 }
 

@@ -52,7 +52,7 @@ export type Resolved = { readonly images: Images; readonly moment: Moment };
 export async function resolveImages(
   local: Local,
   names: readonly string[],
-  options: PrepareOptions & { readonly accepted?: readonly string[] },
+  options: PrepareOptions & Partial<Pick<Wish, "accepted" | "unchecked">>,
 ): Promise<Resolved> {
   const moment = presentMoment();
   const images = new Map<string, ImageRecord>();
@@ -61,7 +61,7 @@ export async function resolveImages(
       source,
       insecureOptions: checkInsecure(options.insecureOptions),
       uid: options.uid ?? local.uid,
-      accepted: options.accepted ?? [],
+      ...{ accepted: options.accepted ?? [], unchecked: options.unchecked },
       ...{ pullPolicy: options.pullPolicy ?? "new", watchFetch: options.watchFetch, moment },
       credentials: options.credentials,
     };

@@ -9,6 +9,7 @@ import type { StoredPod } from "../pod/status.ts";
 import { type JudgedImage, makeTrustStamp, readTrustStamp, writeTrustStamp } from "../pod/trust-stamp.ts";
 import { readRecord } from "../store/images.ts";
 import { isGood, presentMoment } from "../trust/moment.ts";
+import { uncheckedBy } from "../trust/refusal.ts";
 import type { Local } from "./local.ts";
 
 /** Throws NotTrusted, which names the image and the reason, and StoreCorrupt for a pod without a stamp. */
@@ -24,7 +25,7 @@ export async function requireTrust(local: Local, pod: StoredPod): Promise<void> 
   if (isGood(stamp, moment)) return;
   try {
     const images: JudgedImage[] = [];
-    for (const image of stamp.images) images.push(await judgeImage(local, image));
+    for (const image of stamp.images) images.push(await judgeImage(local, image, uncheckedFor(pod)));
     await writeTrustStamp(directory, makeTrustStamp(images, moment));
   } catch (error) {
     if (error instanceof GantryError && error.kind === "NotTrusted") await logRefusal(pod, error);
@@ -33,13 +34,21 @@ export async function requireTrust(local: Local, pod: StoredPod): Promise<void> 
 }
 
 /** Only what has changed needs the engine. */
-export async function judgeImage(local: Local, { id, verdict }: JudgedImage): Promise<JudgedImage> {
+async function judgeImage(
+  local: Local,
+  { id, verdict }: JudgedImage,
+  unchecked: string | undefined,
+): Promise<JudgedImage> {
   if (verdict.kind === "insecure") return { id, verdict };
   const record = await readRecord({ directory: local.paths.data }, id);
   if (record === undefined)
     throw new GantryError("NoSuchImage", `image ${quoted(id)} is gone from the store`);
   const { judgeAgain } = await import("./trust-engine.ts");
-  return { id, verdict: await judgeAgain(local, { record, verdict }) };
+  return { id, verdict: await judgeAgain(local, { record, verdict, unchecked }) };
+}
+
+function uncheckedFor({ record: { definition } }: StoredPod): string | undefined {
+  return definition === undefined ? undefined : uncheckedBy("install", definition);
 }
 
 async function logRefusal(pod: StoredPod, { message }: GantryError): Promise<void> {

@@ -20,7 +20,7 @@ export async function fetchRepository(
     const store = { directory: manager.paths.data };
     const stored = await lookUpRecord(store, { kind: "registry", repository }, source);
     if (stored !== undefined) {
-      requireVerdict(stored.verdict, { source, insecureOptions });
+      requireVerdict(stored.verdict, { source, origin: stored.source, insecureOptions });
       return stored;
     }
     if (pullPolicy === "never") throw noSuchRecord(source);

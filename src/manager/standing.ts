@@ -15,6 +15,8 @@ export type Wish = {
   readonly uid: number;
   /** Ids of images that the operator accepted without a check before, for this very pod. */
   readonly accepted: readonly string[];
+  /** The command that accepts them so, if that is not to run one by its name. */
+  readonly unchecked?: string | undefined;
   readonly moment: Moment;
 };
 
@@ -53,11 +55,11 @@ async function dependenciesOf(local: Local, { dependencies = [] }: ImageRecord):
 async function standingOf(local: Local, record: ImageRecord, wish: Wish): Promise<Verdict> {
   const accepted = wish.accepted.includes(record.id) || wish.insecureOptions.includes("image");
   if (record.verdict.kind === "insecure") {
-    if (!accepted) requireVerdict(record.verdict, wish);
+    if (!accepted) requireVerdict(record.verdict, { ...wish, origin: record.source });
     return record.verdict;
   }
   try {
-    return await judged(local, record, wish.moment);
+    return await judged(local, record, wish);
   } catch (error) {
     if (!(error instanceof GantryError) || error.kind !== "NotTrusted") throw error;
     if (accepted) return insecureVerdict(wish.uid);
@@ -67,12 +69,12 @@ async function standingOf(local: Local, record: ImageRecord, wish: Wish): Promis
   }
 }
 
-async function judged(local: Local, record: ImageRecord, moment: Moment): Promise<Verdict> {
+async function judged(local: Local, record: ImageRecord, { moment, unchecked }: Wish): Promise<Verdict> {
   const store = { directory: local.paths.data };
   const before = await lastJudgement(store, record, moment);
   if (before !== undefined) return before;
   const { judgeAgain } = await import("./trust-engine.ts");
-  const verdict = await judgeAgain(local, { record, verdict: record.verdict });
+  const verdict = await judgeAgain(local, { record, verdict: record.verdict, unchecked });
   await keepJudgement(store, { record, verdict, moment });
   return verdict;
 }

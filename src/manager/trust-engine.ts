@@ -28,20 +28,22 @@ export function storedBlob(local: Local): (digest: string, limit: number) => Pro
 }
 
 export type Standing = {
-  readonly record: Pick<ImageRecord, "id" | "kind" | "digest" | "names">;
+  readonly record: Pick<ImageRecord, "id" | "kind" | "digest" | "names" | "source">;
   readonly verdict: Verdict;
+  /** The command that takes it without a check, if that is not to run it by its name. */
+  readonly unchecked?: string | undefined;
 };
 
 /**
  * Judges an image by the keys and rules of now. A word of the operator's, an `insecure` verdict, is not about those
  * and stays. Throws NotTrusted, BadConfig, SystemdFailed.
  */
-export async function judgeAgain(local: Local, { record, verdict }: Standing): Promise<Verdict> {
+export async function judgeAgain(local: Local, { record, verdict, unchecked }: Standing): Promise<Verdict> {
   if (verdict.kind === "insecure") return verdict;
   const source = record.names.length === 0 ? record.id : verdict.reference;
-  const question = { record: { ...record, verdict }, blob: storedBlob(local), insecureOptions: [], source };
+  const asked = { blob: storedBlob(local), insecureOptions: [], source, unchecked };
   try {
-    return await rejudge(trustOf(local), question);
+    return await rejudge(trustOf(local), { record: { ...record, verdict }, ...asked });
   } catch (error) {
     throw recalled(error, verdict);
   }

@@ -7,7 +7,7 @@ import { digestsOf } from "./evidence.ts";
 import type { Examined } from "./examination.ts";
 import type { Law } from "./law.ts";
 import { consentFor, type PlacedConsent, type Policy } from "./policy.ts";
-import { refusal } from "./refusal.ts";
+import { refusal, uncheckedBy } from "./refusal.ts";
 import type { Judged, JudgeRequest, Subject } from "./subject.ts";
 
 export type Found = Examined & {
@@ -38,19 +38,19 @@ function consented(
   policy: Policy,
   refused: { readonly law: Law; readonly decision: Decision } | undefined,
 ): Verdict {
-  const { subject, source } = request;
+  const { subject, source, unchecked = uncheckedBy("fetch", source) } = request;
   const consent =
     refused === undefined || refused.law.rule.firstUse === true ? consentOf(policy, subject) : undefined;
   if (consent === undefined) {
     const problems = refused?.decision.problems ?? [];
-    throw refusal({ subject, source, rule: refused?.law.name, problems });
+    throw refusal({ subject, unchecked, rule: refused?.law.name, problems });
   }
-  const said = `user ${consent.uid} consented on ${new Date(consent.time / 1000).toISOString()}`;
+  const when = new Date(consent.time / 1000).toISOString();
   const rule = { file: consent.file, scope: consent.name };
   return {
     kind: "pinned",
     ...common(request),
-    reason: `${said} to digest ${consent.digest}`,
+    reason: `allowed by the consent of user ${consent.uid}, ${when}, to digest ${consent.digest}`,
     rule,
     consent: true,
   };

@@ -14,6 +14,7 @@ import { provenChain } from "./evidence.ts";
 import { type Again, type CheckedVerdict, examine } from "./examination.ts";
 import { lawFor } from "./law.ts";
 import { readPolicy } from "./policy.ts";
+import { uncheckedBy } from "./refusal.ts";
 import type { SingleRequirement } from "./rule.ts";
 import { normalName } from "./scope.ts";
 import type { Judge, JudgeRequest, Subject } from "./subject.ts";
@@ -36,8 +37,11 @@ export function judgeBy(trust: Trust): Judge {
   };
 }
 
-export type RejudgeRequest = Pick<JudgeRequest, "blob" | "source" | "insecureOptions" | "signal"> & {
-  readonly record: Pick<ImageRecord, "kind" | "digest" | "verdict">;
+export type RejudgeRequest = Pick<
+  JudgeRequest,
+  "blob" | "source" | "unchecked" | "insecureOptions" | "signal"
+> & {
+  readonly record: Pick<ImageRecord, "kind" | "digest" | "verdict"> & Partial<Pick<ImageRecord, "source">>;
 };
 
 /**
@@ -47,7 +51,7 @@ export type RejudgeRequest = Pick<JudgeRequest, "blob" | "source" | "insecureOpt
  */
 export async function rejudge(trust: Trust, request: RejudgeRequest): Promise<Verdict> {
   const { verdict } = request.record;
-  requireVerdict(verdict, request);
+  requireVerdict(verdict, { ...request, origin: request.record.source });
   if (verdict.kind === "insecure") return verdict;
   return conclude(await findOut(trust, await askAgain(request, verdict), { before: verdict })).verdict;
 }
@@ -84,6 +88,7 @@ const DOCUMENT = 4 * 1024 * 1024;
 /** The question as it was asked when the image came; its bytes as they were served are gone. */
 async function askAgain(request: RejudgeRequest, verdict: CheckedVerdict): Promise<JudgeRequest> {
   const { record, blob, source, insecureOptions, signal } = request;
+  const unchecked = request.unchecked ?? uncheckedBy("run", source);
   const { transport, name, reference, claimed, archive, indexes, uid } = verdict;
   const signatures = verdict.kind === "signed" ? verdict.witnesses.map(({ signature }) => signature) : [];
   const subject: Subject = {
@@ -98,7 +103,7 @@ async function askAgain(request: RejudgeRequest, verdict: CheckedVerdict): Promi
       : {}),
     ...(archive === undefined ? {} : { archive: { path: "", digest: archive } }),
   };
-  return { subject, signatures: unique(signatures), blob, source, insecureOptions, uid, signal };
+  return { subject, signatures: unique(signatures), blob, source, unchecked, insecureOptions, uid, signal };
 }
 
 function unique(signatures: readonly Signature[]): Signature[] {

@@ -31,6 +31,8 @@ export type JudgeRequest = {
   readonly blob: (digest: string, limit: number) => Promise<Buffer>;
   /** The argument that names the image, in its absolute form: for the command in a refusal's hint. */
   readonly source: string;
+  /** The command that takes it without a check, if that is not to fetch `source`. */
+  readonly unchecked?: string | undefined;
   readonly insecureOptions: readonly InsecureOption[];
   /** Who asks. */
   readonly uid: number;

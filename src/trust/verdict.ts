@@ -1,8 +1,8 @@
 /** Whether an image may run, and why (DESIGN section 6). */
 import { GantryError } from "../base/errors.ts";
-import { quoted } from "../base/text.ts";
+import { quoted, withoutSecrets } from "../base/text.ts";
 import type { Verdict } from "../image/verdict.ts";
-import { shellWord } from "./refusal.ts";
+import { acceptHint, shellWord, uncheckedBy } from "./refusal.ts";
 
 /** Checks an operator may switch off, by the words of `--insecure-options`. */
 export const INSECURE_OPTIONS = ["image", "tls", "http"] as const;
@@ -11,6 +11,10 @@ export type InsecureOption = (typeof INSECURE_OPTIONS)[number];
 type Asked = {
   /** The argument that names the image, in its absolute form. */
   readonly source: string;
+  /** What it was fetched by: to be fetched once more, and judged. */
+  readonly origin?: string | undefined;
+  /** The command that takes it without a check, if that is not to run `source`. */
+  readonly unchecked?: string | undefined;
   readonly insecureOptions: readonly InsecureOption[];
 };
 
@@ -22,12 +26,17 @@ export function insecureVerdict(uid: number): Verdict {
 
 /**
  * Holds a verdict against what the operator says now: an image that was accepted unsigned does not become trusted by
- * lying in the store. Throws NotTrusted, with the option that would allow this run.
+ * lying in the store. Throws NotTrusted, with the commands that would allow it.
  */
-export function requireVerdict(verdict: Verdict, { source, insecureOptions }: Asked): void {
+export function requireVerdict(
+  verdict: Verdict,
+  { source, origin, unchecked = uncheckedBy("run", source), insecureOptions }: Asked,
+): void {
   if (verdict.kind !== "insecure" || insecureOptions.includes("image")) return;
+  const checked =
+    origin === undefined ? "" : `to have it checked: gantry fetch ${shellWord(withoutSecrets(origin))}; `;
   throw new GantryError("NotTrusted", `image ${quoted(source)} is in the store without a signature`, {
-    hint: `to run it all the same: --insecure-options=image before ${shellWord(source)}`,
+    hint: `${checked}${acceptHint(unchecked)}`,
   });
 }
 

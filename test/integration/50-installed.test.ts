@@ -327,6 +327,9 @@ test("unsigned images: accepted for this pod once, and no other image with it", 
       [5, true],
       refused.stderr,
     );
+    const hint = (file: string) =>
+      `hint: to have it checked: gantry fetch oci-archive:/srv/busybox.tar; to accept it without a check: gantry install --insecure-options=image ${file}`;
+    assert.ok(refused.stderr.endsWith(`${hint("/srv/web.json")}\n`), refused.stderr);
     assert.equal(await shell("ls -A /etc/gantry/pods 2>/dev/null || :"), "");
     await install(pods, WEB);
     await shell("touch /etc/gantry/pods/web.json && systemctl start gantry@web && systemctl stop gantry@web");
@@ -337,6 +340,10 @@ test("unsigned images: accepted for this pod once, and no other image with it", 
     assert.match(
       await shell("systemctl show -P StatusText gantry@web"),
       /"busybox" is in the store without a signature/,
+    );
+    assert.ok(
+      (await shell("journalctl -o cat -u gantry@web")).includes(hint("/etc/gantry/pods/web.json")),
+      "the journal says how to mend it",
     );
   });
 });

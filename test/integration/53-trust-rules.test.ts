@@ -64,7 +64,7 @@ test("trust: with --first-use a consent to a digest counts beside the rule, for 
     await plain(signed, "run", "--detach", "--name=web", other);
     assert.match(
       await output("trust", "explain", other),
-      /^verdict now: trusted \(pinned\): user 0 consented on /m,
+      /^verdict now: trusted \(pinned\): allowed by the consent of user 0, /m,
     );
     await distrusted(signed, ["fetch", ACI], "no key");
     await output("trust", "add", PREFIX, `--fingerprint=${alice}`, KEY);

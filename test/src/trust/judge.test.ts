@@ -316,7 +316,7 @@ test("a first use takes an explicit consent to the digest, and only where rules 
   trust.put("etc", "trust.d/90-consents.json", { version: 1, consents: [consent] });
   const { verdict } = await trust.judge({}, []);
   assert.deepEqual([verdict.kind, verdict.kind === "pinned" && verdict.consent], ["pinned", true]);
-  assert.match(verdict.reason, /user 1000 consented on 2023-11-14/);
+  assert.match(verdict.reason, /allowed by the consent of user 1000, 2023-11-14/);
   await assert.rejects(
     trust.judge({ digest: `sha256:${"0".repeat(64)}` }, []),
     refusal("NotTrusted", 5, NAME),

@@ -22,7 +22,13 @@ test("lying in the store makes no unsigned image trusted", () => {
   const verdict = insecureVerdict(0);
   assert.throws(
     () => requireVerdict(verdict, { source: "localhost/x", insecureOptions: [] }),
-    refusal("NotTrusted", 5, '"localhost/x"', "--insecure-options=image"),
+    refusal("NotTrusted", 5, '"localhost/x"', "gantry run --insecure-options=image localhost/x"),
+  );
+  const origin = "oci:/srv/my images";
+  const unchecked = "gantry install --insecure-options=image web.json";
+  assert.throws(
+    () => requireVerdict(verdict, { source: "localhost/x", origin, unchecked, insecureOptions: [] }),
+    refusal("NotTrusted", 5, "to have it checked: gantry fetch 'oci:/srv/my images'", unchecked),
   );
   requireVerdict(verdict, { source: "localhost/x", insecureOptions: ["image"] });
 });
