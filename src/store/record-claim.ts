@@ -1,7 +1,7 @@
 /**
- * Who writes an image's record, one at a time: `images/.claim-<image id>.<operation>`, a symbolic link to the operation's id
- * (docs/on-disk-format.md). Each has a claim of its own, makes it before it looks for others', and writes when there are
- * none: of two the later one sees the earlier. A dead one's is in nobody's way, so none is ever taken over.
+ * Who writes an image's record, one at a time: `images/.claim-<image id>.<time>.<operation>`, a symbolic link to the
+ * operation's id (docs/on-disk-format.md). Each has a claim of its own, makes it before it looks for others', and writes when
+ * there are none: of two the later one sees the earlier. A dead one's is in nobody's way, so none is ever taken over.
  */
 import { symlink } from "node:fs/promises";
 import { join } from "node:path";
@@ -17,46 +17,72 @@ import { imagesDirectory } from "./store.ts";
 const PATIENCE = 60_000;
 const LOOK_AGAIN = 10;
 
+const TIME_DIGITS = 20;
+
+type Claim = {
+  readonly operation: Operation;
+  readonly directory: string;
+  readonly image: string;
+  readonly turn: string;
+};
+
 /** Claims an image's record. Throws ImageBusy when another one keeps it, StoreFull. */
 export async function claimRecord(
   operation: Operation,
-  id: string,
+  image: string,
   patience = PATIENCE,
 ): Promise<AsyncDisposable> {
-  const path = join(imagesDirectory(operation.store), `${CLAIM}${id}.${operation.id}`);
-  const withdraw = async () => {
-    await unlinkIfPresent(path);
-  };
+  const claim = newClaim(operation, image);
   const until = performance.now() + patience;
   for (;;) {
-    await makeClaim(operation, path);
-    const others = await othersOf(operation, id);
-    if (others.length === 0) return { [Symbol.asyncDispose]: withdraw };
+    const first = isFirst(claim, await othersOf(claim));
+    if (first) await makeClaim(claim);
+    const others = first ? await othersOf(claim) : [];
+    if (first && others.length === 0) return { [Symbol.asyncDispose]: () => withdraw(claim) };
     const impatient = performance.now() >= until;
-    // One of them stays, or all would go on making way for each other.
-    if (impatient || others.some((other) => other < operation.id)) await withdraw();
-    if (impatient) throw busy(id);
+    // The first of those who wait stays, so that nobody who comes later goes before it.
+    if (impatient || !first || !isFirst(claim, others)) await withdraw(claim);
+    if (impatient) throw busy(image);
     await setTimeout(LOOK_AGAIN);
   }
 }
 
-async function makeClaim({ id, store }: Operation, path: string): Promise<void> {
+/** Processes share the monotonic clock, and names of one length are in its order. */
+function newClaim(operation: Operation, image: string): Claim {
+  const time = process.hrtime.bigint().toString().padStart(TIME_DIGITS, "0");
+  return { operation, image, turn: `${time}.${operation.id}`, directory: imagesDirectory(operation.store) };
+}
+
+function isFirst({ turn }: Claim, others: readonly string[]): boolean {
+  return others.every((other) => turn < other);
+}
+
+async function makeClaim(claim: Claim): Promise<void> {
   try {
-    await symlink(id, path);
+    await symlink(claim.operation.id, pathOf(claim));
   } catch (error) {
-    if (errnoOf(error) !== "EEXIST") throw storeError(error, imagesDirectory(store));
+    if (errnoOf(error) !== "EEXIST") throw storeError(error, claim.directory);
   }
 }
 
-/** The operations that claim it, too. */
-async function othersOf({ id: own, store }: Operation, id: string): Promise<string[]> {
-  const beginning = `${CLAIM}${id}.`;
+async function withdraw(claim: Claim): Promise<void> {
+  await unlinkIfPresent(pathOf(claim));
+}
+
+/** The turns of the operations that claim it, too. */
+async function othersOf({ operation, directory, image, turn: own }: Claim): Promise<string[]> {
+  const beginning = `${CLAIM}${image}.`;
   const found: string[] = [];
-  for (const name of await namesIn(imagesDirectory(store))) {
-    const owner = name.startsWith(beginning) ? name.slice(beginning.length) : own;
-    if (owner !== own && (await claimantLives(store, owner))) found.push(owner);
+  for (const name of await namesIn(directory)) {
+    const turn = name.startsWith(beginning) ? name.slice(beginning.length) : own;
+    if (turn !== own && (await claimantLives(operation.store, turn.slice(turn.indexOf(".") + 1))))
+      found.push(turn);
   }
   return found;
+}
+
+function pathOf({ directory, image, turn }: Claim): string {
+  return join(directory, `${CLAIM}${image}.${turn}`);
 }
 
 function busy(id: string): GantryError {

@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { mkdirSync, symlinkSync, truncateSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
+import { setTimeout } from "node:timers/promises";
 import {
   describeImages,
   fetchImage,
@@ -12,7 +13,7 @@ import {
 } from "../../../src/manager/images.ts";
 import { collectClaims } from "../../../src/store/claims.ts";
 import { collectImages } from "../../../src/store/image-gc.ts";
-import { beginOperation } from "../../../src/store/operation.ts";
+import { beginOperation, type Operation } from "../../../src/store/operation.ts";
 import { claimRecord } from "../../../src/store/record-claim.ts";
 import { openStore } from "../../../src/store/store.ts";
 import { writeAci, writeOciLayout } from "../../fixtures/images.ts";
@@ -118,6 +119,32 @@ test("of fetches of one image by several names at once each keeps its name", asy
     await removeImage(store.manager, id ?? "");
   }
   assert.deepEqual(leftovers(store.data), []);
+});
+
+test("who waits for a record has it before all who come later", async () => {
+  using store = newStore();
+  const opened = await openStore(store.data);
+  const id = `sha256-${"0".repeat(64)}`;
+  await using one = await beginOperation(opened);
+  await using other = await beginOperation(opened);
+  for (const [earlier, later] of [
+    [one, other],
+    [other, one],
+  ] as const) {
+    const had: string[] = [];
+    const have = async (operation: Operation) => {
+      await using _claim = await claimRecord(operation, id);
+      had.push(operation.id);
+    };
+    await using holder = await beginOperation(opened);
+    const claim = await claimRecord(holder, id);
+    const waiting = [have(earlier)];
+    while (names(join(store.data, "images")).length < 2) await setTimeout(1);
+    waiting.push(have(later));
+    await claim[Symbol.asyncDispose]();
+    await Promise.all(waiting);
+    assert.deepEqual(had, [earlier.id, later.id]);
+  }
 });
 
 test("a record is claimed by one operation at a time, and a dead one's claim is in nobody's way", async () => {
