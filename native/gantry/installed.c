@@ -13,9 +13,15 @@
 #include "basic/text.h"
 #include "manager.h"
 #include "node.h"
+#include "outcome.h"
 #include "plan/claim.h"
+#include "relay/packet.h"
 #include "stop.h"
-#include "units.h"
+
+typedef struct Ended {
+    const char *name;
+    UnitSet set;
+} Ended;
 
 static int apps_stop(const char *name);
 static int stopping_mark(const char *name);
@@ -61,30 +67,33 @@ static int stopping_mark(const char *name) {
 /* The slice is gone: every app has ended, and so does the pod, unless that was part of its own stop or restart. */
 static int apps_ended(const char *name) {
     _cleanup_free_ char *directory = NULL, *sentence = NULL;
-    UnitSet set = { 0 };
+    Ended ended = { .name = name };
     int r = pod_linked(name, &directory);
     if (r == -ENOENT) /* so is the pod's runtime directory */
         return 0;
     if (r >= 0)
-        r = unit_set_load(directory, &set, &sentence);
+        r = unit_set_load(directory, &ended.set, &sentence);
     if (r >= 0)
-        r = manager_work(pod_end, &set);
-    unit_set_done(&set);
-    return r < 0 ? complain(name, r) : 0;
+        r = manager_work(pod_end, &ended);
+    unit_set_done(&ended.set);
+    return r < 0 && r != -ENOENT && r != -ECONNREFUSED ? complain(name, r) : 0; /* those: so is the sandbox */
 }
 
-/* With a job, the pod is starting, stopping or restarting: that decides. */
+/*
+ * By the sandbox's own end, not by a stop of its unit: systemd counts that as a success, whatever the apps came to, and
+ * restarts nothing after it. With a job, the pod is starting, stopping or restarting: that decides.
+ */
 static int pod_end(sd_bus *bus, void *userdata) {
-    const UnitSet *set = userdata;
-    _cleanup_free_ char *state = NULL;
-    int r = unit_job(bus, set->pod_unit, NULL);
-    if (r != 0)
+    const Ended *ended = userdata;
+    Outcome outcome;
+    int r = unit_job(bus, ended->set.pod_unit, NULL);
+    if (r == 0)
+        r = outcome_read(bus, &ended->set, &outcome);
+    if (r != 0 || outcome.running > 0)
         return r;
-    r = unit_active_state(bus, set->pod_unit, &state);
-    if (r < 0 || strcmp(state, "active") != 0)
-        return r;
-    r = manager_call(bus, "StopUnit", set->pod_unit, "fail");
-    return manager_is_lost(bus) ? r : 0;
+    if (outcome.first.app)
+        outcome_leave(bus, &outcome, ended->name);
+    return packet_end(ended->set.socket, outcome.first.ending.status);
 }
 
 static int pod_linked(const char *name, char **ret_directory) {

@@ -35,6 +35,7 @@ enum { LISTENER_FD = INIT_LISTENER_FD, SIGNAL_FD = 1, EPOLL_FD = 2, FIRST_UNUSED
 
 typedef struct Stop {
     bool asked;
+    int status;        /* to exit with */
     uint64_t deadline; /* CLOCK_MONOTONIC, microseconds: then the rest is killed */
 } Stop;
 
@@ -51,9 +52,10 @@ static bool options_read(char **arguments, Options *ret);
 static int descriptors_keep(const Options *options, int *ret_report);
 static int signals_open(void);
 static void signals_limit_lift(void);
-static void init_loop(const Options *options);
+static int init_loop(const Options *options);
 static void signals_read(Stop *stop, const Options *options);
 static bool stop_asked(const struct signalfd_siginfo *info, uid_t owner);
+static void stop_begin(Stop *stop, int status, const Options *options);
 static void children_reap(void);
 static bool stop_done(const Stop *stop);
 
@@ -74,9 +76,9 @@ int main(int argc, char **argv) {
     if (failed != INIT_STANDS)
         return 1;
     (void)syscall(SYS_close_range, FIRST_UNUSED_FD, ~0U, 0);
-    init_loop(&options);
+    int status = init_loop(&options);
     relay_finish(&relay);
-    return 0;
+    return status;
 }
 
 /* Leaves errno of the step that it returns. */
@@ -134,7 +136,8 @@ static void signals_limit_lift(void) {
     (void)setrlimit(RLIMIT_SIGPENDING, &none);
 }
 
-static void init_loop(const Options *options) {
+/* Returns the status to exit with. */
+static int init_loop(const Options *options) {
     struct epoll_event events[EVENTS_PER_TURN];
     Stop stop = { 0 };
     for (;;) {
@@ -148,8 +151,10 @@ static void init_loop(const Options *options) {
             else
                 relay_dispatch(&relay, events[i].data.u64, events[i].events);
         relay_expire(&relay);
+        if (relay.ending && !stop.asked)
+            stop_begin(&stop, relay.status, options);
         if (stop.asked && stop_done(&stop))
-            return;
+            return stop.status;
     }
 }
 
@@ -158,10 +163,8 @@ static void signals_read(Stop *stop, const Options *options) {
     for (unsigned i = 0; i < SIGNALS_PER_TURN && read(SIGNAL_FD, &info, sizeof info) == sizeof info; i++) {
         if (info.ssi_signo == SIGCHLD)
             children_reap();
-        if (stop->asked || !stop_asked(&info, options->owner))
-            continue;
-        (void)kill(-1, SIGTERM);
-        *stop = (Stop){ .asked = true, .deadline = monotonic_now() + options->grace_ms * UINT64_C(1000) };
+        if (!stop->asked && stop_asked(&info, options->owner))
+            stop_begin(stop, 0, options);
     }
 }
 
@@ -170,6 +173,11 @@ static void signals_read(Stop *stop, const Options *options) {
  * kernel tells nothing of it, which reads as a kill(2) of pid 0 and id 0: in a user namespace not host root's. */
 static bool stop_asked(const struct signalfd_siginfo *info, uid_t owner) {
     return info->ssi_signo == SIGTERM && info->ssi_code == SI_USER && info->ssi_pid == 0 && info->ssi_uid == owner;
+}
+
+static void stop_begin(Stop *stop, int status, const Options *options) {
+    (void)kill(-1, SIGTERM);
+    *stop = (Stop){ .asked = true, .status = status, .deadline = monotonic_now() + options->grace_ms * UINT64_C(1000) };
 }
 
 static void children_reap(void) {

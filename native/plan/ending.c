@@ -39,3 +39,23 @@ int ending_read(const char *directory, Ending *ret) {
     *ret = (Ending){ strcmp(code, "none") == 0 ? 125 : (int)status + (exited ? 0 : 128), (uint64_t)time };
     return 0;
 }
+
+void first_failure_add(FirstFailure *first, const UnitSetApp *app) {
+    Ending ending;
+    if (ending_read(app->status, &ending) < 0)
+        ending = (Ending){ .status = 125, .time = UINT64_MAX };
+    if (ending.status == 0) /* as of a process that has ended well, but too late */
+        ending.status = 1;
+    if (!first->app || ending.time < first->ending.time)
+        *first = (FirstFailure){ app, ending };
+}
+
+void failure_leave(const char *pod, const char *sentence) {
+    _cleanup_free_ char *path = NULL;
+    _cleanup_fd_ int fd = -1;
+    if (text_format(&path, "/run/gantry/pods/%s/failure", pod) < 0)
+        return;
+    fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+    if (fd >= 0)
+        (void)io_write_all(fd, sentence, strlen(sentence));
+}

@@ -1,4 +1,4 @@
-/* Whoever connects: stage1 to join and register, the front to attach, gantry-record to drain. One request per connection,
+/* Whoever connects: stage1 to join and register, the front to attach and to end the pod, gantry-record to drain. One request per connection,
  * and a JOIN before it. */
 #include <errno.h>
 #include <stdlib.h>
@@ -19,6 +19,7 @@ static int register_handle(Relay *relay, unsigned index, PacketFds *fds);
 static int notify_handle(Relay *relay, unsigned index, PacketFds *fds);
 static int attach_handle(Relay *relay, unsigned index);
 static int drain_handle(Relay *relay, unsigned index);
+static int end_handle(Relay *relay, unsigned index);
 static int name_copy(char name[static RELAY_NAME_MAX + 1], const uint8_t *bytes, size_t length);
 static int pid_parse(const char *text, size_t length, pid_t *ret);
 static void client_refuse(Relay *relay, unsigned index, int error);
@@ -144,6 +145,8 @@ static int request_handle(Relay *relay, unsigned index, PacketFds *fds) {
         return attach_handle(relay, index);
     case PACKET_DRAIN:
         return drain_handle(relay, index);
+    case PACKET_END:
+        return end_handle(relay, index);
     default:
         return -EBADMSG;
     }
@@ -221,6 +224,15 @@ static int drain_handle(Relay *relay, unsigned index) {
         return 0;
     }
     (void)packet_send(client->fd, PACKET_OK, 0, 0, NULL, 0);
+    client_close(relay, index);
+    return 0;
+}
+
+static int end_handle(Relay *relay, unsigned index) {
+    if (relay->packet.head.length != sizeof relay->status)
+        return -EBADMSG;
+    relay->ending = true;
+    relay->status = relay->packet.body[0];
     client_close(relay, index);
     return 0;
 }

@@ -1,8 +1,9 @@
-/* Who a sandbox is, and the first question to one, which also waits for it. */
+/* Who a sandbox is, the first question to one, which also waits for it, and the last word. */
 #include <errno.h>
 #include <string.h>
 #include <sys/socket.h>
 
+#include "basic/cleanup.h"
 #include "packet.h"
 
 static int answer_receive(int fd, PacketHead *ret_head, pid_t *ret_pid);
@@ -31,6 +32,12 @@ int packet_join(int fd, pid_t *ret_pid) {
     if (r >= 0)
         *ret_pid = pid;
     return r;
+}
+
+int packet_end(const char *path, int status) {
+    uint8_t body = (uint8_t)status;
+    _cleanup_fd_ int fd = packet_connect(path);
+    return fd < 0 ? fd : packet_send(fd, PACKET_END, 0, 0, &body, sizeof body);
 }
 
 static int answer_receive(int fd, PacketHead *ret_head, pid_t *ret_pid) {

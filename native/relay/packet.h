@@ -21,6 +21,7 @@ typedef enum PacketType {
     PACKET_ENDED = 10,   /* sandbox → client */
     PACKET_NOTIFY = 11,  /* stage1 → sandbox */
     PACKET_JOIN = 12,    /* stage1 → sandbox */
+    PACKET_END = 13,     /* who has seen all apps end → sandbox */
 } PacketType;
 
 typedef enum PacketStream {
@@ -70,6 +71,9 @@ int packet_peer(int fd, pid_t *ret_pid);
  * kernel. Another request may follow on the connection. -ECONNRESET if the sandbox ends before it stands.
  */
 int packet_join(int fd, pid_t *ret_pid);
+
+/* Tells the sandbox at `path` that all its apps have ended, and with which status the pod does. */
+int packet_end(const char *path, int status);
 
 /* Is `size` the size of the well-formed packet that starts with `head`? */
 int packet_check(const PacketHead *head, size_t size);

@@ -95,6 +95,8 @@ typedef struct Relay {
     uid_t owner;       /* who may connect, as seen from the pod's user namespace */
     bool crowded;      /* no room for another client: the listener is not watched until one has left */
     uint64_t rested;   /* CLOCK_MONOTONIC, microseconds: for want of descriptors nobody is let in before; 0: whoever comes is */
+    bool ending;       /* all apps have ended: so shall the sandbox, with `status` */
+    uint8_t status;
     bool hold;         /* no REGISTER is answered before a client has attached */
     uint64_t deadline; /* of the hold; 0: no REGISTER waits yet */
     Client client[RELAY_CLIENTS_MAX];

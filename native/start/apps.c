@@ -9,7 +9,6 @@
 #include "basic/boot.h"
 #include "basic/cleanup.h"
 #include "basic/text.h"
-#include "plan/ending.h"
 #include "report.h"
 #include "value.h"
 
@@ -79,8 +78,10 @@ int apps_count(Apps *apps, Ended *ret) {
         if (r < 0)
             return r;
         bool failed = strcmp(state, "failed") == 0;
-        if (failed)
+        if (failed) {
             report_print(apps->pod, app->name, "failed right after its start");
+            first_failure_add(&ended.first, app);
+        }
         ended.failed += failed;
         ended.leaving += strcmp(state, "deactivating") == 0;
         ended.all += failed || strcmp(state, "inactive") == 0;

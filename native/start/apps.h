@@ -5,6 +5,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "plan/ending.h"
 #include "plan/units.h"
 #include "systemd.h"
 
@@ -34,6 +35,7 @@ void apps_undo(Apps *apps);
 
 /* How many apps have ended since, and how. */
 typedef struct Ended {
+    FirstFailure first;
     size_t failed;
     size_t all;
     size_t leaving; /* systemd has not made up its mind: it waits for the recorder */

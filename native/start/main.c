@@ -19,6 +19,7 @@
 #include "namespace/sandbox.h"
 #include "plan/claim.h"
 #include "refresh.h"
+#include "relay/packet.h"
 
 #define LEAVING_POLL_US 20000U
 /* Shown for a refusal by `systemctl status`; a sentence of the TypeScript half is shorter. */
@@ -42,6 +43,7 @@ static int pod_link(const Start *start);
 static int pod_open(Start *start);
 static int apps_start(Start *start, Apps *apps);
 static int apps_up(Start *start, Apps *apps);
+static void pod_end(const Start *start, const FirstFailure *first);
 static int systemd_tell(const Start *start);
 static int start_tell(Start *start, int error);
 static void start_done(Start *start);
@@ -164,9 +166,19 @@ static int apps_up(Start *start, Apps *apps) {
         r = systemd_tell(start);
     while (r >= 0 && (r = apps_count(apps, &ended)) >= 0 && ended.leaving > 0)
         (void)usleep(LEAVING_POLL_US);
-    if (r >= 0 && (ended.failed > 0 || ended.all == start->set.n_apps))
-        (void)systemd_call(&start->systemd, "StopUnit", start->set.pod_unit, "fail");
+    if (r >= 0 && ended.all == start->set.n_apps)
+        pod_end(start, &ended.first);
+    else if (r >= 0 && ended.failed > 0) /* the slice's end is told to gantry-ended@.service */
+        (void)systemd_call(&start->systemd, "StopUnit", start->set.unit, "fail");
     return r;
+}
+
+static void pod_end(const Start *start, const FirstFailure *first) {
+    _cleanup_free_ char *sentence = NULL;
+    if (first->app && text_format(&sentence, "app \"%s\" failed right after its start; see journalctl -u %s", first->app->name,
+                                  first->app->unit) >= 0)
+        failure_leave(start->name, sentence);
+    (void)packet_end(start->set.socket, first->ending.status);
 }
 
 /* The start job is done when this returns. */

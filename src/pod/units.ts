@@ -140,11 +140,15 @@ function command(
   return [path, [path, ...words].map((word) => word.replaceAll("$", "$$$$")), mayFail];
 }
 
-/** With the pod's unit as last word, a failure of the app ends the pod; an app that systemd restarts may fail. */
+/**
+ * With a unit as last word, a failure of the app stops that; an app that systemd restarts may fail. Of an installed pod
+ * it is the slice: a stop of the pod's own unit would be a success, and after it none is restarted.
+ */
 function recordWords(pod: PodDraft, app: AppDraft): string[] {
   const status = join(appDirectory(pod.places.pod, app.name), "status");
   const words = ["app", app.name, status, pod.places.socket];
-  return app.manifest.restart.policy === "no" ? [...words, pod.units.sandbox] : words;
+  const stopped = pod.installed ? pod.units.slice : pod.units.sandbox;
+  return app.manifest.restart.policy === "no" ? [...words, stopped] : words;
 }
 
 function stopSignal(app: AppDraft): number {

@@ -63,13 +63,16 @@ test("apps have their own time to end, however often PID 1 is executed anew mean
   });
 });
 
-test("a pod whose apps have ended is stopped wherever the connection breaks off", async (t) => {
+test("a pod whose apps have ended is ended wherever the connection breaks off", async (t) => {
   await withPods(t, { name: "ended" }, async (pods) => {
     const { output, shell } = pods;
     const apps = [{ name: "app", args: ["sleep", "1000"] }];
     await output("install", "--insecure-options=image", await manifest(pods, "web", apps));
+    await shell("systemctl mask --runtime gantry-ended@web.service");
     for (let n = 1; n <= 8; n += 1) {
-      await shell("systemctl start gantry@web");
+      await shell("systemctl start gantry@web && gantry kill --signal=TERM web");
+      await shell("while systemctl -q is-active gantry-web.slice; do sleep 0.1; done");
+      assert.equal(await shell("systemctl is-active gantry@web"), "active");
       const told = await broken(pods, "recvmsg", n, ["/usr/lib/gantry/gantry-pod", "ended", "web"]);
       assert.deepEqual(told, { status: 0, stdout: "", stderr: "" }, `recvmsg ${n}`);
       await shell(

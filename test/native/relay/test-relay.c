@@ -366,6 +366,20 @@ static void a_join_tells_who_relays_and_leaves_room_for_a_request(void) {
     close(late);
 }
 
+static void an_end_is_kept_for_the_loop(void) {
+    Fixture fixture = fixture_open(false, getuid());
+    int client = client_open(&fixture);
+    CHECK(packet_send(client, PACKET_END, 0, 0, "ab", 2) == 0); /* not one status */
+    turn(&fixture);
+    CHECK(heard(client, PACKET_ERROR, 0, "that is no request the sandbox knows"));
+    CHECK(!fixture.relay->ending);
+    close(client);
+    CHECK(packet_end(fixture.path, 137) == 0);
+    turn(&fixture);
+    CHECK(fixture.relay->ending && fixture.relay->status == 137);
+    fixture_close(&fixture);
+}
+
 static void only_the_owner_may_connect(void) {
     static Packet packet;
     Fixture fixture = fixture_open(false, getuid() + 1);
@@ -448,6 +462,7 @@ int main(void) {
     a_terminal_has_its_clients_size_before_the_app_runs();
     nonsense_is_answered_and_dropped();
     a_join_tells_who_relays_and_leaves_room_for_a_request();
+    an_end_is_kept_for_the_loop();
     only_the_owner_may_connect();
     a_restarted_app_takes_its_old_place();
     what_a_request_brings_in_vain_is_closed();
