@@ -101,9 +101,10 @@ static int rule_add(scmp_filter_ctx filter, const SeccompRulePlan *rule, uint32_
         int number = seccomp_syscall_resolve_name(rule->names.items[i]);
         if (number == __NR_SCMP_ERROR && (action == SCMP_ACT_ALLOW || action == SCMP_ACT_LOG))
             continue;
-        int r = number == __NR_SCMP_ERROR
-                    ? -ENOSYS
-                    : call_add(filter, action, number, arguments, rule->n_arguments, arguments_repeat(rule));
+        if (number == __NR_SCMP_ERROR)
+            return failure_say(failure, EXIT_STATUS_SECCOMP, ENOSYS, "linux.seccomp.syscalls[%zu]: unknown system call %s", index,
+                               rule->names.items[i]);
+        int r = call_add(filter, action, number, arguments, rule->n_arguments, arguments_repeat(rule));
         if (r < 0)
             return failure_set(failure, EXIT_STATUS_SECCOMP, -r, "linux.seccomp.syscalls[%zu]: %s", index,
                                rule->names.items[i]);

@@ -38,7 +38,8 @@ int idmap_layers(Launch *launch, Failure *failure) {
                 : symlinkat(path, layers, name) < 0 ? -errno
                                                     : 0;
         if (r == -EINVAL)
-            return failure_say(failure, 0, EINVAL, "%s: its file system cannot be mounted with mapped ids", path);
+            return failure_say(failure, 0, EINVAL,
+                               "%s: its file system cannot be mounted with mapped ids: --userns=host, or another file system", path);
         if (r < 0)
             return failure_set(failure, 0, -r, "%s", path);
     }

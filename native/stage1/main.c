@@ -59,7 +59,10 @@ static int unit_read(Launch *launch, Failure *failure) {
 }
 
 static int confinement_step(Launch *launch, Failure *failure) {
-    return confinement_prepare(launch->plan, launch->root, launch->userns, &launch->confinement, failure);
+    int r = confinement_prepare(launch->plan, launch->root, launch->userns, &launch->confinement, failure);
+    if (r < 0 && failure->status == EXIT_STATUS_SECCOMP)
+        (void)snprintf(failure->step, sizeof failure->step, "system call filter");
+    return r;
 }
 
 /* The order is that of the safe launch: descriptors and keys first; the root while only we can see it; the pod's

@@ -40,7 +40,8 @@ static int attributes_set(const Launch *launch, const MountPlan *plan, int tree,
     if (mount_setattr(tree, "", AT_EMPTY_PATH | recursive, &attributes, sizeof attributes) == 0)
         return 0;
     if (mapped && errno == EINVAL)
-        return failure_say(failure, 0, EINVAL, "%s: its file system cannot be mounted with mapped ids", plan->source);
+        return failure_say(failure, 0, EINVAL,
+                           "%s: its file system cannot be mounted with mapped ids: --userns=host, or another file system", plan->source);
     return failure_set(failure, 0, errno, "%s", plan->source);
 }
 

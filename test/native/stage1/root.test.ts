@@ -296,7 +296,7 @@ for (const userns of ["pod", "host"] as const) {
         assert.equal(end["ExecMainStatus"], "226");
         assert.match(
           end["StatusText"] ?? "",
-          /\/srv\/volume: its file system cannot be mounted with mapped ids/,
+          /\/srv\/volume: its file system cannot be mounted with mapped ids: --userns=host, or another file system$/,
         );
       });
 
