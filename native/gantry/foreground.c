@@ -13,6 +13,7 @@
 #include "basic/cleanup.h"
 #include "basic/text.h"
 #include "input.h"
+#include "loss.h"
 #include "output.h"
 #include "plan/ending.h"
 #include "relay/packet.h"
@@ -41,6 +42,7 @@ struct Foreground {
     unsigned requests; /* SIGINT and SIGTERM so far */
     sd_event_source *attach_source;
     sd_event_source *client_source;
+    Loss loss;
     sd_event_source *output_source[2]; /* stdout and stderr, while they take no more */
     sd_event_source *hurry_source;
     bool hurried;      /* an app is at its end: what it has said is taken whether somebody reads here or not */
@@ -176,6 +178,7 @@ int foreground_status(const Foreground *foreground) {
     int status = apps_status(foreground);
     if (foreground->cut)
         report_print(foreground->pod->pod, foreground->cut, "not all of its output came here; the journal has the rest");
+    status = loss_tell(&foreground->loss, status);
     return status == 0 && (foreground->cut || output_waits(&foreground->output)) ? 125 : status;
 }
 
@@ -315,6 +318,7 @@ static void output_arrived(Foreground *foreground) {
 static void output_write(Foreground *foreground, int fd) {
     sd_event_source **source = &foreground->output_source[fd == STDERR_FILENO];
     int r = output_flush(&foreground->output, fd);
+    loss_note(&foreground->loss, fd, r);
     if (r != -EAGAIN)
         *source = sd_event_source_unref(*source);
     else if (!*source)

@@ -13,9 +13,11 @@
 #include <unistd.h>
 
 #include "basic/cleanup.h"
+#include "basic/text.h"
 #include "exec.h"
 #include "installed.h"
 #include "launch.h"
+#include "loss.h"
 #include "node.h"
 #include "order.h"
 #include "pod.h"
@@ -30,6 +32,7 @@ typedef struct Words {
 static const char *program_name(const char *path);
 static Words words_read(char **arguments);
 static bool wants_help(char **arguments);
+static bool enters(const char *verb);
 static bool launches(char **arguments);
 static int launch_verb(char **arguments);
 static int node_missing(int error);
@@ -47,14 +50,14 @@ int main(int argc, char **argv) {
     (void)close_range(3, ~0U, CLOSE_RANGE_CLOEXEC);
     if (words.verb && strcmp(words.verb, "version") == 0 && !*words.rest) {
         puts("gantry " GANTRY_VERSION);
-        return 0;
+        return loss_of_stdout(0, 1);
     }
-    if (words.verb && (strcmp(words.verb, "exec") == 0 || strcmp(words.verb, "enter") == 0) && !wants_help(words.rest))
+    if (words.verb && enters(words.verb) && !wants_help(words.rest))
         return exec_verb(words.state, words.rest, argv);
     if (words.verb && strcmp(words.verb, "stop") == 0) {
         int status = stop_verb(words.state, words.rest);
         if (status != STOP_NOT_HERE)
-            return status;
+            return loss_of_stdout(status, 1);
     }
     return launches(arguments) ? launch_verb(arguments) : node_missing(node_execute(arguments));
 }
@@ -86,12 +89,17 @@ static bool wants_help(char **arguments) {
     return *arguments && (strcmp(*arguments, "--help") == 0 || strcmp(*arguments, "-h") == 0);
 }
 
-/* Does any word name a verb that may end in a launch order? A false alarm only costs the front's wait. */
+/* `e` alone may be either: the TypeScript half says so. */
+static bool enters(const char *verb) {
+    return verb[0] && verb[1] && (text_starts_with("exec", verb) || text_starts_with("enter", verb));
+}
+
+/* Is any word a beginning of a verb that may end in a launch order? A false alarm only costs the front's wait. */
 static bool launches(char **arguments) {
-    static const char *const verbs[] = { "run", "run-prepared", "start", "restart" };
+    static const char *const verbs[] = { "run-prepared", "start", "restart" };
     for (; *arguments; arguments++)
         for (size_t i = 0; i < sizeof verbs / sizeof *verbs; i++)
-            if (strcmp(*arguments, verbs[i]) == 0)
+            if (text_starts_with(verbs[i], *arguments))
                 return true;
     return false;
 }
@@ -119,7 +127,7 @@ static int launch_verb(char **arguments) {
     launch_order_done(&order);
     int decided = node_wait(node);
     /* In the background Node may have had systemd start the installed ones among the pods. */
-    return status || foreground ? status : decided;
+    return foreground ? status : loss_of_stdout(status ? status : decided, 125);
 }
 
 static int node_missing(int error) {

@@ -12,10 +12,12 @@
 #include <unistd.h>
 
 #include "basic/cleanup.h"
+#include "loss.h"
 #include "output.h"
 #include "terminal.h"
 
 #define CHUNK 16384
+#define END_AGAIN_MS 200
 #define DRAIN_CHUNKS_MAX 64U /* 1 MiB, the largest pipe a command may set */
 
 /* One of the command's outputs on its way to ours. */
@@ -33,6 +35,8 @@ typedef struct Loop {
     int status; /* of waitpid(); valid when `ended` */
     bool ended;
     bool reading; /* stdin is still read */
+    bool at_end;  /* it has ended, which a terminal is told again and again */
+    Loss loss;
     size_t start, end;
     char held[CHUNK]; /* input the command has not taken yet */
     Copy output[2];
@@ -51,6 +55,7 @@ static void signals_read(Loop *loop);
 static void input_read(Loop *loop);
 static void input_write(Loop *loop);
 static void input_end(Loop *loop);
+static void end_write(Loop *loop);
 static struct pollfd output_slot(const Copy *copy);
 static void output_copy(Loop *loop, Copy *copy);
 static void output_read(Loop *loop, Copy *copy);
@@ -98,7 +103,7 @@ int session_run(Session *session, pid_t pid) {
     fd_close(&loop.signals);
     if (loop.given_up)
         return 128 + loop.given_up;
-    return WIFSIGNALED(loop.status) ? 128 + WTERMSIG(loop.status) : WEXITSTATUS(loop.status);
+    return loss_tell(&loop.loss, WIFSIGNALED(loop.status) ? 128 + WTERMSIG(loop.status) : WEXITSTATUS(loop.status));
 }
 
 void session_done(Session *session) {
@@ -166,7 +171,10 @@ static void loop_run(Loop *loop) {
     while (!loop->ended) {
         struct pollfd slots[SLOT_COUNT];
         slots_fill(loop, slots);
-        if (poll(slots, SLOT_COUNT, -1) < 0)
+        int ready = poll(slots, SLOT_COUNT, loop->at_end && session->master >= 0 ? END_AGAIN_MS : -1);
+        if (ready == 0)
+            end_write(loop);
+        if (ready <= 0)
             continue;
         if (slots[SLOT_OUTPUT].revents)
             output_copy(loop, &loop->output[0]);
@@ -235,13 +243,18 @@ static void input_write(Loop *loop) {
 /* A terminal's input ends by its end-of-file character, a pipe's by its close. */
 static void input_end(Loop *loop) {
     loop->reading = false;
-    if (loop->session->master >= 0) {
-        loop->held[0] = '\x04';
-        loop->start = 0;
-        loop->end = 1;
-        input_write(loop);
-    }
+    loop->at_end = true;
+    if (loop->session->master >= 0)
+        end_write(loop);
     fd_close(&loop->session->input);
+}
+
+/* A command that sets up its terminal may drop what has come before, as shells do that edit lines: told once, it would wait for ever. */
+static void end_write(Loop *loop) {
+    loop->held[0] = '\x04';
+    loop->start = 0;
+    loop->end = 1;
+    input_write(loop);
 }
 
 /* While ours takes no more, nothing is read of the command's. */
@@ -260,6 +273,7 @@ static void output_copy(Loop *loop, Copy *copy) {
     if (written >= 0) {
         copy->start += (size_t)written;
     } else if (written != -EAGAIN) {
+        loss_note(&loop->loss, copy->to, (int)written);
         copy->start = copy->end;
         output_end(loop, copy);
     }

@@ -87,11 +87,39 @@ for (const userns of ["pod", "host"] as const) {
       assert.match(seen(ended), /^33 99\r\n/m);
     });
 
+    test("a shell on a terminal ends with the caller's input", async () => {
+      for (let round = 0; round < 3; round += 1) {
+        const ended = await place.shell("timeout --signal=KILL 60 gantry exec -it web sh </dev/null");
+        assert.equal(ended.status, 0, ended.stderr);
+      }
+    });
+
+    test("output that is lost is told, and no success", async () => {
+      const tmpfs = "mkdir -p /run/small; mount -t tmpfs -o size=64k tmpfs /run/small";
+      const words = "web sh -c 'seq 1 100000 >/dev/tty'";
+      const ended = await place.shell(
+        `${tmpfs}; gantry exec -t ${words} >/run/small/out; echo $?; umount /run/small`,
+      );
+      assert.notEqual(ended.stdout, "0\n");
+      assert.match(ended.stderr, /^gantry: standard output: No space left on device$/m);
+    });
+
+    test("the verb may be shortened as long as it is one", async () => {
+      const short = await place.host.exec(["gantry", "ex", "web", "echo", "said"]);
+      assert.deepEqual([short.status, short.stdout], [0, "said\n"], short.stderr);
+      const either = await place.host.exec(["gantry", "e", "web", "true"]);
+      assert.equal(either.status, 2);
+      assert.match(either.stderr, /"e" may mean enter, exec/);
+    });
+
     test("another user is looked up in the image", async () => {
       assert.match((await place.exec(["--user=nobody", "web", "id", "-u"])).stdout, /^65534\n$/);
       const unknown = await place.exec(["--user=nosuchuser", "web", "true"]);
       assert.equal(unknown.status, 125);
       assert.match(unknown.stderr, /nosuchuser/);
+      const group = await place.exec(["--user=nobody:nosuchgroup", "web", "true"]);
+      assert.equal(group.status, 125);
+      assert.match(group.stderr, /group "nosuchgroup": not in the image's \/etc\/group/);
     });
 
     test("an app's own filter holds for a command, and without its compiler there is none", async () => {

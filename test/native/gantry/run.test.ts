@@ -139,6 +139,50 @@ describe("gantry run in the foreground", () => {
     }
   });
 
+  test("output that is lost is told, and no success", async () => {
+    const run = `gantry run --insecure-options=image --net=none ${place.image} --name=app --exec=/bin/seq -- 1 100000`;
+    const ended = await place.shell(
+      `mkdir -p /run/small; mount -t tmpfs -o size=64k tmpfs /run/small; ${run} >/run/small/out; echo $?; umount /run/small`,
+    );
+    assert.deepEqual(
+      [ended.stdout, ended.stderr],
+      ["125\n", "gantry: standard output: No space left on device\n"],
+    );
+  });
+
+  test("what the front itself could not print is no success", async () => {
+    const lost = "gantry: standard output: No space left on device\n";
+    await place.sleeper("printed");
+    for (const words of ["version", "stop printed", "star printed"]) {
+      const ended = await place.shell(`gantry ${words} >/dev/full`);
+      assert.deepEqual([ended.status !== 0, ended.stderr], [true, lost], words);
+    }
+    await place.shell("gantry stop printed");
+  });
+
+  test("a verb that launches may be shortened as long as it is one", async () => {
+    const prepare = `gantry prepare --insecure-options=image --net=none --name=short ${place.image} --exec=/bin/sleep -- 600`;
+    await place.shell(prepare);
+    for (const verb of ["star", "resta"]) {
+      const ended = await place.host.exec(["gantry", verb, "short"]);
+      assert.equal(ended.status, 0, `${verb}: ${ended.stderr}`);
+    }
+    assert.equal((await place.shell("systemctl is-active gantry-short.service")).stdout, "active\n");
+    const several = await place.host.exec(["gantry", "r", "short"]);
+    assert.equal(several.status, 2);
+    assert.match(several.stderr, /"r" may mean .*restart/);
+    await place.shell("gantry rm --force short");
+  });
+
+  test("a system call that nobody knows is named as one", async () => {
+    const seccomp = "--seccomp=mode=remove,nosuchcall";
+    const run = ["gantry", "run", "--insecure-options=image", "--net=none", place.image, seccomp];
+    const ended = await place.host.exec([...run, "--exec=/bin/true"]);
+    assert.equal(ended.status, 125);
+    const sentence = /system call filter: linux\.seccomp\.syscalls\[0\]: unknown system call nosuchcall$/m;
+    assert.match(ended.stderr, sentence);
+  });
+
   test("SIGTERM reaches the app", async () => {
     const running = await place.host.spawn(
       [
