@@ -29,6 +29,8 @@ export const CONFINED: readonly UnitProperty[] = [
   ...GUARDED,
   UNHURRIED,
   ...OFFLINE,
+  // Not `yes`: then what is bound onto a place below /home or /root is not there either.
+  ["ProtectHome", "s", "tmpfs"],
   // No address family at all: an allow-list with nothing in it.
   ["RestrictAddressFamilies", "(bas)", [true, []]],
   ["MemoryDenyWriteExecute", "b", true],

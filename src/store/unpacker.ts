@@ -135,5 +135,7 @@ async function noReport(request: UnpackRequest, status: number, what: string): P
   const { bavail, ffree } = await statfs(request.into);
   if (bavail === 0 || ffree === 0)
     return new GantryError("StoreFull", `no space is left in ${quoted(request.into)}`);
-  return new GantryError("Internal", `the unpacker of ${what} ended with status ${status} and no report`);
+  return new GantryError("Internal", `the unpacker of ${what} ended with status ${status} and no report`, {
+    hint: `journalctl -u gantry-unpack-${request.operation}-${request.part}`,
+  });
 }

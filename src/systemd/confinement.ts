@@ -34,7 +34,6 @@ export const GUARDED: readonly UnitProperty[] = [
   ["ProcSubset", "s", "pid"],
   ["ProtectClock", "b", true],
   ["ProtectControlGroups", "b", true],
-  ["ProtectHome", "s", "yes"],
   ["ProtectHostname", "b", true],
   ["ProtectKernelLogs", "b", true],
   ["ProtectKernelModules", "b", true],
@@ -79,6 +78,7 @@ const SEALED: readonly UnitProperty[] = [
   ["MountAPIVFS", "b", true],
   ["PrivateDevices", "b", true],
   ["PrivateUsers", "b", true],
+  ["ProtectHome", "s", "yes"],
   ["ReadOnlyPaths", "as", ["-+/run", "-+/tmp", "-+/var/tmp"]],
   ["RestrictSUIDSGID", "b", true],
   // @pkey: V8 asks for a protection key at start.

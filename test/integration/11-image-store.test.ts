@@ -216,6 +216,22 @@ END
   });
 });
 
+test("the store and what is written of an image may lie below /root and /home", async (t) => {
+  await withPods(t, { name: "home" }, async ({ output, shell }) => {
+    await shell("mkdir -p /home/op");
+    for (const place of ["/root", "/home/op"]) {
+      const store = `--dir=${place}/store`;
+      await output(store, "fetch", "--insecure-options=image", "oci-archive:/srv/busybox.tar");
+      for (const verb of ["extract", "render"]) {
+        await output(store, "image", verb, "busybox", `${place}/${verb}`);
+        await shell(`test -L ${place}/${verb}/rootfs/bin/sh || test -e ${place}/${verb}/rootfs/bin/sh`);
+      }
+      await output(store, "image", "verify", "busybox");
+      await output(store, "image", "export", "busybox", `${place}/busybox.aci`);
+    }
+  });
+});
+
 test("a power cut during a repair leaves a store that opens, verifies and can be repaired", async (t) => {
   await withPods(t, { name: "repair-power", data: { ext4MiB: 64 } }, async (pods) => {
     const { host, output, shell, gantry } = pods;
