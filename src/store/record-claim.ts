@@ -1,12 +1,13 @@
 /**
- * Who writes an image's record, one at a time: `images/.claim-<image id>.<time>.<operation>`, a symbolic link to the
- * operation's id (docs/on-disk-format.md). Each has a claim of its own, makes it before it looks for others', and writes when
- * there are none: of two the later one sees the earlier. A dead one's is in nobody's way, so none is ever taken over.
+ * Who writes an image's record, one at a time and in the order they came: `images/.claim-<image id>.<turn>.<operation>`,
+ * symbolic links to the operation's id (docs/on-disk-format.md). It is Lamport's bakery: who comes claims without a turn
+ * first, reads the clock for its turn then, and writes once nobody has an earlier one and nobody is still without. A dead
+ * one's claims are in nobody's way, so none is ever taken over.
  */
 import { symlink } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout } from "node:timers/promises";
-import { errnoOf, GantryError } from "../base/errors.ts";
+import { GantryError } from "../base/errors.ts";
 import { namesIn, storeError, unlinkIfPresent } from "../base/file.ts";
 import { quoted } from "../base/text.ts";
 import { CLAIM, claimantLives } from "./claims.ts";
@@ -17,72 +18,80 @@ import { imagesDirectory } from "./store.ts";
 const PATIENCE = 60_000;
 const LOOK_AGAIN = 10;
 
-const TIME_DIGITS = 20;
+const TURN_DIGITS = 20;
+/** What stands for a turn that is being drawn; it is before all others, who therefore wait for it to be drawn. */
+const UNDRAWN = "0".repeat(TURN_DIGITS);
 
 type Claim = {
   readonly operation: Operation;
   readonly directory: string;
   readonly image: string;
-  readonly turn: string;
 };
 
-/** Claims an image's record. Throws ImageBusy when another one keeps it, StoreFull. */
+/** Claims an image's record. Throws ImageBusy when others keep it, StoreFull. */
 export async function claimRecord(
   operation: Operation,
   image: string,
   patience = PATIENCE,
 ): Promise<AsyncDisposable> {
-  const claim = newClaim(operation, image);
+  const claim = { operation, image, directory: imagesDirectory(operation.store) };
   const until = performance.now() + patience;
-  for (;;) {
-    const first = isFirst(claim, await othersOf(claim));
-    if (first) await makeClaim(claim);
-    const others = first ? await othersOf(claim) : [];
-    if (first && others.length === 0) return { [Symbol.asyncDispose]: () => withdraw(claim) };
-    const impatient = performance.now() >= until;
-    // The first of those who wait stays, so that nobody who comes later goes before it.
-    if (impatient || !first || !isFirst(claim, others)) await withdraw(claim);
-    if (impatient) throw busy(image);
+  const turn = await drawTurn(claim);
+  while (!(await isFirst(claim, turn))) {
+    if (performance.now() >= until) {
+      await withdraw(claim, turn);
+      throw busy(image);
+    }
     await setTimeout(LOOK_AGAIN);
   }
+  return { [Symbol.asyncDispose]: () => withdraw(claim, turn) };
 }
 
-/** Processes share the monotonic clock, and names of one length are in its order. */
-function newClaim(operation: Operation, image: string): Claim {
-  const time = process.hrtime.bigint().toString().padStart(TIME_DIGITS, "0");
-  return { operation, image, turn: `${time}.${operation.id}`, directory: imagesDirectory(operation.store) };
-}
-
-function isFirst({ turn }: Claim, others: readonly string[]): boolean {
-  return others.every((other) => turn < other);
-}
-
-async function makeClaim(claim: Claim): Promise<void> {
+/** Processes share the monotonic clock, and turns of one length are in its order. */
+async function drawTurn(claim: Claim): Promise<string> {
+  await claimTurn(claim, UNDRAWN);
   try {
-    await symlink(claim.operation.id, pathOf(claim));
+    const turn = process.hrtime.bigint().toString().padStart(TURN_DIGITS, "0");
+    await claimTurn(claim, turn);
+    return turn;
+  } finally {
+    await withdraw(claim, UNDRAWN);
+  }
+}
+
+async function claimTurn(claim: Claim, turn: string): Promise<void> {
+  try {
+    await symlink(claim.operation.id, pathOf(claim, turn));
   } catch (error) {
-    if (errnoOf(error) !== "EEXIST") throw storeError(error, claim.directory);
+    throw storeError(error, claim.directory);
   }
 }
 
-async function withdraw(claim: Claim): Promise<void> {
-  await unlinkIfPresent(pathOf(claim));
+/**
+ * Looks twice: a listing may show neither of the claims of who draws its turn while the listing is made, and then the next
+ * one shows the turn.
+ */
+async function isFirst(claim: Claim, turn: string): Promise<boolean> {
+  return (await noneIsBefore(claim, turn)) && (await noneIsBefore(claim, turn));
 }
 
-/** The turns of the operations that claim it, too. */
-async function othersOf({ operation, directory, image, turn: own }: Claim): Promise<string[]> {
+async function noneIsBefore({ operation, directory, image }: Claim, turn: string): Promise<boolean> {
   const beginning = `${CLAIM}${image}.`;
-  const found: string[] = [];
+  const own = `${turn}.${operation.id}`;
   for (const name of await namesIn(directory)) {
-    const turn = name.startsWith(beginning) ? name.slice(beginning.length) : own;
-    if (turn !== own && (await claimantLives(operation.store, turn.slice(turn.indexOf(".") + 1))))
-      found.push(turn);
+    const other = name.startsWith(beginning) ? name.slice(beginning.length) : own;
+    if (other < own && (await claimantLives(operation.store, other.slice(other.indexOf(".") + 1))))
+      return false;
   }
-  return found;
+  return true;
 }
 
-function pathOf({ directory, image, turn }: Claim): string {
-  return join(directory, `${CLAIM}${image}.${turn}`);
+async function withdraw(claim: Claim, turn: string): Promise<void> {
+  await unlinkIfPresent(pathOf(claim, turn));
+}
+
+function pathOf({ operation, directory, image }: Claim, turn: string): string {
+  return join(directory, `${CLAIM}${image}.${turn}.${operation.id}`);
 }
 
 function busy(id: string): GantryError {

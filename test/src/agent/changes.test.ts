@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
 import { type Changes, makeChanges } from "../../../src/agent/changes.ts";
-import { type Bus, openBus } from "../../../src/bus/connection.ts";
+import { type Bus, type IncomingCall, openBus } from "../../../src/bus/connection.ts";
 import { startBus } from "../../fixtures/bus.ts";
 import { until } from "../../fixtures/until.ts";
 
@@ -25,7 +25,8 @@ async function withBench(test: TestContext, body: (bench: Bench) => Promise<void
   for (const name of ["pods", "images"]) mkdirSync(join(data, name));
   const daemon = await startBus();
   const bus = await openBus(daemon);
-  const systemd = await openSystemd(daemon.address);
+  const asked: string[] = [];
+  const systemd = await openSystemd(daemon.address, asked);
   test.after(async () => {
     for (const each of [bus, systemd, daemon]) await each[Symbol.asyncDispose]();
     rmSync(data, { recursive: true });
@@ -53,12 +54,21 @@ async function withBench(test: TestContext, body: (bench: Bench) => Promise<void
       ...{ signature: "sa{sv}as", body: [`${SYSTEMD}.Unit`, {}, []] },
     });
   await body({ data, changes, looks, tellUnit });
+  changes.release();
+  await until(
+    () => asked.at(-1),
+    (member) => member === "Unsubscribe",
+  );
 }
 
-/** What systemd says to who watches units. */
-async function openSystemd(address: string): Promise<Bus> {
+/** What systemd says to who watches units, and what it was asked. */
+async function openSystemd(address: string, asked: string[]): Promise<Bus> {
   const bus = await openBus({ address });
-  bus.serve({ signatureOf: () => "", handle: (call) => bus.reply(call, { signature: "", body: [] }) });
+  const handle = (call: IncomingCall) => {
+    asked.push(call.member);
+    bus.reply(call, { signature: "", body: [] });
+  };
+  bus.serve({ signatureOf: () => "", handle });
   const daemon = "org.freedesktop.DBus";
   await bus.call({
     ...{ destination: daemon, path: "/org/freedesktop/DBus", interface: daemon, member: "RequestName" },
@@ -83,7 +93,6 @@ test("changes: only what may have changed is looked at", async (t) => {
       () => looks.images,
       (images) => images > 1,
     );
-    changes.release();
   });
 });
 
@@ -104,6 +113,5 @@ test("changes: the use of an image is none", async (t) => {
       (pods) => pods > 2,
     );
     assert.equal(looks.images, 1);
-    changes.release();
   });
 });

@@ -121,37 +121,69 @@ test("of fetches of one image by several names at once each keeps its name", asy
   assert.deepEqual(leftovers(store.data), []);
 });
 
-test("who waits for a record has it before all who come later", async () => {
+test("records are had in the order in which they were claimed", async () => {
   using store = newStore();
   const opened = await openStore(store.data);
   const id = `sha256-${"0".repeat(64)}`;
+  await using holder = await beginOperation(opened);
   await using one = await beginOperation(opened);
   await using other = await beginOperation(opened);
-  for (const [earlier, later] of [
+  const orders = [
     [one, other],
     [other, one],
-  ] as const) {
-    const had: string[] = [];
-    const have = async (operation: Operation) => {
-      await using _claim = await claimRecord(operation, id);
-      had.push(operation.id);
-    };
-    await using holder = await beginOperation(opened);
+  ];
+  for (const order of orders) {
     const claim = await claimRecord(holder, id);
-    const waiting = [have(earlier)];
-    while (names(join(store.data, "images")).length < 2) await setTimeout(1);
-    waiting.push(have(later));
+    const had: string[] = [];
+    const waiting: Promise<void>[] = [];
+    for (const operation of order) {
+      waiting.push(haveRecord(operation, id, had));
+      // The holder's claim and one for each who waits.
+      while (claimsIn(store, id) !== waiting.length + 1) await setTimeout(1);
+    }
     await claim[Symbol.asyncDispose]();
     await Promise.all(waiting);
-    assert.deepEqual(had, [earlier.id, later.id]);
+    assert.deepEqual(
+      had,
+      order.map((operation) => operation.id),
+    );
   }
+});
+
+async function haveRecord(operation: Operation, id: string, had: string[]): Promise<void> {
+  await using _claim = await claimRecord(operation, id);
+  had.push(operation.id);
+}
+
+/** How many have a turn. */
+function claimsIn(store: TestStore, id: string): number {
+  const undrawn = `.claim-${id}.${"0".repeat(20)}.`;
+  const claims = names(join(store.data, "images"));
+  return claims.some((name) => name.startsWith(undrawn)) ? 0 : claims.length;
+}
+
+test("a record that many claim at once is had by one at a time", async () => {
+  using store = newStore();
+  const opened = await openStore(store.data);
+  const id = `sha256-${"0".repeat(64)}`;
+  let holders = 0;
+  const have = async () => {
+    await using operation = await beginOperation(opened);
+    await using _claim = await claimRecord(operation, id);
+    holders += 1;
+    await setTimeout(1);
+    assert.equal(holders, 1);
+    holders -= 1;
+  };
+  await Promise.all(Array.from({ length: 50 }, have));
+  assert.deepEqual(names(join(store.data, "images")), []);
 });
 
 test("a record is claimed by one operation at a time, and a dead one's claim is in nobody's way", async () => {
   using store = newStore();
   const opened = await openStore(store.data);
   const id = `sha256-${"0".repeat(64)}`;
-  const dead = join(store.data, "images", `.claim-${id}.1-1-00000000-000000000000`);
+  const dead = join(store.data, "images", `.claim-${id}.${"0".repeat(20)}.1-1-00000000-000000000000`);
   symlinkSync("1-1-00000000-000000000000", dead);
   await using operation = await beginOperation(opened);
   await using other = await beginOperation(opened);
