@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "basic/cleanup.h"
+#include "call.h"
 #include "foreground.h"
 
 #define LOCAL "org.freedesktop.DBus.Local"
@@ -13,8 +14,8 @@
 static int connection_set_up(Launch *launch);
 static int connection_lost(sd_bus_message *message, void *userdata, sd_bus_error *error);
 static int connection_renew(Launch *launch);
-static void pod_catch_up(PodLaunch *pod);
-static void job_catch_up(PodLaunch *pod, const char *unit, const char *job);
+static void start_catch_up(PodLaunch *pod);
+static void job_catch_up(PodLaunch *pod, const char *unit, char **job);
 static void end_catch_up(PodLaunch *pod);
 
 int connection_open(Launch *launch) {
@@ -56,33 +57,59 @@ static int connection_renew(Launch *launch) {
         r = connection_set_up(launch);
     for (size_t i = 0; r >= 0 && i < launch->next; i++)
         pod_catch_up(&launch->pods[i]);
+    if (r >= 0)
+        launch_fill(launch);
     return r;
 }
 
-static void pod_catch_up(PodLaunch *pod) {
-    if (pod->phase == POD_STARTING) {
-        job_catch_up(pod, pod->set.unit, pod->job);
-        for (size_t i = 0; i < pod->set.n_apps; i++)
-            job_catch_up(pod, pod->set.apps[i].unit, "");
+void pod_catch_up(PodLaunch *pod) {
+    if (pod->phase == POD_CALLED) {
+        pod_call_again(pod);
+    } else if (pod->phase == POD_STARTING) {
+        if (pod->unwanted)
+            pod_stop(pod);
+        start_catch_up(pod);
+    } else if (pod->phase == POD_UNDOING) {
+        pod_undo(pod);
     }
-    if (pod->phase == POD_UNDOING || pod->phase == POD_UP)
+    if (pod->phase == POD_UP && pod->launch->foreground)
         end_catch_up(pod);
 }
 
-/* A job that is there still ends later. Of one that is not, the unit's state tells the result. */
-static void job_catch_up(PodLaunch *pod, const char *unit, const char *job) {
-    _cleanup_free_ char *state = NULL;
-    Launch *launch = pod->launch;
-    if (unit_job(launch->bus, unit, NULL) != 0 || unit_active_state(launch->bus, unit, &state) < 0)
-        return;
-    bool failed = strcmp(state, "failed") == 0 || strcmp(state, "activating") == 0; /* waits for another attempt */
-    launch->match.handler(launch->match.userdata, job, unit, failed ? "failed" : "done");
+static void start_catch_up(PodLaunch *pod) {
+    job_catch_up(pod, pod->set.unit, &pod->job);
+    for (size_t i = 0; i < pod->set.n_apps; i++)
+        job_catch_up(pod, pod->set.apps[i].unit, NULL);
+    if (pod->phase == POD_STARTING)
+        pod_settle(pod);
 }
 
+/*
+ * A start that is there still ends later. Of one that is not, or was followed by a stop, the unit tells the result: its state,
+ * and while it is being stopped what it is stopped for.
+ */
+static void job_catch_up(PodLaunch *pod, const char *unit, char **job) {
+    _cleanup_free_ char *state = NULL, *found = NULL, *result = NULL;
+    Launch *launch = pod->launch;
+    int r = unit_job(launch->bus, unit, &found);
+    bool starts = r > 0 && !job_stops(launch->bus, found);
+    if (starts && job && **job == '\0') {
+        free(*job);
+        *job = take_pointer(found);
+    }
+    if (r < 0 || (starts && (!job || !found || strcmp(*job, found) == 0)) || unit_active_state(launch->bus, unit, &state) < 0)
+        return;
+    bool failed = strcmp(state, "activating") == 0 || /* waits for another attempt */
+                  (service_text(launch->bus, unit, "Result", &result) && strcmp(result, "success") != 0);
+    launch->match.handler(launch->match.userdata, job ? *job : "", unit, failed ? "failed" : "done");
+}
+
+/* A pod that was told to stop may not have heard it. */
 static void end_catch_up(PodLaunch *pod) {
     _cleanup_free_ char *state = NULL;
-    Launch *launch = pod->launch;
-    if (unit_active_state(launch->bus, pod->set.unit, &state) >= 0 &&
+    if (pod->unwanted)
+        pod_stop(pod);
+    if (unit_active_state(pod->launch->bus, pod->set.unit, &state) >= 0 &&
         (strcmp(state, "inactive") == 0 || strcmp(state, "failed") == 0))
-        launch->match.handler(launch->match.userdata, "", pod->set.unit, "done");
+        foreground_pod_ended(pod->launch->foreground);
 }

@@ -5,3 +5,6 @@
 
 /* Connects, and connects again whenever that is lost. If it cannot be, the loop ends with -EALREADY and a sentence has been printed. */
 int connection_open(Launch *launch);
+
+/* Asks for what may have happened to the pod unheard: before, a connection was lost. */
+void pod_catch_up(PodLaunch *pod);

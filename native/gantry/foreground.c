@@ -12,6 +12,7 @@
 #include "basic/boot.h"
 #include "basic/cleanup.h"
 #include "basic/text.h"
+#include "call.h"
 #include "input.h"
 #include "loss.h"
 #include "output.h"
@@ -325,7 +326,7 @@ static void output_write(Foreground *foreground, int fd) {
         (void)sd_event_add_io(foreground->launch->event, source, fd, EPOLLOUT, output_ready, foreground);
     /* Nobody reads here any more: the pod has lost its user, as a program writing into a closed pipe has. */
     if (r == -EPIPE)
-        (void)manager_call(foreground->launch->bus, "StopUnit", foreground->pod->set.unit, "replace");
+        pod_stop(foreground->pod);
 }
 
 static int output_ready(sd_event_source *source, int fd, uint32_t events, void *userdata) {
@@ -380,7 +381,7 @@ static int signal_seen(sd_event_source *source, const struct signalfd_siginfo *i
     if (ending && foreground->ended) /* what is left is output that nobody reads */
         (void)sd_event_exit(foreground->launch->event, 0);
     else if (ending && (foreground->requests++ > 0 || foreground->pod->phase != POD_UP))
-        (void)manager_call(foreground->launch->bus, "StopUnit", set->unit, "replace");
+        pod_stop(foreground->pod);
     else
         for (size_t i = 0; i < set->n_apps; i++)
             manager_kill(foreground->launch->bus, set->apps[i].unit, "main", number);

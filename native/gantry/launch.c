@@ -8,30 +8,18 @@
 #include <unistd.h>
 
 #include "basic/cleanup.h"
+#include "call.h"
 #include "connection.h"
 #include "foreground.h"
 #include "report.h"
-
-/* An earlier run's units leave within PID 1's next turns, or when what refers to them has ended. */
-#define RETRIES_AT_ONCE 3U
-#define RETRIES_MAX 100U
-#define RETRY_AFTER_US 20000U
-#define ATTACH_VARIABLE "GANTRY_ATTACH=1"
 
 static int launch_prepare(Launch *launch);
 static int pod_load(PodLaunch *pod);
 static int started_write(const Launch *launch);
 static int bus_prepare(Launch *launch);
-static void launch_fill(Launch *launch);
-static int pod_call(PodLaunch *pod);
-static int pod_called(sd_bus_message *reply, void *userdata, sd_bus_error *error);
-static void pod_refused(PodLaunch *pod, const sd_bus_error *error);
 static void job_ended(void *userdata, const char *job, const char *unit, const char *result);
 static bool pod_job_ended(PodLaunch *pod, const char *job, const char *unit, const char *result);
-static void pod_settle(PodLaunch *pod);
-static void pod_undo(PodLaunch *pod);
-static void pod_reset(PodLaunch *pod);
-static void pod_done(PodLaunch *pod, PodPhase phase);
+static void pod_undone(PodLaunch *pod);
 static int launch_status(const Launch *launch);
 static int launch_foreground_status(const Launch *launch);
 static void launch_done(Launch *launch);
@@ -109,68 +97,13 @@ static int bus_prepare(Launch *launch) {
     return launch->order->foreground ? foreground_new(launch, &launch->pods[0], &launch->foreground) : 0;
 }
 
-static void launch_fill(Launch *launch) {
-    while (launch->next < launch->n_pods && launch->in_flight < CALLS_MAX) {
+void launch_fill(Launch *launch) {
+    while (launch->next < launch->n_pods && launch->in_flight < CALLS_MAX && !manager_is_lost(launch->bus)) {
         PodLaunch *pod = &launch->pods[launch->next++];
         int r = pod_call(pod);
         if (r < 0)
             pod_done(pod, POD_FAILED);
     }
-}
-
-static int pod_call(PodLaunch *pod) {
-    __attribute__((__cleanup__(sd_bus_message_unrefp))) sd_bus_message *message = NULL;
-    _cleanup_free_ char *sentence = NULL;
-    Launch *launch = pod->launch;
-    int r = manager_message(launch->bus, &message, "StartTransientUnit");
-    if (r >= 0)
-        r = unit_set_append(&pod->set, message, launch->foreground ? ATTACH_VARIABLE : NULL, &sentence);
-    if (r >= 0)
-        r = sd_bus_call_async(launch->bus, NULL, message, pod_called, pod, 0);
-    if (r < 0) {
-        report_print(pod->pod, NULL, sentence ? sentence : strerror(-r));
-        return r;
-    }
-    pod->phase = POD_CALLED;
-    launch->in_flight++;
-    return 0;
-}
-
-static int pod_called(sd_bus_message *reply, void *userdata, sd_bus_error *error) {
-    PodLaunch *pod = userdata;
-    const char *job;
-    (void)error;
-    pod->launch->in_flight--;
-    if (sd_bus_message_is_method_error(reply, NULL)) {
-        pod_refused(pod, sd_bus_message_get_error(reply));
-    } else if (sd_bus_message_read(reply, "o", &job) >= 0 && (pod->job = strdup(job))) {
-        pod->phase = pod->phase == POD_CALLED ? POD_STARTING : pod->phase;
-    } else {
-        pod_done(pod, POD_FAILED);
-    }
-    launch_fill(pod->launch);
-    return 0;
-}
-
-/* A name in use is a pod that runs, or units of one that failed: those go when they are reset. */
-static void pod_refused(PodLaunch *pod, const sd_bus_error *error) {
-    _cleanup_free_ char *state = NULL;
-    bool used = sd_bus_error_has_name(error, "org.freedesktop.systemd1.UnitExists");
-    if (used && unit_active_state(pod->launch->bus, pod->set.unit, &state) >= 0 &&
-        (strcmp(state, "active") == 0 || strcmp(state, "activating") == 0)) {
-        report_print(pod->pod, NULL, "runs already");
-        pod_done(pod, POD_FAILED);
-        return;
-    }
-    if (used && pod->retries++ < RETRIES_MAX) {
-        pod_reset(pod);
-        if (pod->retries > RETRIES_AT_ONCE)
-            (void)usleep(RETRY_AFTER_US);
-        if (pod_call(pod) >= 0)
-            return;
-    }
-    report_print(pod->pod, NULL, error->message);
-    pod_done(pod, POD_FAILED);
 }
 
 static void job_ended(void *userdata, const char *job, const char *unit, const char *result) {
@@ -188,54 +121,62 @@ static bool pod_job_ended(PodLaunch *pod, const char *job, const char *unit, con
         app++;
     if (!sandbox && app == pod->set.n_apps)
         return false;
+    if (!pod->job) /* systemd answers before it runs a job, so this is an earlier run's */
+        return true;
     JobPhase *phase = &pod->jobs[sandbox ? 0 : 1 + app];
-    bool start = !sandbox || (pod->job && strcmp(job, pod->job) == 0);
+    bool start = !sandbox || strcmp(job, pod->job) == 0;
     if (pod->phase == POD_STARTING && start && *phase == JOB_WAITS) {
         *phase = strcmp(result, "done") == 0 ? JOB_DONE : JOB_FAILED;
         if (sandbox && *phase == JOB_DONE && pod->launch->foreground)
             foreground_attach(pod->launch->foreground);
         pod_settle(pod);
     } else if (sandbox && !start && pod->phase == POD_UNDOING) {
-        pod_reset(pod);
-        pod_done(pod, POD_FAILED);
+        pod_undone(pod);
     } else if (sandbox && !start && pod->launch->foreground) {
         foreground_pod_ended(pod->launch->foreground);
     }
     return true;
 }
 
-/* Once no job is left: up, or undone. */
-static void pod_settle(PodLaunch *pod) {
+void pod_settle(PodLaunch *pod) {
     bool failed = false;
     for (size_t i = 0; i <= pod->set.n_apps; i++) {
         if (pod->jobs[i] == JOB_WAITS)
             return;
         failed = failed || pod->jobs[i] == JOB_FAILED;
     }
-    if (failed) {
-        pod->status = report_failure(pod);
-        pod_undo(pod);
-    } else {
+    if (!failed) {
         pod_done(pod, POD_UP);
+        return;
     }
+    pod->status = report_failure(pod);
+    if (!manager_is_lost(pod->launch->bus))
+        pod_undo(pod);
 }
 
 /* Also after the sandbox has failed: the job ends only when the apps, which that stops, have ended and can be reset. */
-static void pod_undo(PodLaunch *pod) {
+void pod_undo(PodLaunch *pod) {
+    sd_bus *bus = pod->launch->bus;
     pod->phase = POD_UNDOING;
-    if (manager_call(pod->launch->bus, "StopUnit", pod->set.unit, "replace") >= 0)
+    if (manager_call(bus, "StopUnit", pod->set.unit, "replace") >= 0 || manager_is_lost(bus))
         return;
-    pod_reset(pod);
-    pod_done(pod, POD_FAILED);
+    pod_undone(pod);
 }
 
-static void pod_reset(PodLaunch *pod) {
-    for (size_t i = 0; i < pod->set.n_apps; i++)
-        (void)manager_call(pod->launch->bus, "ResetFailedUnit", pod->set.apps[i].unit, NULL);
-    (void)manager_call(pod->launch->bus, "ResetFailedUnit", pod->set.unit, NULL);
+static void pod_undone(PodLaunch *pod) {
+    if (units_reset(pod->launch->bus, pod) >= 0)
+        pod_done(pod, POD_FAILED);
 }
 
-static void pod_done(PodLaunch *pod, PodPhase phase) {
+int units_reset(sd_bus *bus, void *userdata) {
+    const UnitSet *set = &((const PodLaunch *)userdata)->set;
+    for (size_t i = 0; i < set->n_apps; i++)
+        (void)manager_call(bus, "ResetFailedUnit", set->apps[i].unit, NULL);
+    int r = manager_call(bus, "ResetFailedUnit", set->unit, NULL);
+    return manager_is_lost(bus) ? r : 0;
+}
+
+void pod_done(PodLaunch *pod, PodPhase phase) {
     Launch *launch = pod->launch;
     pod->phase = phase;
     launch->settled++;
@@ -262,8 +203,8 @@ static int launch_foreground_status(const Launch *launch) {
     if (pod->phase != POD_UP && pod->status)
         return pod->status;
     int status = foreground_status(launch->foreground);
-    if (status)
-        pod_reset(pod);
+    if (status && units_reset(launch->bus, pod) < 0)
+        (void)manager_work(units_reset, pod);
     return status;
 }
 

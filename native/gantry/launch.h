@@ -30,8 +30,10 @@ typedef struct PodLaunch {
     UnitSet set;
     PodPhase phase;
     JobPhase *jobs; /* [0] the pod's unit, [1 + n] app n */
-    char *job;      /* path of the pod's start job */
+    char *job;      /* path of the pod's start job; "" if that ended unseen */
     unsigned retries;
+    bool repeated;  /* the call, which systemd may have heard when it came first */
+    bool unwanted;  /* it is to stop, even if systemd does not know it yet */
     int status;     /* what a foreground run ends with when this pod failed: 125, 126, 127; 0: as its apps ended */
 } PodLaunch;
 
@@ -50,3 +52,14 @@ struct Launch {
 
 /* Does what the order says. Returns the exit status: 0, 1, or in the foreground the apps'. Prints. */
 int launch_run(const LaunchOrder *order);
+
+/* Calls for pods that were not yet asked for, as many as may be in flight. */
+void launch_fill(Launch *launch);
+
+/* Once no job is left the pod is up, or what is there is undone. */
+void pod_settle(PodLaunch *pod);
+void pod_undo(PodLaunch *pod);
+void pod_done(PodLaunch *pod, PodPhase phase);
+
+/* Forgets the failed units of a PodLaunch. Fails only when the connection is lost: what is not there needs no reset. */
+int units_reset(sd_bus *bus, void *pod);

@@ -108,6 +108,12 @@ int unit_job(sd_bus *bus, const char *unit, char **ret_job) {
     return !ret_job || (*ret_job = strdup(job)) ? 1 : -ENOMEM;
 }
 
+bool job_stops(sd_bus *bus, const char *job) {
+    _cleanup_free_ char *type = NULL;
+    int r = sd_bus_get_property_string(bus, DESTINATION, job, DESTINATION ".Job", "JobType", NULL, &type);
+    return r < 0 || strcmp(type, "stop") == 0;
+}
+
 static int private_connect(sd_bus **ret) {
     __attribute__((__cleanup__(sd_bus_unrefp))) sd_bus *bus = NULL;
     int r = sd_bus_new(&bus);

@@ -56,5 +56,8 @@ bool service_number(sd_bus *bus, const char *unit, const char *property, int *re
 /* Whether a job of the unit waits or runs: 0, 1 or -errno. `ret_job` may be NULL, else the job's path (caller frees). */
 int unit_job(sd_bus *bus, const char *unit, char **ret_job);
 
+/* Whether the job of this path stops its unit; true, too, for one that has ended meanwhile. */
+bool job_stops(sd_bus *bus, const char *job);
+
 /* ActiveState of a unit; "inactive" for one that is not loaded. Caller frees. */
 int unit_active_state(sd_bus *bus, const char *unit, char **ret);

@@ -46,13 +46,13 @@ static int unit_report(PodLaunch *pod, const char *app, const char *unit) {
     int exit_status = 0, error = 0;
     sd_bus *bus = pod->launch->bus;
     if (!unit_failed(pod, unit, &result)) {
-        if (!pod->launch->foreground)
+        if (!pod->launch->foreground && !manager_is_lost(bus))
             report_print(pod->pod, app, "stopped before it was ready");
         return 0;
     }
     (void)service_number(bus, unit, "ExecMainStatus", &exit_status);
     (void)service_number(bus, unit, "StatusErrno", &error);
-    if (sentence_make(bus, unit, result, exit_status, &sentence) >= 0)
+    if (sentence_make(bus, unit, result, exit_status, &sentence) >= 0 && !manager_is_lost(bus))
         report_print(pod->pod, app, sentence);
     return status_of(exit_status, error);
 }

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { PodStatus } from "../../src/manager/manager.ts";
-import { cleanUp, remainsAtLast } from "../fixtures/faults.ts";
+import { assertRefusal, cleanUp, remainsAtLast } from "../fixtures/faults.ts";
 import { type PodHost, withPods } from "../fixtures/pod-host.ts";
 import type { Result } from "../host/host.ts";
 
@@ -96,5 +96,113 @@ test("a stop is done wherever the connection breaks off", async (t) => {
         assert.deepEqual(stopped, { status: 0, stdout: `${a}\n${b}\n`, stderr: "" }, `${call} ${n}`);
       }
     }
+  });
+});
+
+test("every pod is started, and once, wherever the connection breaks off", async (t) => {
+  await withPods(t, { name: "start-broken" }, async (pods) => {
+    const { output, shell } = pods;
+    const names = ["a", "b", "c"];
+    const script = "echo run >>/runs; exec sleep 1000";
+    const uuids = [];
+    for (const name of names)
+      uuids.push(await output("prepare", `--name=${name}`, "busybox", "--", "sh", "-c", script));
+    let runs = 0;
+    for (const call of ["recvmsg", "sendmsg"]) {
+      for (let n = 1; n <= 10; n += 1) {
+        const { status, stdout, stderr } = await broken(pods, call, n, ["gantry", "start", ...names]);
+        assert.deepEqual(
+          [status, stdout.trim().split("\n").sort(), stderr],
+          [0, uuids.toSorted(), ""],
+          `${call} ${n}`,
+        );
+        runs += 1;
+        for (const name of names)
+          assert.equal(
+            await output("exec", name, "sh", "-c", "until [ -s /runs ]; do sleep 0.1; done; wc -l </runs"),
+            `${runs}`,
+            `${call} ${n}`,
+          );
+        await output("stop", ...names);
+      }
+    }
+    assert.equal(await shell("systemctl list-units --no-legend --state=failed 'gantry-*'"), "");
+  });
+});
+
+test("a start that fails is told and undone wherever the connection breaks off", async (t) => {
+  await withPods(t, { name: "undo-broken" }, async (pods) => {
+    const { output, shell } = pods;
+    const apps = [
+      { name: "fine", args: ["sleep", "1000"] },
+      { name: "missing", args: ["/nowhere/program"] },
+    ];
+    await output("prepare", `--pod-manifest=${await manifest(pods, "half", apps)}`);
+    for (const call of ["recvmsg", "sendmsg"]) {
+      for (let n = 1; n <= 16; n += 1) {
+        const failed = await broken(pods, call, n, ["gantry", "start", "half"]);
+        assertRefusal(failed, 1, 'pod "half", app "missing": ', "/nowhere/program");
+        await shell(
+          `until [ -z "$(systemctl list-units --all --no-legend 'gantry-half*')" ]; do sleep 0.02; done`,
+        );
+      }
+    }
+  });
+});
+
+test("a start that has failed, and is being undone, when the connection is there again is told", async (t) => {
+  await withPods(t, { name: "undone" }, async (pods) => {
+    const { host, output, shell } = pods;
+    const apps = [{ name: "missing", args: ["/nowhere/program"] }];
+    await output("prepare", `--pod-manifest=${await manifest(pods, "half", apps)}`);
+    const unit = "gantry-half.missing.service";
+    const stopping = "[Service]\nExecStopPost=/bin/sh -c 'until [ -e /run/go ]; do sleep 0.1; done'\n";
+    await host.put(`/run/systemd/system/${unit}.d/slow.conf`, stopping);
+    for (const n of [3, 5]) {
+      await shell("rm -f /run/go");
+      const failed = host.exec([
+        ...["strace", "-o", "/dev/null", "-e", "trace=recvmsg,connect"],
+        ...[
+          "-e",
+          `inject=recvmsg:error=ECONNRESET:when=${n}`,
+          "-e",
+          "inject=connect:delay_enter=2000000:when=2+",
+        ],
+        ...["gantry", "start", "half"],
+      ]);
+      await shell(`until [ "$(systemctl show -P ActiveState ${unit})" = deactivating ]; do sleep 0.05; done`);
+      await shell("systemctl stop --no-block gantry-half; sleep 3; touch /run/go");
+      assertRefusal(await failed, 1, 'pod "half", app "missing": ', "/nowhere/program");
+      await shell(
+        `until [ -z "$(systemctl list-units --all --no-legend 'gantry-half*')" ]; do sleep 0.02; done`,
+      );
+    }
+  });
+});
+
+test("a foreground pod that is told to end before systemd knows it does end", async (t) => {
+  await withPods(t, { name: "early" }, async (pods) => {
+    const { host, shell } = pods;
+    const leaving = "--property=ExecStopPost='/bin/sh -c \"until [ -e /run/go ]; do sleep 0.05; done\"'";
+    await shell(
+      `systemd-run -q --unit=gantry-early ${leaving} sleep 1000 && systemctl stop --no-block gantry-early`,
+    );
+    const run = await host.spawn([
+      "gantry",
+      "run",
+      "--insecure-options=image",
+      "--name=early",
+      "busybox",
+      "--",
+      "sleep",
+      "1000",
+    ]);
+    await shell("until [ -e /var/lib/gantry/names/early/started ]; do sleep 0.01; done");
+    await shell("kill -TERM $(pgrep -f '^gantry run'); touch /run/go");
+    assertRefusal(await run.ended, 125, 'pod "early": ');
+    await shell(
+      "while systemctl show -P ActiveState gantry-early | grep -qx deactivating; do sleep 0.1; done",
+    );
+    assert.equal(await shell("systemctl list-units --no-legend --plain 'gantry-early*'"), "");
   });
 });

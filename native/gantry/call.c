@@ -1,0 +1,119 @@
+#include "call.h"
+
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "basic/cleanup.h"
+#include "connection.h"
+#include "report.h"
+
+/* An earlier run's units leave within PID 1's next turns, or when what refers to them has ended. */
+#define RETRIES_AT_ONCE 3U
+#define RETRIES_MAX 100U
+#define RETRY_AFTER_US 20000U
+#define ATTACH_VARIABLE "GANTRY_ATTACH=1"
+
+static int pod_called(sd_bus_message *reply, void *userdata, sd_bus_error *error);
+static void pod_refused(PodLaunch *pod, const sd_bus_error *error);
+static bool pod_has_ended(const PodLaunch *pod);
+static void pod_begun(PodLaunch *pod, const char *job);
+
+int pod_call(PodLaunch *pod) {
+    __attribute__((__cleanup__(sd_bus_message_unrefp))) sd_bus_message *message = NULL;
+    _cleanup_free_ char *sentence = NULL;
+    Launch *launch = pod->launch;
+    int r = manager_message(launch->bus, &message, "StartTransientUnit");
+    if (r >= 0)
+        r = unit_set_append(&pod->set, message, launch->foreground ? ATTACH_VARIABLE : NULL, &sentence);
+    if (r >= 0)
+        r = sd_bus_call_async(launch->bus, NULL, message, pod_called, pod, 0);
+    if (r < 0 && !manager_is_lost(launch->bus)) {
+        report_print(pod->pod, NULL, sentence ? sentence : strerror(-r));
+        return r;
+    }
+    pod->phase = POD_CALLED;
+    launch->in_flight++;
+    return 0;
+}
+
+/* A call that failed with the connection was not refused: connection_open() sees to it that it is made again. */
+static int pod_called(sd_bus_message *reply, void *userdata, sd_bus_error *error) {
+    PodLaunch *pod = userdata;
+    const sd_bus_error *refusal = sd_bus_message_get_error(reply);
+    const char *job;
+    (void)error;
+    if (refusal && manager_is_lost(pod->launch->bus))
+        return 0;
+    pod->launch->in_flight--;
+    if (refusal)
+        pod_refused(pod, refusal);
+    else if (sd_bus_message_read(reply, "o", &job) >= 0)
+        pod_begun(pod, job);
+    else
+        pod_done(pod, POD_FAILED);
+    launch_fill(pod->launch);
+    return 0;
+}
+
+/* A name in use is a pod that runs, or units of one that failed: those go when they are reset. */
+static void pod_refused(PodLaunch *pod, const sd_bus_error *error) {
+    _cleanup_free_ char *state = NULL;
+    bool used = sd_bus_error_has_name(error, "org.freedesktop.systemd1.UnitExists");
+    bool runs = used && unit_active_state(pod->launch->bus, pod->set.unit, &state) >= 0 &&
+                (strcmp(state, "active") == 0 || strcmp(state, "activating") == 0);
+    if (runs && pod->repeated) {
+        pod_begun(pod, "");
+        pod_catch_up(pod);
+        return;
+    }
+    if (used && !runs && !pod->unwanted && pod->retries++ < RETRIES_MAX) {
+        (void)units_reset(pod->launch->bus, pod);
+        if (pod->retries > RETRIES_AT_ONCE)
+            (void)usleep(RETRY_AFTER_US);
+        if (pod_call(pod) >= 0)
+            return;
+    }
+    report_print(pod->pod, NULL, runs ? "runs already" : pod->unwanted ? "stopped before it was ready" : error->message);
+    pod_done(pod, POD_FAILED);
+}
+
+void pod_call_again(PodLaunch *pod) {
+    pod->launch->in_flight--;
+    pod->repeated = true;
+    if (pod_has_ended(pod)) {
+        pod_begun(pod, "");
+        pod_catch_up(pod);
+    } else if (pod_call(pod) < 0) {
+        pod_done(pod, POD_FAILED);
+    }
+}
+
+/* Since this start, which has written `started`. */
+static bool pod_has_ended(const PodLaunch *pod) {
+    struct stat started, ended;
+    _cleanup_fd_ int fd = open(pod->pod->directory, O_PATH | O_DIRECTORY | O_CLOEXEC);
+    if (fd < 0 || fstatat(fd, "started", &started, 0) < 0 || fstatat(fd, "ended", &ended, 0) < 0)
+        return false;
+    return ended.st_mtim.tv_sec == started.st_mtim.tv_sec ? ended.st_mtim.tv_nsec > started.st_mtim.tv_nsec
+                                                          : ended.st_mtim.tv_sec > started.st_mtim.tv_sec;
+}
+
+static void pod_begun(PodLaunch *pod, const char *job) {
+    pod->job = strdup(job);
+    if (!pod->job) {
+        pod_done(pod, POD_FAILED);
+        return;
+    }
+    pod->phase = POD_STARTING;
+    if (pod->unwanted)
+        pod_stop(pod);
+}
+
+void pod_stop(PodLaunch *pod) {
+    pod->unwanted = true;
+    if (pod->phase != POD_CALLED)
+        (void)manager_call(pod->launch->bus, "StopUnit", pod->set.unit, "replace");
+}
