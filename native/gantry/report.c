@@ -46,7 +46,7 @@ static int unit_report(PodLaunch *pod, const char *app, const char *unit) {
     int exit_status = 0, error = 0;
     sd_bus *bus = pod->launch->bus;
     if (!unit_failed(pod, unit, &result)) {
-        if (!pod->launch->foreground && !manager_is_lost(bus))
+        if ((!pod->launch->foreground || pod->unwanted) && !manager_is_lost(bus))
             report_print(pod->pod, app, "stopped before it was ready");
         return 0;
     }

@@ -18,11 +18,19 @@
 #define RETRY_AFTER_US 20000U
 
 static int call_send(Apps *apps);
+static int call_send_again(Apps *apps);
+static bool has_ended(const Apps *apps, const UnitSetApp *app);
+static int slice_stop(Apps *apps);
 static int set_put(Message *message, const UnitSet *set);
 static int properties_put(Message *message, const char *unit, const Json *properties);
 static int property_put(Message *message, const char *unit, const Json *property);
 static int call_await(Apps *apps);
-static bool runs_already(Apps *apps);
+static bool slice_runs(Apps *apps);
+static bool any_ended(const Apps *apps);
+static int apps_catch_up(Apps *apps);
+static int job_catch_up(Apps *apps, size_t index);
+static int start_job(Systemd *systemd, const char *unit, char **ret);
+static int unit_failed(Systemd *systemd, const char *unit, bool *ret);
 static void job_ended(void *userdata, const char *job, const char *unit, const char *result);
 static int job_index(const Apps *apps, const char *unit);
 static void units_reset(Apps *apps);
@@ -35,16 +43,19 @@ int apps_call(Apps *apps) {
     apps->systemd->job_ended = job_ended;
     apps->systemd->userdata = apps;
     apps->begin = realtime_usec();
-    return call_send(apps);
+    int r = call_send(apps);
+    return r == -ECONNRESET ? call_send_again(apps) : r;
 }
 
 int apps_await(Apps *apps) {
     int r = call_await(apps);
+    apps->systemd->interrupt = apps->stop;
     while (r >= 0 && apps->waiting > 0)
-        r = systemd_wait(apps->systemd);
-    if (r < 0)
+        r = apps->systemd->missed ? apps_catch_up(apps) : systemd_wait(apps->systemd);
+    apps->systemd->interrupt = -1;
+    if (r < 0 && r != -ECANCELED)
         return r;
-    if (!apps->failed)
+    if (r >= 0 && !apps->failed)
         return 0;
     for (size_t i = 0; i < apps->set->n_apps; i++)
         if (apps->jobs[1 + i] == JOB_FAILED)
@@ -59,10 +70,15 @@ void apps_undo(Apps *apps) {
         return;
     apps->undoing = true;
     apps->waiting = 1;
-    int r = systemd_call(apps->systemd, "StopUnit", apps->set->unit, "replace");
+    int r = slice_stop(apps);
     while (r >= 0 && apps->waiting > 0)
-        r = systemd_wait(apps->systemd);
+        r = apps->systemd->missed ? slice_stop(apps) : systemd_wait(apps->systemd);
     units_reset(apps);
+}
+
+static int slice_stop(Apps *apps) {
+    apps->systemd->missed = false;
+    return systemd_call(apps->systemd, "StopUnit", apps->set->unit, "replace");
 }
 
 /* systemd is asked about those only that have left an exit; one that it restarts has not ended. */
@@ -70,9 +86,8 @@ int apps_count(Apps *apps, Ended *ret) {
     Ended ended = { 0 };
     for (size_t i = 0; i < apps->set->n_apps; i++) {
         const UnitSetApp *app = &apps->set->apps[i];
-        Ending ending;
         _cleanup_free_ char *state = NULL;
-        if (ending_read(app->status, &ending) < 0 || ending.time < apps->begin)
+        if (!has_ended(apps, app))
             continue;
         int r = systemd_text(apps->systemd, app->unit, "Unit", "ActiveState", &state);
         if (r < 0)
@@ -101,6 +116,33 @@ static int call_send(Apps *apps) {
     systemd_begin(&message, "StartTransientUnit", "ssa(sv)a(sa(sv))");
     int r = set_put(&message, apps->set);
     return r < 0 ? r : systemd_send(apps->systemd, &message, &apps->call);
+}
+
+/* What runs already, or has ended since, is then what the first call has started. */
+static int call_send_again(Apps *apps) {
+    apps->repeated = true;
+    int r;
+    do {
+        r = systemd_reopen(apps->systemd);
+        if (r >= 0 && any_ended(apps))
+            return (apps->job = strdup("")) ? 0 : -ENOMEM;
+        if (r >= 0)
+            r = call_send(apps);
+    } while (r == -ECONNRESET);
+    return r;
+}
+
+static bool any_ended(const Apps *apps) {
+    for (size_t i = 0; i < apps->set->n_apps; i++)
+        if (has_ended(apps, &apps->set->apps[i]))
+            return true;
+    return false;
+}
+
+/* Since this start. */
+static bool has_ended(const Apps *apps, const UnitSetApp *app) {
+    Ending ending;
+    return ending_read(app->status, &ending) >= 0 && ending.time >= apps->begin;
 }
 
 static int set_put(Message *message, const UnitSet *set) {
@@ -148,8 +190,10 @@ static int property_put(Message *message, const char *unit, const Json *property
 /* A name in use is a pod that runs, or units of one that failed: those go when they are reset. */
 static int call_await(Apps *apps) {
     Reply reply;
-    for (unsigned retries = 0;; retries++) {
+    for (unsigned retries = 0; !apps->job; retries++) {
         int r = systemd_await(apps->systemd, apps->call, &reply);
+        if (r == -ECONNRESET && (r = call_send_again(apps)) >= 0)
+            continue;
         if (r < 0)
             return r;
         if (!reply.error)
@@ -159,24 +203,86 @@ static int call_await(Apps *apps) {
             report_print(apps->pod, NULL, reply.text);
             return -ECHILD;
         }
-        if (runs_already(apps))
+        if (slice_runs(apps)) {
+            if (apps->repeated)
+                return (apps->job = strdup("")) ? 0 : -ENOMEM;
+            report_print(apps->pod, NULL, "runs already");
             return -ECHILD;
+        }
         units_reset(apps);
         if (retries >= RETRIES_AT_ONCE)
             (void)usleep(RETRY_AFTER_US);
         r = call_send(apps);
+        if (r == -ECONNRESET)
+            r = call_send_again(apps);
         if (r < 0)
             return r;
     }
+    return 0;
 }
 
-static bool runs_already(Apps *apps) {
+static bool slice_runs(Apps *apps) {
     _cleanup_free_ char *state = NULL;
-    if (systemd_text(apps->systemd, apps->set->unit, "Unit", "ActiveState", &state) < 0 ||
-        (strcmp(state, "active") != 0 && strcmp(state, "activating") != 0))
-        return false;
-    report_print(apps->pod, NULL, "runs already");
-    return true;
+    return systemd_text(apps->systemd, apps->set->unit, "Unit", "ActiveState", &state) >= 0 &&
+           (strcmp(state, "active") == 0 || strcmp(state, "activating") == 0);
+}
+
+static int apps_catch_up(Apps *apps) {
+    int r = 0;
+    apps->systemd->missed = false;
+    for (size_t i = 0; r >= 0 && i <= apps->set->n_apps; i++)
+        if (apps->jobs[i] == JOB_WAITS)
+            r = job_catch_up(apps, i);
+    return r;
+}
+
+/*
+ * A start that is there still ends later. Of one that is not, or was followed by a stop, the unit tells the result: its state,
+ * and while it is being stopped what it is stopped for.
+ */
+static int job_catch_up(Apps *apps, size_t index) {
+    _cleanup_free_ char *job = NULL;
+    const char *unit = index == 0 ? apps->set->unit : apps->set->apps[index - 1].unit;
+    bool failed;
+    int r = start_job(apps->systemd, unit, &job);
+    if (r < 0)
+        return r;
+    if (job && index == 0 && apps->job[0] == '\0') {
+        free(apps->job);
+        apps->job = take_pointer(job);
+        return 0;
+    }
+    if (job && (index > 0 || strcmp(job, apps->job) == 0))
+        return 0;
+    r = unit_failed(apps->systemd, unit, &failed);
+    if (r >= 0)
+        job_ended(apps, apps->job, unit, failed ? "failed" : "done");
+    return r;
+}
+
+/* NULL for none. */
+static int start_job(Systemd *systemd, const char *unit, char **ret) {
+    _cleanup_free_ char *job = NULL, *type = NULL;
+    int r = systemd_job(systemd, unit, &job);
+    if (r < 0 || strcmp(job, "/") == 0)
+        return r;
+    r = systemd_job_type(systemd, job, &type);
+    if (r >= 0 && strcmp(type, "stop") != 0)
+        *ret = take_pointer(job);
+    return r == -ENOENT ? 0 : r;
+}
+
+static int unit_failed(Systemd *systemd, const char *unit, bool *ret) {
+    _cleanup_free_ char *state = NULL, *result = NULL;
+    int r = systemd_text(systemd, unit, "Unit", "ActiveState", &state);
+    if (r < 0)
+        return r;
+    r = systemd_text(systemd, unit, "Service", "Result", &result);
+    if (r < 0 && r != -ENOENT) /* a slice has none */
+        return r;
+    *ret = strcmp(state, "activating") == 0 || /* waits for another attempt */
+           (result && strcmp(result, "success") != 0);
+    return 0;
 }
 
 /* Before the reply, jobs are an earlier run's: systemd answers before it runs what was asked for. */

@@ -15,13 +15,15 @@ typedef struct Apps {
     const char *pod; /* its name */
     const UnitSet *set;
     Systemd *systemd;
-    char *job;             /* path of the slice's start job, once there is one */
+    char *job;             /* path of the slice's start job, once there is one; "" if its start went unheard */
     JobPhase *jobs;        /* [0] the slice's, [1 + n] app n's */
     size_t waiting;        /* jobs */
     bool failed;
     bool undoing;
     uint64_t begin;        /* realtime, microseconds: an app's end after this is of this start */
     uint32_t call;         /* serial */
+    int stop;              /* what becomes readable when they are to stop, or -1 */
+    bool repeated;         /* the call: systemd may have heard it when it came first */
 } Apps;
 
 /* Sends the call. Undone with apps_done(), whatever this returns. */

@@ -6,8 +6,11 @@
  */
 #include <errno.h>
 #include <linux/close_range.h>
+#include <poll.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/signalfd.h>
 #include <unistd.h>
 
 #include "apps.h"
@@ -30,6 +33,7 @@ typedef struct Start {
     char *directory;
     Systemd systemd;
     int notify;
+    int stop; /* readable once the pod is to stop */
     Sandbox sandbox;
     Failure failure; /* of the sandbox, or of the preparation */
     UnitSet set;
@@ -42,27 +46,31 @@ static int definition_refresh(Start *start);
 static int pod_link(const Start *start);
 static int pod_open(Start *start);
 static int apps_start(Start *start, Apps *apps);
+static int stop_hold(Start *start);
 static int apps_up(Start *start, Apps *apps);
+static bool stop_asked(const Start *start);
 static void pod_end(const Start *start, const FirstFailure *first);
 static int systemd_tell(const Start *start);
 static int start_tell(Start *start, int error);
 static void start_done(Start *start);
+static void stop_release(void);
 
 int main(int argc, char **argv) {
     if (argc != 2 || !claim_name_valid(argv[1])) {
         fputs("Usage: gantry-start NAME\n", stderr);
         return 2;
     }
-    Start start = { .name = argv[1], .systemd.fd = -1, .notify = -1, .sandbox.listener = -1 };
+    Start start = { .name = argv[1], .systemd = { .fd = -1, .interrupt = -1 }, .notify = -1, .stop = -1, .sandbox.listener = -1 };
     (void)close_range(3, ~0U, CLOSE_RANGE_CLOEXEC);
     int r = pod_start(&start);
     int status = r < 0 ? start_tell(&start, r) : 0;
     start_done(&start);
+    stop_release();
     return status;
 }
 
 static int pod_start(Start *start) {
-    Apps apps = { .pod = start->name, .set = &start->set, .systemd = &start->systemd };
+    Apps apps = { .pod = start->name, .set = &start->set, .systemd = &start->systemd, .stop = -1 };
     /* systemd takes a while for a new connection. */
     int r = systemd_connect(start);
     if (r >= 0)
@@ -74,6 +82,8 @@ static int pod_start(Start *start) {
     if (r >= 0)
         r = pod_open(start);
     if (r >= 0)
+        r = stop_hold(start);
+    if (r >= 0)
         r = apps_start(start, &apps);
     apps_done(&apps);
     return r;
@@ -81,6 +91,8 @@ static int pod_start(Start *start) {
 
 static int systemd_connect(Start *start) {
     int r = systemd_open(&start->systemd);
+    if (r == -ECONNREFUSED || r == -ECONNRESET || r == -EPIPE) /* PID 1 is being executed anew */
+        r = systemd_reopen(&start->systemd);
     if (r >= 0)
         return 0;
     fprintf(stderr, "gantry-start: connecting to systemd: %s\n", strerror(-r));
@@ -138,8 +150,23 @@ static int pod_open(Start *start) {
     return r < 0 ? r : unit_set_write_started(&start->set, start->directory, true);
 }
 
+/*
+ * SIGTERM comes when a unit that still starts is stopped, or takes too long: systemd has no ExecStop= for it. From here on
+ * the sandbox is not to go before the apps, which have their own time to end.
+ */
+static int stop_hold(Start *start) {
+    sigset_t stop;
+    sigemptyset(&stop);
+    sigaddset(&stop, SIGTERM);
+    if (sigprocmask(SIG_BLOCK, &stop, NULL) < 0)
+        return -errno;
+    start->stop = signalfd(-1, &stop, SFD_CLOEXEC);
+    return start->stop < 0 ? -errno : 0;
+}
+
 /* systemd starts the apps while the sandbox is made; they wait for it on its socket. */
 static int apps_start(Start *start, Apps *apps) {
+    apps->stop = start->stop;
     int r = apps_call(apps);
     if (r < 0)
         return r;
@@ -158,12 +185,16 @@ static int apps_start(Start *start, Apps *apps) {
 static int apps_up(Start *start, Apps *apps) {
     Ended ended;
     int r = apps_count(apps, &ended);
-    if (r >= 0 && ended.failed > 0) {
+    if (r >= 0 && (ended.failed > 0 || stop_asked(start))) {
         apps_undo(apps);
         return -ECHILD;
     }
     if (r >= 0)
         r = systemd_tell(start);
+    if (r >= 0 && stop_asked(start)) { /* it came here, and systemd waits for the sandbox now */
+        apps_undo(apps);
+        return kill(start->sandbox.pid, SIGTERM) < 0 ? -errno : 0;
+    }
     while (r >= 0 && (r = apps_count(apps, &ended)) >= 0 && ended.leaving > 0)
         (void)usleep(LEAVING_POLL_US);
     if (r >= 0 && ended.all == start->set.n_apps)
@@ -171,6 +202,11 @@ static int apps_up(Start *start, Apps *apps) {
     else if (r >= 0 && ended.failed > 0) /* the slice's end is told to gantry-ended@.service */
         (void)systemd_call(&start->systemd, "StopUnit", start->set.unit, "fail");
     return r;
+}
+
+static bool stop_asked(const Start *start) {
+    struct pollfd stop = { .fd = start->stop, .events = POLLIN };
+    return poll(&stop, 1, 0) > 0;
 }
 
 static void pod_end(const Start *start, const FirstFailure *first) {
@@ -211,5 +247,14 @@ static void start_done(Start *start) {
     unit_set_done(&start->set);
     systemd_close(&start->systemd);
     fd_close(&start->notify);
+    fd_close(&start->stop);
     free(start->directory);
+}
+
+/* Who was asked to stop ends by that, which systemd takes for no failure. */
+static void stop_release(void) {
+    sigset_t stop;
+    sigemptyset(&stop);
+    sigaddset(&stop, SIGTERM);
+    (void)sigprocmask(SIG_UNBLOCK, &stop, NULL);
 }

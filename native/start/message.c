@@ -144,9 +144,9 @@ bool received_u32(Received *message, uint32_t *ret) {
     return true;
 }
 
-bool received_variant(Received *message, char type) {
-    const char *signature = signature_read(message);
-    return signature && signature[0] == type && signature[1] == '\0';
+bool received_variant(Received *message, const char *signature) {
+    const char *found = signature_read(message);
+    return found && strcmp(found, signature) == 0 && (signature[0] != '(' || value_begins(message, 8, 0));
 }
 
 static void field_put(Message *message, uint8_t code, const char *type, const char *value) {

@@ -57,8 +57,8 @@ int message_size(const uint8_t head[static MESSAGE_HEAD], size_t *ret);
 int message_read(const uint8_t *bytes, size_t size, Received *ret);
 const char *received_text(Received *message); /* NULL past the end */
 bool received_u32(Received *message, uint32_t *ret);
-/* Steps into a variant, whose value must be of this basic type. */
-bool received_variant(Received *message, char type);
+/* Steps into a variant, and into a structure in it, whose value must be of this type. */
+bool received_variant(Received *message, const char *signature);
 
 static inline void message_cleanup(Message *message) {
     message_done(message);

@@ -1,6 +1,7 @@
 #include "systemd.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,6 +17,8 @@
 #define MANAGER_PATH "/org/freedesktop/systemd1"
 #define INTERFACE "org.freedesktop.systemd1."
 #define BUFFER_MIN 65536U
+#define REOPENS_MAX 1500U
+#define REOPEN_PAUSE_US 20000U
 /* The leading NUL, root's id in hex digits of its digits, and the first message may follow without a wait. */
 #define HANDSHAKE "\0AUTH EXTERNAL 30\r\nBEGIN\r\n"
 
@@ -23,8 +26,12 @@ static int message_next(Systemd *systemd, Received *ret);
 static int handshake_read(Systemd *systemd);
 static int buffer_fill(Systemd *systemd, size_t size);
 static int buffer_read(Systemd *systemd);
+static int interrupt_watch(const Systemd *systemd);
 static void job_removed(Systemd *systemd, Received *message);
 static int property_get(Systemd *systemd, const char *unit, const char *interface, const char *property, Received *ret);
+static int object_get(Systemd *systemd, const char *path, const char *interface, const char *property, Received *ret);
+static int text_take(Received *value, char **ret);
+static int call_exchange(Systemd *systemd, Message *message, Received *ret);
 static int reply_next(Systemd *systemd, uint32_t serial, Received *ret);
 static int unit_path(const char *unit, char **ret);
 
@@ -42,7 +49,28 @@ int systemd_open(Systemd *systemd) {
 void systemd_close(Systemd *systemd) {
     fd_close(&systemd->fd);
     free(systemd->buffer);
-    *systemd = (Systemd){ .fd = -1 };
+    *systemd = (Systemd){ .fd = -1, .interrupt = -1 };
+}
+
+int systemd_reopen(Systemd *systemd) {
+    Systemd lost = *systemd;
+    systemd_close(systemd);
+    systemd->serial = lost.serial;
+    systemd->job_ended = lost.job_ended;
+    systemd->userdata = lost.userdata;
+    systemd->interrupt = lost.interrupt;
+    systemd->missed = true;
+    int r = -ECONNREFUSED;
+    for (unsigned n = 0; r < 0 && n < REOPENS_MAX; n++) {
+        (void)usleep(REOPEN_PAUSE_US);
+        r = systemd_open(systemd);
+        /* PID 1 forgets a first call that it reads together with the handshake (256 bytes at most, sd-bus of systemd 252). */
+        if (r >= 0)
+            r = handshake_read(systemd);
+        if (r < 0)
+            fd_close(&systemd->fd);
+    }
+    return r;
 }
 
 void systemd_begin(Message *message, const char *member, const char *signature) {
@@ -55,7 +83,7 @@ int systemd_send(Systemd *systemd, Message *message, uint32_t *ret_serial) {
         r = io_write_all(systemd->fd, message->bytes, message->size);
     if (r >= 0)
         *ret_serial = systemd->serial;
-    return r;
+    return r == -EPIPE ? -ECONNRESET : r;
 }
 
 int systemd_await(Systemd *systemd, uint32_t serial, Reply *ret) {
@@ -73,32 +101,24 @@ int systemd_wait(Systemd *systemd) {
     int r = message_next(systemd, &message);
     if (r >= 0)
         job_removed(systemd, &message);
-    return r;
+    return r == -ECONNRESET ? systemd_reopen(systemd) : r;
 }
 
 int systemd_call(Systemd *systemd, const char *member, const char *unit, const char *mode) {
     _cleanup_message_ Message message = { 0 };
-    uint32_t serial;
     Received reply;
     systemd_begin(&message, member, mode ? "ss" : "s");
     message_put_text(&message, unit);
     if (mode)
         message_put_text(&message, mode);
-    int r = systemd_send(systemd, &message, &serial);
-    if (r >= 0)
-        r = reply_next(systemd, serial, &reply);
+    int r = call_exchange(systemd, &message, &reply);
     return r < 0 ? r : reply.type == MESSAGE_ERROR ? -EREMOTEIO : 0;
 }
 
 int systemd_text(Systemd *systemd, const char *unit, const char *interface, const char *property, char **ret) {
     Received value;
     int r = property_get(systemd, unit, interface, property, &value);
-    if (r < 0)
-        return r;
-    const char *text = received_variant(&value, 's') ? received_text(&value) : NULL;
-    if (!text)
-        return -EBADMSG;
-    return (*ret = strdup(text)) ? 0 : -ENOMEM;
+    return r < 0 ? r : text_take(&value, ret);
 }
 
 int systemd_number(Systemd *systemd, const char *unit, const char *interface, const char *property, int *ret) {
@@ -107,15 +127,40 @@ int systemd_number(Systemd *systemd, const char *unit, const char *interface, co
     int r = property_get(systemd, unit, interface, property, &value);
     if (r < 0)
         return r;
-    if (!received_variant(&value, 'i') || !received_u32(&value, &number))
+    if (!received_variant(&value, "i") || !received_u32(&value, &number))
         return -EBADMSG;
     *ret = (int)number;
     return 0;
 }
 
+int systemd_job(Systemd *systemd, const char *unit, char **ret) {
+    Received value;
+    uint32_t id;
+    int r = property_get(systemd, unit, "Unit", "Job", &value);
+    if (r < 0)
+        return r;
+    const char *path = received_variant(&value, "(uo)") && received_u32(&value, &id) ? received_text(&value) : NULL;
+    if (!path)
+        return -EBADMSG;
+    return (*ret = strdup(path)) ? 0 : -ENOMEM;
+}
+
+int systemd_job_type(Systemd *systemd, const char *job, char **ret) {
+    Received value;
+    int r = object_get(systemd, job, "Job", "JobType", &value);
+    return r < 0 ? r : text_take(&value, ret);
+}
+
+static int text_take(Received *value, char **ret) {
+    const char *text = received_variant(value, "s") ? received_text(value) : NULL;
+    if (!text)
+        return -EBADMSG;
+    return (*ret = strdup(text)) ? 0 : -ENOMEM;
+}
+
 static int message_next(Systemd *systemd, Received *ret) {
     size_t size;
-    int r = systemd->accepted ? 0 : handshake_read(systemd);
+    int r = handshake_read(systemd);
     if (r >= 0)
         r = buffer_fill(systemd, MESSAGE_HEAD);
     if (r >= 0)
@@ -131,7 +176,7 @@ static int message_next(Systemd *systemd, Received *ret) {
 
 /* `OK <id>`, or another word. */
 static int handshake_read(Systemd *systemd) {
-    for (size_t size = 3;; size++) {
+    for (size_t size = 3; !systemd->accepted; size++) {
         int r = buffer_fill(systemd, size);
         if (r < 0)
             return r;
@@ -140,8 +185,10 @@ static int handshake_read(Systemd *systemd) {
             continue;
         systemd->begin += size;
         systemd->accepted = true;
-        return strncmp(line, "OK ", 3) == 0 ? 0 : -EACCES;
+        if (strncmp(line, "OK ", 3) != 0)
+            return -EACCES;
     }
+    return 0;
 }
 
 /* Until that many bytes are there. */
@@ -168,6 +215,9 @@ static int buffer_fill(Systemd *systemd, size_t size) {
 
 static int buffer_read(Systemd *systemd) {
     ssize_t got;
+    int r = interrupt_watch(systemd);
+    if (r < 0)
+        return r;
     do
         got = read(systemd->fd, systemd->buffer + systemd->end, systemd->room - systemd->end);
     while (got < 0 && errno == EINTR);
@@ -175,6 +225,17 @@ static int buffer_read(Systemd *systemd) {
         return got < 0 ? -errno : -ECONNRESET;
     systemd->end += (size_t)got;
     return 0;
+}
+
+/* Until there is something to read. */
+static int interrupt_watch(const Systemd *systemd) {
+    struct pollfd ready[] = { { .fd = systemd->fd, .events = POLLIN }, { .fd = systemd->interrupt, .events = POLLIN } };
+    if (systemd->interrupt < 0)
+        return 0;
+    while (poll(ready, 2, -1) < 0)
+        if (errno != EINTR)
+            return -errno;
+    return ready[1].revents ? -ECANCELED : 0;
 }
 
 static void job_removed(Systemd *systemd, Received *message) {
@@ -188,21 +249,34 @@ static void job_removed(Systemd *systemd, Received *message) {
 }
 
 static int property_get(Systemd *systemd, const char *unit, const char *interface, const char *property, Received *ret) {
-    _cleanup_message_ Message message = { 0 };
-    _cleanup_free_ char *path = NULL, *full = NULL;
-    uint32_t serial;
+    _cleanup_free_ char *path = NULL;
     int r = unit_path(unit, &path);
-    if (r >= 0)
-        r = text_format(&full, INTERFACE "%s", interface);
+    return r < 0 ? r : object_get(systemd, path, interface, property, ret);
+}
+
+static int object_get(Systemd *systemd, const char *path, const char *interface, const char *property, Received *ret) {
+    _cleanup_message_ Message message = { 0 };
+    _cleanup_free_ char *full = NULL;
+    int r = text_format(&full, INTERFACE "%s", interface);
     if (r < 0)
         return r;
     message_begin(&message, &(Call){ path, "org.freedesktop.DBus.Properties", "Get", "ss" });
     message_put_text(&message, full);
     message_put_text(&message, property);
-    r = systemd_send(systemd, &message, &serial);
-    if (r >= 0)
-        r = reply_next(systemd, serial, ret);
+    r = call_exchange(systemd, &message, ret);
     return r < 0 ? r : ret->type == MESSAGE_ERROR ? -ENOENT : 0;
+}
+
+/* For calls that may come twice. */
+static int call_exchange(Systemd *systemd, Message *message, Received *ret) {
+    int r;
+    do {
+        uint32_t serial;
+        r = systemd_send(systemd, message, &serial);
+        if (r >= 0)
+            r = reply_next(systemd, serial, ret);
+    } while (r == -ECONNRESET && systemd_reopen(systemd) >= 0);
+    return r;
 }
 
 static int reply_next(Systemd *systemd, uint32_t serial, Received *ret) {

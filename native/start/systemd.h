@@ -21,6 +21,8 @@ typedef struct Systemd {
     size_t room, begin, end;
     JobHandler job_ended; /* or NULL */
     void *userdata;
+    int interrupt;    /* -1, or what waits end with -ECANCELED for when it is readable */
+    bool missed;      /* jobs may have ended unheard: this is another connection than before */
 } Systemd;
 
 /* What a call came to; the strings lie in the connection's buffer until the next wait. */
@@ -33,10 +35,16 @@ typedef struct Reply {
 int systemd_open(Systemd *systemd);
 void systemd_close(Systemd *systemd);
 
-/* Sends a call that was begun with systemd_begin(); -errno, else the serial to wait for. */
+/*
+ * PID 1 closes its connections when it is executed anew: `systemctl daemon-reexec`, any upgrade of systemd. Connects again
+ * once it listens again, and waits up to 30 s for that. All but systemd_send() and systemd_await() do so themselves.
+ */
+int systemd_reopen(Systemd *systemd);
+
+/* Sends a call that was begun with systemd_begin(); the serial to wait for, -ECONNRESET when the connection is lost, or -errno. */
 void systemd_begin(Message *message, const char *member, const char *signature);
 int systemd_send(Systemd *systemd, Message *message, uint32_t *ret_serial);
-/* Handles what comes, signals too, until the reply is there. */
+/* Handles what comes, signals too, until the reply is there. -ECONNRESET: systemd may have heard the call. */
 int systemd_await(Systemd *systemd, uint32_t serial, Reply *ret);
 /* Handles the next message. */
 int systemd_wait(Systemd *systemd);
@@ -47,3 +55,7 @@ int systemd_call(Systemd *systemd, const char *member, const char *unit, const c
 /* A property of a unit, as text or number; `interface` is "Unit" or "Service". -ENOENT: no such property. */
 int systemd_text(Systemd *systemd, const char *unit, const char *interface, const char *property, char **ret);
 int systemd_number(Systemd *systemd, const char *unit, const char *interface, const char *property, int *ret);
+/* The path of a unit's job, "/" for none (caller frees). */
+int systemd_job(Systemd *systemd, const char *unit, char **ret);
+/* "start", "stop" and so on (caller frees). -ENOENT: the job has ended. */
+int systemd_job_type(Systemd *systemd, const char *job, char **ret);

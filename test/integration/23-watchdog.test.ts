@@ -1,12 +1,9 @@
 /** An app that notifies and has a watchdog: systemd hears it, and starts it again when it falls silent. */
 import assert from "node:assert/strict";
-import { readFileSync } from "node:fs";
 import { test } from "node:test";
-import { importImage, withPods } from "../fixtures/pod-host.ts";
-import { tarOf } from "../fixtures/tar.ts";
-import { busyboxTar } from "../fixtures/trees.ts";
+import { importNotifier } from "../fixtures/notifier.ts";
+import { withPods } from "../fixtures/pod-host.ts";
 import { until } from "../fixtures/until.ts";
-import { BUILD } from "../host/machine.ts";
 
 /** Beats until its file "alive" is gone, and is as silent as one that hangs then. */
 const BEATING =
@@ -20,9 +17,7 @@ function manifest(app: object): string {
 test("a watchdog of the manifest is systemd's, and an app that falls silent is started again", async (t) => {
   await withPods(t, { name: "watchdog" }, async (pods) => {
     const { host, output, shell, refused } = pods;
-    const program = readFileSync(`${BUILD}/native/stage1/notify-client`);
-    const own = await tarOf([{ name: "bin/notify-client", mode: 0o755, body: program }]);
-    await importImage(host, "notifier", { layers: [await busyboxTar(), own], config: {} });
+    await importNotifier(host);
     const put = (app: object) => host.put("/srv/dog.json", manifest(app));
 
     await put({ watchdog: 2 });
