@@ -161,7 +161,10 @@ for (const userns of ["pod", "host"] as const) {
           };
         });
         assert.equal(end["ExecMainStatus"], "228");
-        assert.match(end["StatusText"] ?? "", /^system call filter: linux\.seccomp: more than 4096 instructions/);
+        assert.match(
+          end["StatusText"] ?? "",
+          /^system call filter: linux\.seccomp: more than 4096 instructions/,
+        );
       }
     });
 
