@@ -74,6 +74,14 @@ async function stopMonitor(monitor: Awaited<ReturnType<AgentHost["spawn"]>>): Pr
 
 type Seen = { member?: string; path?: string; payload?: { data: unknown[] } };
 
+/** The pod's state as a message tells it: a pod that is fast runs when it is first seen. */
+function stateOf({ path, member, payload }: Seen, pod: string): string | undefined {
+  const [subject, values] = (payload?.data ?? []) as [string, Record<string, unknown>];
+  const added = member === "InterfacesAdded" && subject === pod ? values[POD.name] : undefined;
+  const changed = member === "PropertiesChanged" && path === pod ? values : undefined;
+  return ((added ?? changed) as { State?: { data: string } } | undefined)?.State?.data;
+}
+
 /** What somebody saw who only watched: the pod came, ran, ended and went. */
 async function assertSeen(messages: readonly Seen[], pod: string): Promise<void> {
   const signals = messages.filter(
@@ -83,10 +91,7 @@ async function assertSeen(messages: readonly Seen[], pod: string): Promise<void>
     signals.map(({ member }) => member),
     ["ImageNew", "PodNew", "PodRemoved"],
   );
-  const states = messages
-    .filter(({ path, member }) => path === pod && member === "PropertiesChanged")
-    .map(({ payload }) => (payload?.data[1] as { State?: { data: string } })?.State?.data)
-    .filter((state) => state !== undefined);
+  const states = messages.map((message) => stateOf(message, pod)).filter((state) => state !== undefined);
   assert.ok(states.includes("running"), `never running: ${states}`);
   assert.equal(states.at(-1), "exited");
 }
