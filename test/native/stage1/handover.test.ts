@@ -184,7 +184,7 @@ for (const cgroups of [undefined, "unified"] as const) {
     });
 
     test("arguments and environment reach the app as they are", async () => {
-      await pod.start("literal", ["printf", "%s|", "$HOME", "$$", "%n", "a b", ""]);
+      await pod.finish("literal", ["printf", "%s|", "$HOME", "$$", "%n", "a b", ""]);
       assert.equal((await pod.log("literal")).trim(), "$HOME|$$|%n|a b||");
     });
   });

@@ -282,7 +282,7 @@ for (const userns of ["pod", "host"] as const) {
 
     test("SIGPIPE and the signal mask are the kernel's defaults", async () => {
       // Not through the shell, which sets its own.
-      await pod.start("signals", ["grep", "-E", "^Sig(Blk|Ign)", "/proc/self/status"]);
+      await pod.finish("signals", ["grep", "-E", "^Sig(Blk|Ign)", "/proc/self/status"]);
       assert.equal(
         (await pod.log("signals")).trim().replaceAll("\t", " "),
         "SigBlk: 0000000000000000\nSigIgn: 0000000000000000",
