@@ -53,14 +53,9 @@ void systemd_close(Systemd *systemd) {
 }
 
 int systemd_reopen(Systemd *systemd) {
-    Systemd lost = *systemd;
-    systemd_close(systemd);
-    systemd->serial = lost.serial;
-    systemd->job_ended = lost.job_ended;
-    systemd->userdata = lost.userdata;
-    systemd->interrupt = lost.interrupt;
-    systemd->missed = true;
+    const Systemd lost = *systemd;
     int r = -ECONNREFUSED;
+    systemd_close(systemd); /* with what interrupts: a stop that is asked for meanwhile takes a connection, too */
     for (unsigned n = 0; r < 0 && n < REOPENS_MAX; n++) {
         (void)usleep(REOPEN_PAUSE_US);
         r = systemd_open(systemd);
@@ -68,8 +63,13 @@ int systemd_reopen(Systemd *systemd) {
         if (r >= 0)
             r = handshake_read(systemd);
         if (r < 0)
-            fd_close(&systemd->fd);
+            systemd_close(systemd);
     }
+    systemd->serial = lost.serial;
+    systemd->job_ended = lost.job_ended;
+    systemd->userdata = lost.userdata;
+    systemd->interrupt = lost.interrupt;
+    systemd->missed = true;
     return r;
 }
 

@@ -283,6 +283,22 @@ test("apps that run have their own time to end also when the pod's start takes t
   });
 });
 
+test("apps that run have their own time to end also when the stop comes while the connection is away", async (t) => {
+  await withPods(t, { name: "away" }, async (pods) => {
+    const program = "/usr/lib/gantry/gantry-start";
+    const loss = "-e inject=poll:error=ECONNRESET:delay_enter=3000000:when=1";
+    const stop = "-e inject=connect:signal=SIGTERM:when=3"; // systemd, its notify socket, and systemd again
+    const strace = `strace -D -o /dev/null -e trace=poll,connect ${loss} ${stop}`;
+    const script = `#!/bin/sh\nexec ${strace} ${program}.away "$@"\n`;
+    await pods.shell(`mv ${program} ${program}.away`);
+    await pods.host.put(program, script, 0o755);
+    await beginStart(pods);
+    await endLingering(pods);
+    await pods.shell(SETTLED);
+    assert.deepEqual(await ends(pods), [0, 15]);
+  });
+});
+
 test("an installed pod is started wherever the connection breaks off", async (t) => {
   await withPods(t, { name: "installed" }, async (pods) => {
     const { host, output, shell } = pods;
