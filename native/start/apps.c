@@ -121,14 +121,15 @@ static int call_send(Apps *apps) {
 /* What runs already, or has ended since, is then what the first call has started. */
 static int call_send_again(Apps *apps) {
     apps->repeated = true;
-    int r;
-    do {
+    int r = -ECONNRESET;
+    while (r == -ECONNRESET) {
         r = systemd_reopen(apps->systemd);
-        if (r >= 0 && any_ended(apps))
+        if (r < 0)
+            return r;
+        if (any_ended(apps))
             return (apps->job = strdup("")) ? 0 : -ENOMEM;
-        if (r >= 0)
-            r = call_send(apps);
-    } while (r == -ECONNRESET);
+        r = call_send(apps);
+    }
     return r;
 }
 
