@@ -5,6 +5,7 @@ import { errnoOf, GantryError } from "../base/errors.ts";
 import { unlessMissing } from "../base/file.ts";
 import type { Paths } from "../config/paths.ts";
 import { removeTree } from "../store/tree.ts";
+import { collectLogFields } from "../systemd/log-fields.ts";
 import { collectAccepted } from "./acceptance.ts";
 import { type Standing, standingOf } from "./definition.ts";
 import { discardReplaced, removePod } from "./end.ts";
@@ -54,6 +55,7 @@ export async function collectPods(paths: Paths, bus: Bus, options: GcOptions): P
     await collectNames(paths, alive);
     await collectIds(paths, alive);
     await collectAccepted(paths);
+    await collectLogFields(bus, options.gracePeriod);
   }
   return { removed: [...unfinished.flat(), ...finished.removed], kept: finished.kept, notes: finished.notes };
 }

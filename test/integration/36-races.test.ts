@@ -45,6 +45,29 @@ test("a pod that is started, stopped and removed by several at once ends up gone
   });
 });
 
+test("what a start that met the removal of its pod has left with systemd goes with gc, and nobody else's", async (t) => {
+  await withHost(t, { name: "fields" }, async (host) => {
+    const pods = podHost(host);
+    const exported = async () =>
+      (await pods.shell("ls /run/systemd/units | grep ^log-extra-fields:")).split("\n");
+    const run = "systemd-run --quiet --property=LogExtraFields=A=B";
+    await pods.shell(`
+      ${run} --wait --unit=gantry-gone.busybox.service true
+      touch /run/systemd/units/log-extra-fields:gantry@gone.service
+      ${run} --wait --unit=not-gantry-gone.service true
+      ${run} --unit=gantry-loaded.service sleep 1000`);
+    const fieldsOf = (name: string) => `log-extra-fields:${name}.service`;
+    const staying = ["gantry-loaded", "not-gantry-gone"].map(fieldsOf);
+    const all = [...["gantry-gone.busybox", "gantry@gone"].map(fieldsOf), ...staying];
+    assert.deepEqual((await exported()).sort(), all.sort());
+    await pods.output("gc", "--grace-period=0s", "--dry-run");
+    await pods.output("gc");
+    assert.deepEqual((await exported()).sort(), all.sort());
+    await pods.output("gc", "--grace-period=0s");
+    assert.deepEqual((await exported()).sort(), staying.sort());
+  });
+});
+
 test("two imports of one image at once both succeed and make one; removed at once, one says it is gone", async (t) => {
   await withHost(t, { name: "import" }, async (host) => {
     const pods = podHost(host);
