@@ -16,6 +16,7 @@ import type { Moment } from "../trust/moment.ts";
 import { type Decision, decidePod } from "./decide.ts";
 import { DEFINITION_STAMP, type Definition } from "./definition.ts";
 import type { PodDraft } from "./draft.ts";
+import { checkFilters } from "./filter.ts";
 import { claimIds, releaseIds } from "./ids.ts";
 import { ownerWord, preparingDirectory } from "./layout.ts";
 import type { PodManifest } from "./manifest.ts";
@@ -138,6 +139,7 @@ async function build(paths: Paths, decision: Decision, written: Written): Promis
   await checkImages(paths, draft);
   await makeDirectories(directory, decision);
   await writeSynced(directory, [...filesOf(draft), ...stampOf(written.definition)]);
+  await checkFilters(draft, directory);
   await unlink(join(directory, "owner"));
   await rename(directory, podDirectory(paths, draft.uuid));
   await syncDirectory(podsDirectory(paths));

@@ -120,6 +120,11 @@ const BEFORE: readonly Case[] = [
   { words: ["--no-such-option", "busybox"], status: 2, text: '"--no-such-option"' },
   { words: ["--pod-manifest=/nope.json"], status: 2, text: '"/nope.json"' },
   {
+    words: ["busybox", "--seccomp=mode=remove,nosuchcall"],
+    status: 125,
+    text: 'app "busybox": linux.seccomp.syscalls[0]: unknown system call nosuchcall',
+  },
+  {
     words: ["--volume=v,kind=host,source=/nope", "--mount=volume=v,target=/v", "busybox"],
     status: 125,
     text: 'volume "v": "/nope" does not exist',

@@ -12,6 +12,12 @@ function definition(image: string, more: object = {}): string {
   return JSON.stringify({ acKind: "PodManifest", acVersion: "0.8.11", apps, ...more }, null, 2);
 }
 
+function withUnknownCall(image: string): object {
+  const isolators = [{ name: "os/linux/seccomp-remove-set", value: { set: ["nosuchcall"] } }];
+  const app = { exec: ["/bin/sleep", "9"], user: "0", group: "0", isolators };
+  return { name: "app", image: { id: image }, app };
+}
+
 type Body = (host: AgentHost, client: Client, image: string) => Promise<void>;
 
 async function withImage(t: Parameters<typeof withAgentHost>[0], name: string, body: Body): Promise<void> {
@@ -113,6 +119,11 @@ test("installed over the bus: what is wrong is named by file, line and key, and 
     }
     const missing = await client.ended(await install(definition("nowhere")));
     assert.deepEqual([missing.Phase, missing.Error[0]], ["failed", "org.gantry1.Error.NoSuchImage"]);
+    const filtered = await client.ended(await install(definition(image, { apps: [withUnknownCall(image)] })));
+    assert.deepEqual(filtered.Error, [
+      "org.gantry1.Error.BadManifest",
+      'app "app": linux.seccomp.syscalls[0]: unknown system call nosuchcall',
+    ]);
     const request = JSON.stringify({ name: "taken", apps: [{ image, name: "app" }] });
     await client.done(await client.call("PreparePod", { request, options: INSECURE }));
     const taken = await client.ended(await install(good, "taken.json"));

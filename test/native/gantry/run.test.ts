@@ -179,7 +179,7 @@ describe("gantry run in the foreground", () => {
     const run = ["gantry", "run", "--insecure-options=image", "--net=none", place.image, seccomp];
     const ended = await place.host.exec([...run, "--exec=/bin/true"]);
     assert.equal(ended.status, 125);
-    const sentence = /system call filter: linux\.seccomp\.syscalls\[0\]: unknown system call nosuchcall$/m;
+    const sentence = /gantry: app "busybox": linux\.seccomp\.syscalls\[0\]: unknown system call nosuchcall$/m;
     assert.match(ended.stderr, sentence);
   });
 
