@@ -18,7 +18,10 @@
 
 static int pod_called(sd_bus_message *reply, void *userdata, sd_bus_error *error);
 static void pod_refused(PodLaunch *pod, const sd_bus_error *error);
+static bool pod_call_later(PodLaunch *pod);
+static bool pod_has_begun(const PodLaunch *pod);
 static bool pod_has_ended(const PodLaunch *pod);
+static bool pod_file_time(const PodLaunch *pod, const char *name, uint64_t *ret);
 static void pod_begun(PodLaunch *pod, const char *job);
 
 int pod_call(PodLaunch *pod) {
@@ -61,23 +64,28 @@ static int pod_called(sd_bus_message *reply, void *userdata, sd_bus_error *error
 /* A name in use is a pod that runs, or units of one that failed: those go when they are reset. */
 static void pod_refused(PodLaunch *pod, const sd_bus_error *error) {
     _cleanup_free_ char *state = NULL;
-    bool used = sd_bus_error_has_name(error, "org.freedesktop.systemd1.UnitExists");
-    bool runs = used && unit_active_state(pod->launch->bus, pod->set.unit, &state) >= 0 &&
-                (strcmp(state, "active") == 0 || strcmp(state, "activating") == 0);
-    if (runs && pod->repeated) {
+    bool used = sd_bus_error_has_name(error, "org.freedesktop.systemd1.UnitExists") &&
+                unit_active_state(pod->launch->bus, pod->set.unit, &state) >= 0;
+    bool runs = used && (strcmp(state, "active") == 0 || strcmp(state, "activating") == 0);
+    bool own = used && pod->repeated && (runs || pod_has_begun(pod) || pod_has_ended(pod));
+    if (manager_is_lost(pod->launch->bus)) { /* to be called for again */
+        pod->launch->in_flight++;
+    } else if (own) {
         pod_begun(pod, "");
         pod_catch_up(pod);
-        return;
+    } else if (!used || runs || !pod_call_later(pod)) {
+        report_print(pod->pod, NULL, runs ? "runs already" : pod->unwanted ? "stopped before it was ready" : error->message);
+        pod_done(pod, POD_FAILED);
     }
-    if (used && !runs && !pod->unwanted && pod->retries++ < RETRIES_MAX) {
-        (void)units_reset(pod->launch->bus, pod);
-        if (pod->retries > RETRIES_AT_ONCE)
-            (void)usleep(RETRY_AFTER_US);
-        if (pod_call(pod) >= 0)
-            return;
-    }
-    report_print(pod->pod, NULL, runs ? "runs already" : pod->unwanted ? "stopped before it was ready" : error->message);
-    pod_done(pod, POD_FAILED);
+}
+
+static bool pod_call_later(PodLaunch *pod) {
+    if (pod->unwanted || pod->retries++ >= RETRIES_MAX)
+        return false;
+    (void)units_reset(pod->launch->bus, pod);
+    if (pod->retries > RETRIES_AT_ONCE)
+        (void)usleep(RETRY_AFTER_US);
+    return pod_call(pod) >= 0;
 }
 
 void pod_call_again(PodLaunch *pod) {
@@ -91,14 +99,25 @@ void pod_call_again(PodLaunch *pod) {
     }
 }
 
-/* Since this start, which has written `started`. */
+/* What follows: since this start, which has written `started`. */
+static bool pod_has_begun(const PodLaunch *pod) {
+    uint64_t started, begun;
+    return pod_file_time(pod, "started", &started) && unit_begun(pod->launch->bus, pod->set.unit, &begun) >= 0 && begun >= started;
+}
+
 static bool pod_has_ended(const PodLaunch *pod) {
-    struct stat started, ended;
+    uint64_t started, ended;
+    return pod_file_time(pod, "started", &started) && pod_file_time(pod, "ended", &ended) && ended > started;
+}
+
+/* Realtime, microseconds; false when there is no such file. */
+static bool pod_file_time(const PodLaunch *pod, const char *name, uint64_t *ret) {
+    struct stat file;
     _cleanup_fd_ int fd = open(pod->pod->directory, O_PATH | O_DIRECTORY | O_CLOEXEC);
-    if (fd < 0 || fstatat(fd, "started", &started, 0) < 0 || fstatat(fd, "ended", &ended, 0) < 0)
+    if (fd < 0 || fstatat(fd, name, &file, 0) < 0)
         return false;
-    return ended.st_mtim.tv_sec == started.st_mtim.tv_sec ? ended.st_mtim.tv_nsec > started.st_mtim.tv_nsec
-                                                          : ended.st_mtim.tv_sec > started.st_mtim.tv_sec;
+    *ret = (uint64_t)file.st_mtim.tv_sec * 1000000U + (uint64_t)file.st_mtim.tv_nsec / 1000U;
+    return true;
 }
 
 static void pod_begun(PodLaunch *pod, const char *job) {

@@ -57,6 +57,8 @@ static int connection_renew(Launch *launch) {
         r = connection_set_up(launch);
     for (size_t i = 0; r >= 0 && i < launch->next; i++)
         pod_catch_up(&launch->pods[i]);
+    if (r >= 0 && launch->foreground)
+        foreground_signal_again(launch->foreground);
     if (r >= 0)
         launch_fill(launch);
     return r;

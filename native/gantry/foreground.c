@@ -41,6 +41,7 @@ struct Foreground {
     int client;        /* the sandbox's socket, -1 */
     bool ended;        /* the pod's unit has stopped */
     unsigned requests; /* SIGINT and SIGTERM so far */
+    int unheard;       /* a signal that was lost with the connection, or 0 */
     sd_event_source *attach_source;
     sd_event_source *client_source;
     Loss loss;
@@ -75,6 +76,7 @@ static void client_watch(Foreground *foreground);
 static int hurry_if_due(sd_event_source *source, uint64_t now, void *userdata);
 static PacketStream input_stream(const Foreground *foreground);
 static int signal_seen(sd_event_source *source, const struct signalfd_siginfo *info, void *userdata);
+static void apps_signal(Foreground *foreground, int number);
 static void window_send(const Foreground *foreground, int fd);
 static void finish_if_over(Foreground *foreground);
 
@@ -370,7 +372,6 @@ static int hurry_if_due(sd_event_source *source, uint64_t now, void *userdata) {
 /* The apps get the signal; who asks twice to end gets the pod's end. */
 static int signal_seen(sd_event_source *source, const struct signalfd_siginfo *info, void *userdata) {
     Foreground *foreground = userdata;
-    const UnitSet *set = &foreground->pod->set;
     int number = (int)info->ssi_signo;
     (void)source;
     if (number == SIGWINCH) {
@@ -383,9 +384,20 @@ static int signal_seen(sd_event_source *source, const struct signalfd_siginfo *i
     else if (ending && (foreground->requests++ > 0 || foreground->pod->phase != POD_UP))
         pod_stop(foreground->pod);
     else
-        for (size_t i = 0; i < set->n_apps; i++)
-            manager_kill(foreground->launch->bus, set->apps[i].unit, "main", number);
+        apps_signal(foreground, number);
     return 0;
+}
+
+static void apps_signal(Foreground *foreground, int number) {
+    const UnitSet *set = &foreground->pod->set;
+    for (size_t i = 0; i < set->n_apps; i++)
+        manager_kill(foreground->launch->bus, set->apps[i].unit, "main", number);
+    foreground->unheard = manager_is_lost(foreground->launch->bus) ? number : 0;
+}
+
+void foreground_signal_again(Foreground *foreground) {
+    if (foreground->unheard)
+        apps_signal(foreground, foreground->unheard);
 }
 
 static PacketStream input_stream(const Foreground *foreground) {

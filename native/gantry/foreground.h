@@ -16,6 +16,9 @@ void foreground_announce(Foreground *foreground);
 /* The sandbox is up: connect to its socket. */
 void foreground_attach(Foreground *foreground);
 
+/* On a new connection: a signal that was lost with the one before; an app may get it twice. */
+void foreground_signal_again(Foreground *foreground);
+
 /* The pod's unit has stopped: the loop ends once its last output is out. */
 void foreground_pod_ended(Foreground *foreground);
 

@@ -132,7 +132,7 @@ static bool pod_job_ended(PodLaunch *pod, const char *job, const char *unit, con
         pod_settle(pod);
     } else if (sandbox && !start && pod->phase == POD_UNDOING) {
         pod_undone(pod);
-    } else if (sandbox && !start && pod->launch->foreground) {
+    } else if (sandbox && !start && *pod->job && pod->launch->foreground) { /* of "" it may be the start that is told late */
         foreground_pod_ended(pod->launch->foreground);
     }
     return true;

@@ -93,6 +93,14 @@ int unit_active_state(sd_bus *bus, const char *unit, char **ret) {
                  : sd_bus_get_property_string(bus, DESTINATION, path, DESTINATION ".Unit", "ActiveState", NULL, ret);
 }
 
+int unit_begun(sd_bus *bus, const char *unit, uint64_t *ret) {
+    _cleanup_free_ char *path = NULL;
+    int r = sd_bus_path_encode(UNIT_PATH, unit, &path);
+    return r < 0 ? r
+                 : sd_bus_get_property_trivial(bus, DESTINATION, path, DESTINATION ".Unit", "InactiveExitTimestamp", NULL, 't',
+                                               ret);
+}
+
 int unit_job(sd_bus *bus, const char *unit, char **ret_job) {
     __attribute__((__cleanup__(sd_bus_message_unrefp))) sd_bus_message *reply = NULL;
     _cleanup_free_ char *path = NULL;

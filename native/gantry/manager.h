@@ -2,6 +2,7 @@
 #pragma once
 
 #include <stdbool.h>
+#include <stdint.h>
 #include <systemd/sd-bus.h>
 
 /* dbus-daemon allows 128 pending replies per connection; PID 1 does one call at a time anyway. */
@@ -61,3 +62,6 @@ bool job_stops(sd_bus *bus, const char *job);
 
 /* ActiveState of a unit; "inactive" for one that is not loaded. Caller frees. */
 int unit_active_state(sd_bus *bus, const char *unit, char **ret);
+
+/* When a unit has last left its rest: realtime, microseconds; 0 for one that has not, or is not loaded. */
+int unit_begun(sd_bus *bus, const char *unit, uint64_t *ret);

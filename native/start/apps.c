@@ -25,6 +25,8 @@ static int set_put(Message *message, const UnitSet *set);
 static int properties_put(Message *message, const char *unit, const Json *properties);
 static int property_put(Message *message, const char *unit, const Json *property);
 static int call_await(Apps *apps);
+static int call_refused(Apps *apps, const Reply *reply, unsigned retries);
+static int job_set(Apps *apps, const char *job);
 static bool slice_runs(Apps *apps);
 static bool any_ended(const Apps *apps);
 static int apps_catch_up(Apps *apps);
@@ -68,6 +70,8 @@ int apps_await(Apps *apps) {
 void apps_undo(Apps *apps) {
     if (!apps->job && call_await(apps) < 0)
         return;
+    if (apps->job[0] == '\0') /* else the end of its start would be taken for that of its stop */
+        (void)job_catch_up(apps, 0);
     apps->undoing = true;
     apps->waiting = 1;
     int r = slice_stop(apps);
@@ -127,7 +131,7 @@ static int call_send_again(Apps *apps) {
         if (r < 0)
             return r;
         if (any_ended(apps))
-            return (apps->job = strdup("")) ? 0 : -ENOMEM;
+            return job_set(apps, "");
         r = call_send(apps);
     }
     return r;
@@ -188,38 +192,44 @@ static int property_put(Message *message, const char *unit, const Json *property
     return r;
 }
 
-/* A name in use is a pod that runs, or units of one that failed: those go when they are reset. */
 static int call_await(Apps *apps) {
     Reply reply;
-    for (unsigned retries = 0; !apps->job; retries++) {
-        int r = systemd_await(apps->systemd, apps->call, &reply);
-        if (r == -ECONNRESET && (r = call_send_again(apps)) >= 0)
-            continue;
-        if (r < 0)
-            return r;
-        if (!reply.error)
-            return (apps->job = strdup(reply.text)) ? 0 : -ENOMEM;
-        bool used = strcmp(reply.error, "org.freedesktop.systemd1.UnitExists") == 0;
-        if (!used || retries == RETRIES_MAX) {
-            report_print(apps->pod, NULL, reply.text);
-            return -ECHILD;
-        }
-        if (slice_runs(apps)) {
-            if (apps->repeated)
-                return (apps->job = strdup("")) ? 0 : -ENOMEM;
-            report_print(apps->pod, NULL, "runs already");
-            return -ECHILD;
-        }
-        units_reset(apps);
-        if (retries >= RETRIES_AT_ONCE)
-            (void)usleep(RETRY_AFTER_US);
-        r = call_send(apps);
+    int r = 0;
+    for (unsigned retries = 0; r >= 0 && !apps->job; retries++) {
+        r = systemd_await(apps->systemd, apps->call, &reply);
         if (r == -ECONNRESET)
             r = call_send_again(apps);
-        if (r < 0)
-            return r;
+        else if (r >= 0)
+            r = reply.error ? call_refused(apps, &reply, retries) : job_set(apps, reply.text);
     }
-    return 0;
+    return r;
+}
+
+/* A name in use is a pod that runs, or units of one that failed: those go when they are reset. */
+static int call_refused(Apps *apps, const Reply *reply, unsigned retries) {
+    bool used = strcmp(reply->error, "org.freedesktop.systemd1.UnitExists") == 0;
+    if (!used || retries == RETRIES_MAX) {
+        report_print(apps->pod, NULL, reply->text);
+        return -ECHILD;
+    }
+    bool runs = slice_runs(apps);
+    if (apps->repeated && (runs || any_ended(apps)))
+        return job_set(apps, "");
+    if (runs) {
+        report_print(apps->pod, NULL, "runs already");
+        return -ECHILD;
+    }
+    units_reset(apps);
+    if (retries >= RETRIES_AT_ONCE)
+        (void)usleep(RETRY_AFTER_US);
+    if (!apps->repeated) /* nothing has begun yet */
+        apps->begin = realtime_usec();
+    int r = call_send(apps);
+    return r == -ECONNRESET ? call_send_again(apps) : r;
+}
+
+static int job_set(Apps *apps, const char *job) {
+    return (apps->job = strdup(job)) ? 0 : -ENOMEM;
 }
 
 static bool slice_runs(Apps *apps) {

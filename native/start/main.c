@@ -91,7 +91,7 @@ static int pod_start(Start *start) {
 
 static int systemd_connect(Start *start) {
     int r = systemd_open(&start->systemd);
-    if (r == -ECONNREFUSED || r == -ECONNRESET || r == -EPIPE) /* PID 1 is being executed anew */
+    if (r == -ENOENT || r == -ECONNREFUSED || r == -ECONNRESET || r == -EPIPE) /* PID 1 is being executed anew */
         r = systemd_reopen(&start->systemd);
     if (r >= 0)
         return 0;

@@ -158,6 +158,57 @@ test("a start that has failed, and is being undone, when the connection is there
   });
 });
 
+test("a pod that ends while its start is called for once more runs once", async (t) => {
+  await withPods(t, { name: "once" }, async (pods) => {
+    const { host, output, shell } = pods;
+    const uuid = await output("prepare", "--name=short", "busybox", "--", "sh", "-c", "echo run >>/runs");
+    const leaving = "[Service]\nExecStop=/bin/sh -c 'until [ -e /run/go ]; do sleep 0.1; done'\n";
+    await host.put("/run/systemd/system/gantry-short.service.d/slow.conf", leaving);
+    const started = await host.exec([
+      ...["strace", "-o", "/run/trace", "-s", "400", "-e", "trace=recvmsg,sendmsg,connect"],
+      ...["-e", "inject=recvmsg:error=ECONNRESET:when=3", "-e", "inject=connect:delay_enter=2000000:when=2"],
+      ...["gantry", "start", "short"],
+    ]);
+    assert.deepEqual(started, { status: 0, stdout: `${uuid}\n`, stderr: "" });
+    assert.equal(await shell("grep -c 'sendmsg.*StartTransientUnit' /run/trace"), "2");
+    assert.equal(await shell("systemctl show -P ActiveState gantry-short; touch /run/go"), "deactivating");
+    await output("status", "--wait=30s", "short");
+    assert.equal(await shell(`cat /var/lib/gantry/pods/${uuid}/apps/busybox/upper/runs`), "run");
+  });
+});
+
+test("a signal to a foreground pod arrives also when the connection breaks off over it", async (t) => {
+  await withPods(t, { name: "signal" }, async (pods) => {
+    const { host, shell } = pods;
+    const app = "trap 'echo told; exit 0' USR1; echo up; for i in $(seq 300); do sleep 0.1; done";
+    const run = async (name: string, options: readonly string[]) => {
+      const strace = ["strace", "-o", "/run/trace", "-s", "400", "-e", "trace=sendmsg", ...options];
+      const running = await host.spawn([
+        ...strace,
+        "gantry",
+        "run",
+        "--insecure-options=image",
+        `--name=${name}`,
+        "busybox",
+        "--",
+        "sh",
+        "-c",
+        app,
+      ]);
+      await said(pods, name, "up");
+      await shell("kill -USR1 $(pgrep -f '^gantry run')");
+      return await running.ended;
+    };
+    const told = { status: 0, stdout: "up\ntold\n", stderr: "" };
+    assert.deepEqual(await run("traced", []), told);
+    const lines = (await shell("grep '^sendmsg(' /run/trace")).split("\n");
+    const n = lines.findIndex((line) => line.includes("KillUnit")) + 1;
+    assert.ok(n > 0, lines.join("\n"));
+    assert.deepEqual(await run("broken", ["-e", `inject=sendmsg:error=ECONNRESET:when=${n}`]), told);
+    assert.match(await shell("cat /run/trace"), /KillUnit.* = -1 ECONNRESET.*INJECTED/);
+  });
+});
+
 test("a foreground pod that is told to end before systemd knows it does end", async (t) => {
   await withPods(t, { name: "early" }, async (pods) => {
     const { host, shell } = pods;
