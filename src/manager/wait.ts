@@ -5,19 +5,25 @@ export type Waiting = {
   readonly what: WaitFor;
   /** Milliseconds; for ever without. */
   readonly timeout: number | undefined;
-  /** How often to look, in milliseconds. */
+  /** How often to look at first, in milliseconds. */
   readonly every: number;
   look(): Promise<PodStatus>;
 };
 
+/** Who has waited for long may wait another second, and need not ask systemd twenty times in it. */
+const SHARE = 1 / 20;
+const LONGEST_PAUSE = 1000;
+
 /** The status that was waited for; undefined when the time has passed. */
 export async function waitForPod({ what, timeout, every, look }: Waiting): Promise<PodStatus | undefined> {
-  const end = timeout === undefined ? Number.POSITIVE_INFINITY : Date.now() + timeout;
+  const begin = Date.now();
+  const end = timeout === undefined ? Number.POSITIVE_INFINITY : begin + timeout;
   for (;;) {
     const status = await look();
     if (isReached(status, what)) return status;
     if (Date.now() >= end) return undefined;
-    await new Promise((resolve) => setTimeout(resolve, Math.min(every, Math.max(1, end - Date.now()))));
+    const pause = Math.min(Math.max(every, (Date.now() - begin) * SHARE), LONGEST_PAUSE);
+    await new Promise((resolve) => setTimeout(resolve, Math.min(pause, Math.max(1, end - Date.now()))));
   }
 }
 
