@@ -9,6 +9,7 @@ import * as z from "zod";
 import { GantryError } from "../base/errors.ts";
 import { printable, quoted } from "../base/text.ts";
 import type { PodDraft } from "./draft.ts";
+import { hasFilter } from "./plan.ts";
 
 const run = promisify(execFile);
 
@@ -17,14 +18,12 @@ const Refusal = z.object({ code: z.literal(228), stdout: z.string() });
 
 /** Compiles the filters of the plans in `directory`, as stage1 will. Throws BadManifest, which names the app, and Unsupported. */
 export async function checkFilters({ apps, places }: PodDraft, directory: string): Promise<void> {
-  for (const { name, isolation } of apps) {
-    if (typeof isolation.seccomp === "string") continue;
+  const program = join(places.libexec, "gantry-filter");
+  for (const { name } of apps.filter(hasFilter)) {
     const plan = join(directory, "apps", name, "plan.json");
-    await run(join(places.libexec, "gantry-filter"), [plan], { env: {}, encoding: "latin1" }).catch(
-      (cause) => {
-        throw refusalOf(name, cause);
-      },
-    );
+    await run(program, [plan], { env: {}, encoding: "latin1" }).catch((cause) => {
+      throw refusalOf(name, cause);
+    });
   }
 }
 

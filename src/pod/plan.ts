@@ -65,6 +65,11 @@ export function launchPlan(pod: PodDraft, app: AppDraft): LaunchPlan {
   };
 }
 
+/** Whether an app brings a system call filter of its own, which its launch plan then holds. */
+export function hasFilter({ isolation }: AppDraft): boolean {
+  return typeof isolation.seccomp === "object";
+}
+
 /** The plan of the pod's sandbox. */
 export function sandboxPlan(pod: PodDraft): SandboxPlan {
   return {

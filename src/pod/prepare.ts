@@ -16,12 +16,11 @@ import type { Moment } from "../trust/moment.ts";
 import { type Decision, decidePod } from "./decide.ts";
 import { DEFINITION_STAMP, type Definition } from "./definition.ts";
 import type { PodDraft } from "./draft.ts";
-import { checkFilters } from "./filter.ts";
 import { claimIds, releaseIds } from "./ids.ts";
 import { ownerWord, preparingDirectory } from "./layout.ts";
 import type { PodManifest } from "./manifest.ts";
 import { claimName, releaseName, takeName } from "./names.ts";
-import { launchPlan, layerName, sandboxPlan } from "./plan.ts";
+import { hasFilter, launchPlan, layerName, sandboxPlan } from "./plan.ts";
 import { providedFiles } from "./provided.ts";
 import type { PodRecord } from "./record.ts";
 import { podRecord } from "./record-of.ts";
@@ -139,10 +138,16 @@ async function build(paths: Paths, decision: Decision, written: Written): Promis
   await checkImages(paths, draft);
   await makeDirectories(directory, decision);
   await writeSynced(directory, [...filesOf(draft), ...stampOf(written.definition)]);
-  await checkFilters(draft, directory);
+  if (draft.apps.some(hasFilter)) await checkOwnFilters(draft, directory);
   await unlink(join(directory, "owner"));
   await rename(directory, podDirectory(paths, draft.uuid));
   await syncDirectory(podsDirectory(paths));
+}
+
+/** Most pods bring no filter, and shall not wait until what starts a process is loaded. */
+async function checkOwnFilters(draft: PodDraft, directory: string): Promise<void> {
+  const { checkFilters } = await import("./filter.ts");
+  await checkFilters(draft, directory);
 }
 
 /** Whoever removes an image looks for pods first, or renames it away before: one of the two sees the other. */
