@@ -163,6 +163,7 @@ test("without a signature an image is refused; accepting it anyway is told to th
     assert.equal((await host.exec(["ls", "/var/lib/gantry/layers"])).stdout, "");
     await output(host.exec(["sh", "-c", command]));
     const journal = ["journalctl", "-o", "json", `MESSAGE_ID=${EVENTS["image-insecure"].id}`];
+    await output(host.exec(["journalctl", "--sync"]));
     const entry = JSON.parse(await output(host.exec(journal)));
     assert.deepEqual(
       [entry.PRIORITY, entry.GANTRY_IMAGE, entry.GANTRY_SOURCE, entry.GANTRY_UID],

@@ -4,14 +4,15 @@ import { test } from "node:test";
 import type { Progress } from "../../src/store/progress.ts";
 import { connectClient } from "../fixtures/agent.ts";
 import { FETCH, fetchRemains, SOURCE, untilUnit, withFetchHost } from "../fixtures/fetch-host.ts";
+import { putPolkitRule } from "../fixtures/polkit.ts";
 
 const RUN = ["gantry", "run", "--insecure-options=image"];
 const LS = ["--", "/bin/ls", "/layers"];
 
 /** How many times a fetcher has run on this host. */
-const RUNS = "journalctl -o cat | grep -c 'Finished gantry-fetch-' || true";
+const RUNS = "journalctl --sync; journalctl -o cat | grep -c 'Finished gantry-fetch-' || true";
 /** How many times an unpacker was started before its image was known. */
-const AHEAD = "journalctl -o cat | grep -c 'Finished gantry-unpack-.*-ahead' || true";
+const AHEAD = "journalctl --sync; journalctl -o cat | grep -c 'Finished gantry-unpack-.*-ahead' || true";
 
 test("an image is fetched, listed with who served it, and run; the pull policy says when the registry is asked", async (t) => {
   await withFetchHost(t, { name: "policy" }, async (fetches) => {
@@ -143,7 +144,8 @@ test("a terminal shows bars that fit it, redraws them in place and clears them",
 test("bars follow a terminal that gets narrower in the middle", async (t) => {
   await withFetchHost(t, { name: "narrow" }, async (fetches) => {
     await fetches.behave({ slow: 500 });
-    const inside = `stty cols 70 rows 20; (sleep 1.5; stty -F /dev/tty cols 30) & ${FETCH.join(" ")}`;
+    const begun = "until find /var/lib/gantry/inbox -name 'asked-*' | grep -q .; do sleep 0.1; done";
+    const inside = `stty cols 70 rows 20; (${begun}; sleep 1; stty -F /dev/tty cols 30) & ${FETCH.join(" ")}`;
     const { stdout } = await fetches.host.exec(["script", "-qec", inside, "/dev/null"]);
     const plain = stdout.replace(/\x1b[^A-Za-z]*[A-Za-z]|\r/g, "");
     const totals = plain.split("\n").filter((line) => /^ {2}total /.test(line));
@@ -208,8 +210,7 @@ test("a user whom polkit allows to fetches through the agent, and sees the same"
     const { host, id } = fetches;
     const refused = await host.user(FETCH);
     assert.equal(refused.status, 6, refused.stderr);
-    await host.put("/etc/polkit-1/rules.d/10-tester.rules", ALLOW);
-    await fetches.shell("systemctl try-restart polkit");
+    await putPolkitRule(host, "10-tester", ALLOW);
     await fetches.behave({ slow: 100 });
     const { status, stdout, stderr } = await host.user([...FETCH, "--format=json"]);
     assert.equal(status, 0, stderr);

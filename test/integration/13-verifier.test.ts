@@ -155,7 +155,7 @@ test("a compromised verifier reads nothing of the host but what it was handed, w
       exit 1`,
     );
     await assertRefused(host, 1, "the verifier", "ended with status 1");
-    const said = await output(host, "journalctl -o cat -t gantry-verifier");
+    const said = await output(host, "journalctl --sync; journalctl -o cat -t gantry-verifier");
     const lines = said.split("\n");
     assert.ok(lines.includes("could read what it was handed"), said);
     assert.deepEqual(

@@ -25,13 +25,13 @@ const body = "x".repeat(100_000);
 const CASES: readonly Case[] = [
   {
     serve: { [IMAGE]: { body, stall: 999 } },
-    limits: { idle: 1, attempts: 1 },
-    text: new RegExp(`"${URL_OF_IMAGE}" is too slow: no byte within 1 s`),
+    limits: { idle: 3, attempts: 1 },
+    text: new RegExp(`"${URL_OF_IMAGE}" is too slow: no byte within 3 s`),
   },
   {
     serve: { [IMAGE]: { mute: true } },
-    limits: { idle: 1, attempts: 2 },
-    text: new RegExp(`"${URL_OF_IMAGE}": no answer within 1 s`),
+    limits: { idle: 3, attempts: 2 },
+    text: new RegExp(`"${URL_OF_IMAGE}": no answer within 3 s`),
   },
   {
     serve: { [IMAGE]: { body, drip: true } },
@@ -51,9 +51,9 @@ const CASES: readonly Case[] = [
   },
   {
     serve: { [`${IMAGE}.asc`]: { mute: true } },
-    limits: { idle: 1, attempts: 1 },
+    limits: { idle: 3, attempts: 1 },
     insecure: ["tls"],
-    text: new RegExp(`"${URL_OF_IMAGE}\\.asc": no answer within 1 s`),
+    text: new RegExp(`"${URL_OF_IMAGE}\\.asc": no answer within 3 s`),
   },
 ];
 
@@ -84,7 +84,7 @@ test("a server of ACIs that stalls, drips, is silent or takes no connection is g
       for (const path of Object.keys(serve)) acis.serve(path, undefined);
     }
     acis.serve(IMAGE, { body, stall: 999 });
-    await configure({ idle: 1, attempts: 1 });
+    await configure({ idle: 3, attempts: 1 });
     await using client = await connectClient(host);
     const options = { insecure: [...INSECURE] };
     const operation = await client.call("FetchImage", { source: "example.com/app", options });

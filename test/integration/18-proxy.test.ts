@@ -6,6 +6,7 @@ import { type AciHost, ARCH, withAciHost } from "../fixtures/aci-host.ts";
 import { connectClient } from "../fixtures/agent.ts";
 import { startDockerRegistry } from "../fixtures/docker-registry.ts";
 import { manyLayerImage } from "../fixtures/images.ts";
+import { putPolkitRule } from "../fixtures/polkit.ts";
 import { busyboxEntries } from "../fixtures/trees.ts";
 import type { Result } from "../host/host.ts";
 
@@ -153,7 +154,7 @@ test("the agent asks through the proxies that its unit is configured with, whate
     assert.equal((await host.exec(["systemctl", "daemon-reload"])).status, 0);
     const rule =
       'polkit.addRule(function (action, subject) { if (subject.user === "tester") return polkit.Result.YES; });';
-    await host.put("/etc/polkit-1/rules.d/10-tester.rules", rule);
+    await putPolkitRule(host, "10-tester", rule);
     const words = ["gantry", "fetch", "--insecure-options=image,tls", "example.com/app"];
     const fetched = await host.user(["env", "https_proxy=http://203.0.113.9:1", ...words]);
     assert.equal(fetched.status, 0, fetched.stderr);

@@ -5,6 +5,7 @@ import { test } from "node:test";
 import { type Client, connectClient } from "../fixtures/agent.ts";
 import { type DockerRegistry, startDockerRegistry } from "../fixtures/docker-registry.ts";
 import { busyboxImage } from "../fixtures/images.ts";
+import { putPolkitRule } from "../fixtures/polkit.ts";
 import type { Result, TestHost } from "../host/host.ts";
 import { withHost } from "../host/with-host.ts";
 
@@ -33,7 +34,7 @@ async function withRegistry(
     await host.put(bundle, `${await output(host.exec(["cat", bundle]))}\n${certificate}`);
     const rule =
       'polkit.addRule(function (action, subject) { if (subject.user === "tester") return polkit.Result.YES; });';
-    await host.put("/etc/polkit-1/rules.d/10-tester.rules", rule);
+    await putPolkitRule(host, "10-tester", rule);
     await body({ host, registry, id, source: `docker://${registry.name}/team/app:1` });
   });
 }

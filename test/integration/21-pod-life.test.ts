@@ -85,7 +85,7 @@ test("what an app's end means for its pod", async (t) => {
       "--",
       "sh",
       "-c",
-      "sleep 0.3; exit 3",
+      "until [ -e /go ]; do sleep 0.05; done; exit 3",
       "---",
       "busybox",
       "--name=good",
@@ -93,6 +93,7 @@ test("what an app's end means for its pod", async (t) => {
       "sleep",
       "1000",
     );
+    await output("exec", "--app=bad", "fails", "touch", "/go");
     await output("status", "--wait=20s", "fails");
     assert.deepEqual(
       ends(await status(pods, "fails")),

@@ -78,7 +78,10 @@ test("two hundred runs leave nothing", async (t) => {
   await withPods(t, { name: "many" }, async (pods) => {
     const { shell, output } = pods;
     const before = await shell("systemctl list-units --all --no-legend | wc -l; wc -l </proc/self/mounts");
-    await shell("for i in $(seq 200); do gantry run --insecure-options=image busybox -- true || exit; done");
+    const script =
+      "for i in $(seq 200); do gantry run --insecure-options=image busybox -- true || exit; done";
+    const { status, stderr } = await pods.host.exec(["sh", "-c", script], { timeoutMs: 600_000 });
+    assert.equal(status, 0, stderr);
     assert.equal(JSON.parse(await output("list", "--format=json")).length, 200);
     await output("gc", "--grace-period=0s");
     assert.equal(await leftovers(pods), "");

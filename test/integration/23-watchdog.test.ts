@@ -47,7 +47,7 @@ test("a watchdog of the manifest is systemd's, and an app that falls silent is s
       () => shell(`systemctl show -P MainPID ${unit}`),
       (now) => now !== "0" && now !== pid,
     );
-    assert.match(await shell(`journalctl -o cat -u ${unit}`), /Watchdog timeout/);
+    assert.match(await shell(`journalctl --sync; journalctl -o cat -u ${unit}`), /Watchdog timeout/);
     await output("rm", "--force", "dog");
   });
 });

@@ -34,7 +34,7 @@ test(`${RUNS} runs leave no unit, cgroup, mount, file, process or descriptor`, a
           `i=0; while [ $i -lt ${times} ]; do i=$((i+1))
              gantry run --insecure-options=image busybox -- true || exit; done`,
         ],
-        { timeoutMs: 180_000 },
+        { timeoutMs: 600_000 },
       );
     // What the first ones make stays for all: directories, caches.
     assert.deepEqual(await run(5), { status: 0, stdout: "", stderr: "" });

@@ -59,6 +59,7 @@ test("agent: busctl alone fetches, runs, watches, stops and removes a pod", asyn
       's "done"',
     );
     assert.equal((await host.manager("ListPods")).stdout.trim(), "a(sssottt) 0");
+    await monitor.until(/"member":"PodRemoved"/);
     await assertSeen(await stopMonitor(monitor), pod);
   });
 });
@@ -354,6 +355,7 @@ test("agent: its unit leaves it no network, no device and no file but the store'
     assert.equal((await host.exec(["systemctl", "daemon-reload"])).status, 0);
     const started = await host.exec(["systemctl", "start", "gantry-agent.service"]);
     assert.equal(started.status, 0, started.stderr);
+    await host.exec(["journalctl", "--sync"]);
     const said = await host.exec([
       "journalctl",
       "-u",

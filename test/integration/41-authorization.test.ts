@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { test } from "node:test";
 import { type AgentHost, connectClient, importImage, sleeper, withAgentHost } from "../fixtures/agent.ts";
+import { putPolkitRule } from "../fixtures/polkit.ts";
 import type { Result } from "../host/host.ts";
 
 const NAME = "org.gantry1";
@@ -99,10 +100,7 @@ test("authorization: every verb is refused to a stranger, and nothing has change
 
 test("authorization: the example lets group web restart pod web, and nothing else", async (t) => {
   await withPods(t, "rule", async (host) => {
-    await host.put(
-      "/etc/polkit-1/rules.d/50-gantry-web.rules",
-      readFileSync("packaging/polkit/50-gantry-web.rules"),
-    );
+    await putPolkitRule(host, "50-gantry-web", readFileSync("packaging/polkit/50-gantry-web.rules", "utf8"));
     refused(await host.user(call("RestartPod", "sa{sv}", "web", "0")), /not authorized/);
     assert.equal((await host.exec(["groupadd", "web"])).status, 0);
     assert.equal((await host.exec(["usermod", "-aG", "web", "tester"])).status, 0);
@@ -128,7 +126,7 @@ test("authorization: the example lets group web restart pod web, and nothing els
 test("authorization: the image that polkit is asked about is the one that runs, whatever a manifest calls it", async (t) => {
   await withPods(t, "called", async (host, image) => {
     const good = 'action.lookup("image") === "registry.corp/good"';
-    await host.put("/etc/polkit-1/rules.d/10-good.rules", rule(good));
+    await putPolkitRule(host, "10-good", rule(good));
     const apps = [{ name: "app", image: { id: image, name: "registry.corp/good" } }];
     const manifest = JSON.stringify({ acKind: "PodManifest", acVersion: "0.8.11", name: "called", apps });
     const prepare = call("PreparePod", "sa{sv}", manifest, ...INSECURE);
@@ -139,7 +137,7 @@ test("authorization: the image that polkit is asked about is the one that runs, 
     await ended(host, await host.exec(prepare));
     const start = await host.user(call("StartPod", "sa{sv}", "called", "0"));
     refused(start, /not authorized for org\.gantry1\.pod\.start on "called"/);
-    await host.put("/etc/polkit-1/rules.d/20-gc.rules", rule('action.id === "org.gantry1.gc"'));
+    await putPolkitRule(host, "20-gc", rule('action.id === "org.gantry1.gc"'));
     const collected = await host.user(["gantry", "gc"]);
     assert.deepEqual([collected.status, collected.stdout, collected.stderr], [0, "", ""]);
     assert.match((await host.manager("ListPods")).stdout, /"called"/, "what is young stays");
@@ -163,8 +161,8 @@ async function ended(host: AgentHost, begun: Result): Promise<void> {
 
 test("authorization: an image without a signature needs an action of its own", async (t) => {
   await withAgentHost(t, { name: "insecure" }, async (host) => {
-    await host.put("/etc/polkit-1/rules.d/10-fetch.rules", rule('action.id === "org.gantry1.image.fetch"'));
-    await host.put("/etc/polkit-1/rules.d/11-run.rules", rule('action.id === "org.gantry1.pod.run"'));
+    await putPolkitRule(host, "10-fetch", rule('action.id === "org.gantry1.image.fetch"'));
+    await putPolkitRule(host, "11-run", rule('action.id === "org.gantry1.pod.run"'));
     refused(
       await host.user(call("FetchImage", "sa{sv}", host.image, ...INSECURE)),
       /not authorized for org\.gantry1\.image\.skip-verification on "oci:/,
@@ -190,11 +188,11 @@ test("authorization: details name the verb, the pod and the image", async (t) =>
       /^localhost\\/test-details:1$/.test(action.lookup("image"))`;
     const fetch = `action.id === "org.gantry1.image.fetch" && action.lookup("verb") === "fetch" &&
       action.lookup("image") === "oci:/srv/app" && !action.lookup("pod")`;
-    await host.put("/etc/polkit-1/rules.d/10-stop.rules", rule(stop));
-    await host.put("/etc/polkit-1/rules.d/10-fetch.rules", rule(fetch));
+    await putPolkitRule(host, "10-stop", rule(stop));
+    await putPolkitRule(host, "10-fetch", rule(fetch));
     const url = `action.id === "org.gantry1.image.fetch" &&
       action.lookup("image") === "https://example.com/app.aci"`;
-    await host.put("/etc/polkit-1/rules.d/10-url.rules", rule(url));
+    await putPolkitRule(host, "10-url", rule(url));
     const stopped = await host.user(call("StopPod", "sa{sv}", "web", "0"));
     assert.equal(stopped.status, 0, stopped.stderr);
     const fetched = await host.user(call("FetchImage", "sa{sv}", "oci:/srv/app", "0"));
@@ -208,7 +206,7 @@ test("authorization: details name the verb, the pod and the image", async (t) =>
 
 test("authorization: everybody may cancel his own operation, and only that", async (t) => {
   await withPods(t, "cancel", async (host) => {
-    await host.put("/etc/polkit-1/rules.d/10-stop.rules", rule('action.id === "org.gantry1.pod.restart"'));
+    await putPolkitRule(host, "10-stop", rule('action.id === "org.gantry1.pod.restart"'));
     await using client = await connectClient(host);
     const cancel = (operation: string) =>
       host.user(["busctl", "call", NAME, operation, "org.gantry1.Operation", "Cancel"]);
@@ -254,7 +252,7 @@ test("authorization: the command line of a stranger reads through the bus, and a
       [elsewhere.status, elsewhere.stderr.trim()],
       [6, 'gantry: only root may work on "/tmp/x"'],
     );
-    await host.put("/etc/polkit-1/rules.d/10-all.rules", rule('action.id.indexOf("org.gantry1.") === 0'));
+    await putPolkitRule(host, "10-all", rule('action.id.indexOf("org.gantry1.") === 0'));
     const ran = await host.user([
       "gantry",
       "run",

@@ -19,9 +19,11 @@ test("daemon-reload: a pod runs on, ends as it should, and its facts are written
     };
     const before = await show();
     assert.match(before, /^ExecStart=\{ path=\/usr\/lib\/gantry\/gantry-stage1 /m);
+    await host.exec(["journalctl", "--sync"]);
     const since = (await host.exec(["date", "+%s.%N"])).stdout.trim();
     assert.equal((await host.exec(["systemctl", "daemon-reload"])).status, 0);
     assert.equal(await show(), before);
+    await host.exec(["journalctl", "--sync"]);
     const said = await host.exec([
       "journalctl",
       `--since=@${since}`,

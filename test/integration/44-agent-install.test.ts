@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { type AgentHost, type Client, connectClient, importImage, withAgentHost } from "../fixtures/agent.ts";
+import { putPolkitRule } from "../fixtures/polkit.ts";
 import type { Result } from "../host/host.ts";
 
 const INSECURE = { insecure: ["image"] } as const;
@@ -185,14 +186,11 @@ test("installed over the bus: a user's gantry install reads the file as the user
     assert.equal((await host.exec(["ls", "-A", "/etc/gantry/pods"])).stdout, "");
 
     const web = 'action.id.indexOf("org.gantry1.pod.") === 0 && action.lookup("pod") === "web"';
-    await host.put("/etc/polkit-1/rules.d/10-web.rules", rule(web));
+    await putPolkitRule(host, "10-web", rule(web));
     const unsigned = await install("web.json");
     assert.equal(unsigned.status, 6);
     assert.match(unsigned.stderr, /not authorized for org\.gantry1\.image\.skip-verification/);
-    await host.put(
-      "/etc/polkit-1/rules.d/11-unsigned.rules",
-      rule('action.id === "org.gantry1.image.skip-verification"'),
-    );
+    await putPolkitRule(host, "11-unsigned", rule('action.id === "org.gantry1.image.skip-verification"'));
     const installed = await install("web.json");
     assert.deepEqual([installed.status, installed.stdout], [0, "gantry@web.service\n"], installed.stderr);
     const other = await install("db.json");

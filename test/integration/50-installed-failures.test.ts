@@ -23,6 +23,10 @@ async function install({ host, shell, output }: PodHost, apps: readonly App[], d
   await shell("systemctl daemon-reload; rm -f /run/alarm");
 }
 
+/** What an app waits for, and how it is told. */
+const told = "until [ -e /go ]; do sleep 0.05; done";
+const tell = (app: string) => `gantry exec --app=${app} web touch /go`;
+
 const ended = "until systemctl is-active gantry@web | grep -qx 'inactive\\|failed'; do sleep 0.05; done";
 
 async function fact({ shell }: PodHost, name: string): Promise<string> {
@@ -37,15 +41,17 @@ test("an app that fails makes a failed unit, which says which app it was", async
   await withPods(t, { name: "failed" }, async (pods) => {
     const { shell } = pods;
     const bye = sh("other", "trap 'echo bye; exit 0' TERM; while :; do sleep 0.1; done");
-    await install(pods, [sh("front", "sleep 0.5; exit 3"), bye], "[Unit]\nOnFailure=alarm.service\n");
-    await shell(`systemctl start gantry@web; ${ended}; systemctl is-failed gantry@web`);
+    await install(pods, [sh("front", `${told}; exit 3`), bye], "[Unit]\nOnFailure=alarm.service\n");
+    await shell(`systemctl start gantry@web && ${tell("front")}; ${ended}; systemctl is-failed gantry@web`);
     const sentence =
       'app "front" has failed (exit-code, status 3); see journalctl -u gantry-web.front.service';
     assert.equal(await facts(pods), "failed exit-code 3");
     assert.equal(await fact(pods, "StatusText"), sentence);
-    assert.ok((await shell("journalctl -o cat -u gantry@web")).includes(`gantry: ${sentence}`));
+    assert.ok(
+      (await shell("journalctl --sync; journalctl -o cat -u gantry@web")).includes(`gantry: ${sentence}`),
+    );
     assert.match(
-      await shell("journalctl -o cat -u gantry-web.other"),
+      await shell("journalctl --sync; journalctl -o cat -u gantry-web.other"),
       /^bye$/m,
       "the others are stopped first",
     );
@@ -65,9 +71,9 @@ test("an app that fails makes a failed unit, which says which app it was", async
 test("Restart= starts the pod of a failed app again, in full", async (t) => {
   await withPods(t, { name: "restart" }, async (pods) => {
     const { shell } = pods;
-    const once = sh("front", "test -e /again && exec sleep 1000; touch /again; sleep 0.3; exit 3");
+    const once = sh("front", `test -e /again && exec sleep 1000; touch /again; ${told}; exit 3`);
     await install(pods, [once, sh("other", "sleep 1000")], "[Service]\nRestart=on-failure\n");
-    await shell("systemctl start gantry@web");
+    await shell(`systemctl start gantry@web && ${tell("front")}`);
     await shell("until [ $(systemctl show -P NRestarts gantry@web) = 1 ]; do sleep 0.05; done");
     await shell("until systemctl -q is-active gantry@web; do sleep 0.05; done");
     assert.equal(await shell("systemctl is-active gantry-web.front gantry-web.other"), "active\nactive");
@@ -91,11 +97,11 @@ test("an app that systemd restarts fails its pod only when it is given up", asyn
   await withPods(t, { name: "given-up" }, async (pods) => {
     const { shell } = pods;
     const restart = { policy: "on-failure", delay: 0.1, limit: { starts: 3, interval: 60 } };
-    await install(pods, [sh("front", "sleep 0.2; exit 4", { restart }), sh("other", "sleep 3")]);
+    await install(pods, [sh("front", "sleep 0.5; exit 4", { restart }), sh("other", told)]);
     await shell("systemctl start gantry@web");
     await shell("until systemctl -q is-failed gantry-web.front; do sleep 0.05; done");
     assert.equal(await shell("systemctl is-active gantry@web gantry-web.other"), "active\nactive");
-    await shell(ended);
+    await shell(`${tell("other")}; ${ended}`);
     assert.equal(await facts(pods), "failed exit-code 4");
   });
 });
@@ -112,7 +118,7 @@ test("a stop, a restart and a TERM are no failures, whatever the apps make of th
     const success = "inactive success 0";
     assert.equal(await facts(pods), success);
     assert.doesNotMatch(
-      await shell("journalctl -o cat -u gantry-ended@web"),
+      await shell("journalctl --sync; journalctl -o cat -u gantry-ended@web"),
       /Starting/,
       "a stop runs nothing more",
     );

@@ -30,6 +30,8 @@ async function web({ output }: PodHost): Promise<PodStatus> {
 /** What failed may be read until the next start. */
 const ALIVE = "--state=active,activating,deactivating,reloading";
 
+const ENDED = "until systemctl is-active gantry@web | grep -qx 'inactive\\|failed'; do sleep 0.05; done";
+
 const WITHOUT_NODE = "for f in cli agent; do mv /usr/lib/gantry/$f.cjs /usr/lib/gantry/$f.away; done";
 const WITH_NODE = "for f in cli agent; do mv /usr/lib/gantry/$f.away /usr/lib/gantry/$f.cjs; done";
 
@@ -38,7 +40,7 @@ test("an installed pod starts, stops and restarts by systemctl, without Node", a
     const { shell } = pods;
     await install(pods, WEB);
     await shell(WITHOUT_NODE);
-    const reloads = await shell("journalctl -b -o cat _PID=1 | grep -c Reloading. || :");
+    const reloads = await shell("journalctl --sync; journalctl -b -o cat _PID=1 | grep -c Reloading. || :");
     await shell("systemctl start gantry@web");
     assert.equal(
       await shell("systemctl is-active gantry@web gantry-web.front gantry-web.back"),
@@ -50,7 +52,7 @@ test("an installed pod starts, stops and restarts by systemctl, without Node", a
       "systemctl restart gantry@web && systemctl is-active gantry-web.front && systemctl stop gantry@web",
     );
     assert.match(
-      await shell("journalctl -o cat -u gantry-web.back.service"),
+      await shell("journalctl --sync; journalctl -o cat -u gantry-web.back.service"),
       /^bye$/m,
       "the app's own handler ran",
     );
@@ -59,7 +61,7 @@ test("an installed pod starts, stops and restarts by systemctl, without Node", a
     const { state, apps } = await web(pods);
     assert.deepEqual([state, apps.map(({ signal, status }) => signal ?? status)], ["exited", [15, 0]]);
     assert.equal(
-      await shell("journalctl -b -o cat _PID=1 | grep -c Reloading. || :"),
+      await shell("journalctl --sync; journalctl -b -o cat _PID=1 | grep -c Reloading. || :"),
       reloads,
       "no daemon-reload",
     );
@@ -213,16 +215,19 @@ test("an app that cannot start fails the unit's start, and one that fails ends i
     const start = await host.exec(["systemctl", "start", "gantry@web"]);
     assert.equal(start.status, 1, start.stderr);
     assert.equal(await shell("systemctl is-failed gantry@web"), "failed");
-    assert.match(await shell("journalctl -o cat -u gantry@web"), /app "front".*\/nowhere\/program/);
+    assert.match(
+      await shell("journalctl --sync; journalctl -o cat -u gantry@web"),
+      /app "front".*\/nowhere\/program/,
+    );
     assert.equal(await shell("systemctl list-units --no-legend 'gantry-web*' | cat"), "");
 
     await install(pods, definition([{ name: "front", args: ["sh", "-c", "sleep 0.3; exit 7"] }]));
-    await shell("systemctl start gantry@web; while systemctl -q is-active gantry@web; do sleep 0.1; done");
+    await shell(`systemctl start gantry@web; ${ENDED}`);
     const { state, apps } = await web(pods);
     assert.deepEqual([state, apps.map(({ status }) => status)], ["exited", [7]]);
 
     await install(pods, definition([{ name: "front", args: ["sleep", "0.3"] }]));
-    await shell("systemctl start gantry@web; while systemctl -q is-active gantry@web; do sleep 0.1; done");
+    await shell(`systemctl start gantry@web; ${ENDED}`);
     assert.equal(
       await shell("systemctl show -P Result gantry@web"),
       "success",
@@ -268,13 +273,17 @@ test("a sandbox that cannot be made, and a start that is killed, leave no app be
       ["connect", 2],
       ["write", 3],
       ["clone3", 1],
+      ["read", 18],
       ["read", 20],
       ["read", 24],
     ] as const) {
       const killed = `strace -D -o /dev/null -e trace=${call} -e inject=${call}:signal=SIGKILL:when=${point}`;
       await host.put(program, `#!/bin/sh\nexec ${killed} ${program}.away "$@"\n`, 0o755);
-      assert.equal((await host.exec(["systemctl", "start", "gantry@web"])).status, 1, `${call} ${point}`);
-      await shell("systemctl reset-failed gantry@web.service");
+      const { status } = await host.exec(["systemctl", "start", "gantry@web"]);
+      // Several of systemd's messages may come in one read, and then fewer of them are enough.
+      assert.ok(status === 1 || (status === 0 && point > 18), `${call} ${point}: ${status}`);
+      if (status === 0) await shell("systemctl stop gantry@web");
+      else await shell("systemctl reset-failed gantry@web.service");
       await shell(
         `until [ -z "$(systemctl list-units --no-legend ${ALIVE} 'gantry-web*')" ]; do sleep 0.02; done`,
       );
@@ -342,7 +351,9 @@ test("unsigned images: accepted for this pod once, and no other image with it", 
       /"busybox" is in the store without a signature/,
     );
     assert.ok(
-      (await shell("journalctl -o cat -u gantry@web")).includes(hint("/etc/gantry/pods/web.json")),
+      (await shell("journalctl --sync; journalctl -o cat -u gantry@web")).includes(
+        hint("/etc/gantry/pods/web.json"),
+      ),
       "the journal says how to mend it",
     );
   });

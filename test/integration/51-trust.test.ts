@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { connectClient } from "../fixtures/agent.ts";
+import { putPolkitRule } from "../fixtures/polkit.ts";
 import { ACI, expiredKey, installWeb, KEY, NAME, type SignedHost, withSigned } from "../fixtures/signed.ts";
 
 const WITHOUT_NODE = "for f in cli agent; do mv /usr/lib/gantry/$f.cjs /usr/lib/gantry/$f.away; done";
@@ -471,8 +472,9 @@ test("trust: everybody may read, and change what polkit allows", async (t) => {
     );
     const condition = `action.id === "org.gantry1.trust.change" &&
       (action.lookup("verb") === "review" || action.lookup("what") === "team.example ${alice}")`;
-    await host.put(
-      "/etc/polkit-1/rules.d/10-trust.rules",
+    await putPolkitRule(
+      host,
+      "10-trust",
       `polkit.addRule(function (action, subject) {\n  if (${condition}) return polkit.Result.YES;\n});\n`,
     );
     const added = await gantry("trust", "add", "--prefix=team.example", `--fingerprint=${alice}`, KEY);

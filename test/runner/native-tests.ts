@@ -47,7 +47,10 @@ export async function runNativeTests(build: NativeBuild): Promise<Counts> {
   const built = single(directory, true);
   // A log of an earlier run must not be counted when this one dies before it writes its own.
   await rm(`${directory}/${LOG}`, { force: true });
-  await runCommand(["meson", "test", "-C", directory, "--no-rebuild", "--print-errorlogs"], { environment });
+  await runCommand(
+    ["meson", "test", "-C", directory, "--no-rebuild", "--print-errorlogs", "--timeout-multiplier=10"],
+    { environment },
+  );
   return sum([built, await countMesonLog(directory)]);
 }
 

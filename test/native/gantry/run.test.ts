@@ -201,7 +201,7 @@ describe("gantry run in the foreground", () => {
       ]),
     );
     await place.shell("until journalctl -q GANTRY_POD=term | grep -q ready; do sleep 0.05; done");
-    await place.shell("kill -TERM $(pidof gantry)");
+    await place.shell("gantry status --wait-ready=60s term; sleep 0.2; kill -TERM $(pidof gantry)");
     const ended = await running.ended;
     assert.equal(ended.stdout, "ready\ngot it\n");
     assert.equal(ended.status, 9);

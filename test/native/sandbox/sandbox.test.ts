@@ -126,7 +126,7 @@ describe("the sandbox", () => {
   });
 
   test("an app that is started before it stands waits for it", async () => {
-    const delayed = "strace -D -f -o /dev/null -e trace=pivot_root -e inject=pivot_root:delay_enter=700000";
+    const delayed = "strace -D -f -o /dev/null -e trace=pivot_root -e inject=pivot_root:delay_enter=3000000";
     const path = "/usr/lib/gantry/gantry-sandbox";
     await place.shell(`mv ${path} ${path}.real`);
     await place.host.put(path, `#!/bin/sh\nexec ${delayed} ${path}.real "$@"\n`, 0o755);
