@@ -70,8 +70,8 @@ static void failure_tell(const char *path) {
     if (file_read(AT_FDCWD, path, SENTENCE_MAX, &sentence, &size) < 0)
         return;
     fprintf(stderr, "gantry: %s\n", sentence);
-    if (text_format(&text, "STATUS=%s", sentence) >= 0 && notify_connect(&notify) >= 0)
-        (void)notify_send(notify, text);
+    if (text_format(&text, "STATUS=%s", sentence) >= 0 && notify_connect(&notify) >= 0 && notify_send(notify, text) >= 0)
+        (void)notify_barrier(notify, NOTIFY_BARRIER_MS); /* else PID 1 may look at this process's end first */
 }
 
 static int complain(const char *directory, const char *name, int error) {

@@ -107,8 +107,9 @@ int steps_run(Launch *launch, const Step *steps, size_t count, Failure *failure)
 
 static void failure_report(Launch *launch, const Failure *failure) {
     fprintf(stderr, "%s: %s\n", failure->step, failure->text);
-    if (launch->notify >= 0 || notify_connect(&launch->notify) >= 0)
-        (void)notify_failure(launch->notify, failure);
+    /* PID 1 may look at a process's end before its last words, and then takes them for nobody's. */
+    if ((launch->notify >= 0 || notify_connect(&launch->notify) >= 0) && notify_failure(launch->notify, failure) >= 0)
+        (void)notify_barrier(launch->notify, NOTIFY_BARRIER_MS);
 }
 
 int main(int argc, char **argv) {

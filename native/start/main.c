@@ -52,6 +52,7 @@ static bool stop_asked(const Start *start);
 static void pod_end(const Start *start, const FirstFailure *first);
 static int systemd_tell(const Start *start);
 static int start_tell(Start *start, int error);
+static void failure_notify(const Start *start);
 static void start_done(Start *start);
 static void stop_release(void);
 
@@ -123,7 +124,7 @@ static int definition_refresh(Start *start) {
     (void)snprintf(start->failure.step, sizeof start->failure.step, "prepare");
     (void)failure_say(&start->failure, status, 0, "%s", said);
     if (notify_connect(&start->notify) >= 0)
-        (void)notify_failure(start->notify, &start->failure);
+        failure_notify(start);
     return -ECHILD;
 }
 
@@ -237,9 +238,15 @@ static int start_tell(Start *start, int error) {
     if (error != -ECHILD) {
         (void)snprintf(start->failure.step, sizeof start->failure.step, "sandbox");
         fprintf(stderr, "gantry-start: %s: %s\n", failure->step, failure->text);
-        (void)notify_failure(start->notify, failure);
+        failure_notify(start);
     }
     return failure->status;
+}
+
+/* PID 1 may look at a process's end before its last words, and then takes them for nobody's. */
+static void failure_notify(const Start *start) {
+    if (notify_failure(start->notify, &start->failure) >= 0)
+        (void)notify_barrier(start->notify, NOTIFY_BARRIER_MS);
 }
 
 static void start_done(Start *start) {

@@ -6,7 +6,7 @@ export type Paths = {
   readonly data: string;
   /** Runtime directory of pods. systemd makes it for each pod's unit, so it does not follow `--dir`. */
   readonly run: string;
-  /** The native programs: gantry-stage1, gantry-sandbox, gantry-record, gantry-unpack, gantry-pack, gantry-audit. */
+  /** The native programs: gantry-stage1, gantry-sandbox, gantry-record, gantry-unpack, gantry-pack, gantry-audit, gantry-filter. */
   readonly libexec: string;
 };
 

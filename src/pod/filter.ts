@@ -1,6 +1,6 @@
 /**
  * The system call filters that apps bring, compiled once while their pod is prepared: a name that libseccomp does not
- * know, or a filter that is too long, would otherwise fail every start of the pod, of an installed one at the next boot.
+ * know would otherwise fail every start of the pod, of an installed one at the next boot.
  */
 import { execFile } from "node:child_process";
 import { join } from "node:path";

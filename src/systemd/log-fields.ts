@@ -22,13 +22,14 @@ export async function removeLogFields(units: readonly string[]): Promise<void> {
  * known: a start that meets the removal of its pod has systemd export the fields once more. Throws SystemdFailed.
  */
 export async function collectLogFields(bus: () => Promise<Systemd>, age: number): Promise<void> {
+  const before = Date.now() - age;
   const exported = (await namesIn(EXPORTS)).filter((name) => name.startsWith(PREFIX));
   const units = exported.map((name) => name.slice(PREFIX.length)).filter(isPodUnit);
   if (units.length === 0) return;
   const loaded = new Set((await (await bus()).listUnits(POD_UNITS)).map(({ name }) => name));
   const gone = units.filter((unit) => !loaded.has(unit));
-  // Looked at after the list: what was started since is not in it, but its file is new.
-  const old = await Promise.all(gone.map(async (unit) => (await ageOf(unit)) >= age));
+  // What was started since is not in the list, but its file is new.
+  const old = await Promise.all(gone.map(async (unit) => (await exportTime(unit)) < before));
   await removeLogFields(gone.filter((_, index) => old[index]));
 }
 
@@ -36,10 +37,9 @@ function isPodUnit(unit: string): boolean {
   return /^gantry[-@].*\.service$/.test(unit);
 }
 
-/** In milliseconds; systemd renames a new file into place for every start. */
-async function ageOf(unit: string): Promise<number> {
-  const found = await unlessMissing(stat(exportOf(unit)));
-  return found === undefined ? 0 : Date.now() - found.mtimeMs;
+/** Systemd renames a new file into place for every start. */
+async function exportTime(unit: string): Promise<number> {
+  return (await unlessMissing(stat(exportOf(unit))))?.mtimeMs ?? Number.POSITIVE_INFINITY;
 }
 
 function exportOf(unit: string): string {

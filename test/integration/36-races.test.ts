@@ -53,8 +53,9 @@ test("what a start that met the removal of its pod has left with systemd goes wi
     const run = "systemd-run --quiet --property=LogExtraFields=A=B";
     await pods.shell(`
       ${run} --wait --unit=gantry-gone.busybox.service true
+      touch /run/systemd/units/log-extra-fields:gantry-gone.busybox.service
       touch /run/systemd/units/log-extra-fields:gantry@gone.service
-      ${run} --wait --unit=not-gantry-gone.service true
+      touch /run/systemd/units/log-extra-fields:not-gantry-gone.service
       ${run} --unit=gantry-loaded.service sleep 1000`);
     const fieldsOf = (name: string) => `log-extra-fields:${name}.service`;
     const staying = ["gantry-loaded", "not-gantry-gone"].map(fieldsOf);

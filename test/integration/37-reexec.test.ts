@@ -166,7 +166,7 @@ test("a pod that ends while its start is called for once more runs once", async 
     await host.put("/run/systemd/system/gantry-short.service.d/slow.conf", leaving);
     const started = await host.exec([
       ...["strace", "-o", "/run/trace", "-s", "400", "-e", "trace=recvmsg,sendmsg,connect"],
-      ...["-e", "inject=recvmsg:error=ECONNRESET:when=3", "-e", "inject=connect:delay_enter=2000000:when=2"],
+      ...["-e", "inject=recvmsg:error=ECONNRESET:when=3", "-e", "inject=connect:delay_enter=4000000:when=2"],
       ...["gantry", "start", "short"],
     ]);
     assert.deepEqual(started, { status: 0, stdout: `${uuid}\n`, stderr: "" });

@@ -13,8 +13,8 @@ function definition(image: string, more: object = {}): string {
   return JSON.stringify({ acKind: "PodManifest", acVersion: "0.8.11", apps, ...more }, null, 2);
 }
 
-function withUnknownCall(image: string): object {
-  const isolators = [{ name: "os/linux/seccomp-remove-set", value: { set: ["nosuchcall"] } }];
+function withFilter(image: string, kind: "retain" | "remove", call: string): object {
+  const isolators = [{ name: `os/linux/seccomp-${kind}-set`, value: { set: [call] } }];
   const app = { exec: ["/bin/sleep", "9"], user: "0", group: "0", isolators };
   return { name: "app", image: { id: image }, app };
 }
@@ -120,7 +120,20 @@ test("installed over the bus: what is wrong is named by file, line and key, and 
     }
     const missing = await client.ended(await install(definition("nowhere")));
     assert.deepEqual([missing.Phase, missing.Error[0]], ["failed", "org.gantry1.Error.NoSuchImage"]);
-    const filtered = await client.ended(await install(definition(image, { apps: [withUnknownCall(image)] })));
+    for (const [kind, call] of [
+      ["retain", "write"],
+      ["remove", "mkdir"],
+    ] as const) {
+      const filtered = await install(
+        definition(image, { apps: [withFilter(image, kind, call)] }),
+        `${kind}.json`,
+      );
+      assert.match(await client.done(filtered), /^[0-9a-f]{32}$/, "no errno: the process is killed");
+      await client.done(await client.call("UninstallPod", { name: kind, options: {} }));
+    }
+    const filtered = await client.ended(
+      await install(definition(image, { apps: [withFilter(image, "remove", "nosuchcall")] })),
+    );
     assert.deepEqual(filtered.Error, [
       "org.gantry1.Error.BadManifest",
       'app "app": linux.seccomp.syscalls[0]: unknown system call nosuchcall',
