@@ -133,8 +133,6 @@ int custom_build(const SeccompPlan *plan, scmp_filter_ctx *ret, Failure *failure
     if (!action_find(plan->default_action, plan->has_default_error, plan->default_error, &standard))
         return failure_say(failure, EXIT_STATUS_SECCOMP, EINVAL, "linux.seccomp.defaultAction: unknown action %s",
                            plan->default_action);
-    /* libseccomp would ask seccomp(2) what the kernel can do, which the agent's own filter refuses; Linux 4.14 can do this. */
-    (void)seccomp_api_set(3);
     scmp_filter_ctx filter = seccomp_init(standard);
     if (!filter)
         return failure_set(failure, EXIT_STATUS_SECCOMP, ENOMEM, "linux.seccomp");
