@@ -18,6 +18,8 @@
 
 static int pod_called(sd_bus_message *reply, void *userdata, sd_bus_error *error);
 static void pod_refused(PodLaunch *pod, const sd_bus_error *error);
+static bool pod_is_own(const PodLaunch *pod);
+static bool pod_is_queued(const PodLaunch *pod);
 static bool pod_call_later(PodLaunch *pod);
 static bool pod_has_begun(const PodLaunch *pod);
 static bool pod_has_ended(const PodLaunch *pod);
@@ -64,10 +66,10 @@ static int pod_called(sd_bus_message *reply, void *userdata, sd_bus_error *error
 /* A name in use is a pod that runs, or units of one that failed: those go when they are reset. */
 static void pod_refused(PodLaunch *pod, const sd_bus_error *error) {
     _cleanup_free_ char *state = NULL;
-    bool used = sd_bus_error_has_name(error, "org.freedesktop.systemd1.UnitExists") &&
-                unit_active_state(pod->launch->bus, pod->set.unit, &state) >= 0;
-    bool runs = used && (strcmp(state, "active") == 0 || strcmp(state, "activating") == 0);
-    bool own = used && pod->repeated && (runs || pod_has_begun(pod) || pod_has_ended(pod));
+    bool used = sd_bus_error_has_name(error, "org.freedesktop.systemd1.UnitExists");
+    bool own = used && pod->repeated && pod_is_own(pod);
+    bool runs = used && unit_active_state(pod->launch->bus, pod->set.unit, &state) >= 0 &&
+                (strcmp(state, "active") == 0 || strcmp(state, "activating") == 0);
     if (manager_is_lost(pod->launch->bus)) { /* to be called for again */
         pod->launch->in_flight++;
     } else if (own) {
@@ -77,6 +79,19 @@ static void pod_refused(PodLaunch *pod, const sd_bus_error *error) {
         report_print(pod->pod, NULL, runs ? "runs already" : pod->unwanted ? "stopped before it was ready" : error->message);
         pod_done(pod, POD_FAILED);
     }
+}
+
+/*
+ * What the first call asked for. In this order: a job that is gone by then has changed the rest. Taken for an earlier run's,
+ * its units would be reset, and with them why an app has failed meanwhile.
+ */
+static bool pod_is_own(const PodLaunch *pod) {
+    return pod_is_queued(pod) || pod_has_begun(pod) || pod_has_ended(pod);
+}
+
+static bool pod_is_queued(const PodLaunch *pod) {
+    _cleanup_free_ char *job = NULL;
+    return unit_job(pod->launch->bus, pod->set.unit, &job) > 0 && !job_stops(pod->launch->bus, job);
 }
 
 static bool pod_call_later(PodLaunch *pod) {

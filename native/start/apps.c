@@ -27,6 +27,7 @@ static int property_put(Message *message, const char *unit, const Json *property
 static int call_await(Apps *apps);
 static int call_refused(Apps *apps, const Reply *reply, unsigned retries);
 static int job_set(Apps *apps, const char *job);
+static bool slice_is_queued(Apps *apps);
 static bool slice_runs(Apps *apps);
 static bool any_ended(const Apps *apps);
 static int apps_catch_up(Apps *apps);
@@ -212,10 +213,10 @@ static int call_refused(Apps *apps, const Reply *reply, unsigned retries) {
         report_print(apps->pod, NULL, reply->text);
         return -ECHILD;
     }
-    bool runs = slice_runs(apps);
-    if (apps->repeated && (runs || any_ended(apps)))
+    /* In this order: a job that is gone by then has changed the rest. */
+    if (apps->repeated && (slice_is_queued(apps) || slice_runs(apps) || any_ended(apps)))
         return job_set(apps, "");
-    if (runs) {
+    if (slice_runs(apps)) {
         report_print(apps->pod, NULL, "runs already");
         return -ECHILD;
     }
@@ -230,6 +231,11 @@ static int call_refused(Apps *apps, const Reply *reply, unsigned retries) {
 
 static int job_set(Apps *apps, const char *job) {
     return (apps->job = strdup(job)) ? 0 : -ENOMEM;
+}
+
+static bool slice_is_queued(Apps *apps) {
+    _cleanup_free_ char *job = NULL;
+    return start_job(apps->systemd, apps->set->unit, &job) >= 0 && job;
 }
 
 static bool slice_runs(Apps *apps) {

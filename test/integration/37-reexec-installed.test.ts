@@ -1,7 +1,7 @@
 /** PID 1 is executed anew, or the connection to it breaks off, or a stop comes, while an installed pod starts. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { LINGERER, manifest, said, status } from "../fixtures/lingerer.ts";
+import { holdStart, LINGERER, manifest, said, status } from "../fixtures/lingerer.ts";
 import { importNotifier } from "../fixtures/notifier.ts";
 import { type PodHost, withPods } from "../fixtures/pod-host.ts";
 
@@ -54,6 +54,22 @@ async function ends(pods: PodHost): Promise<readonly (number | null | undefined)
   return (await status(pods, "web")).apps.map(({ status, signal }) => status ?? signal);
 }
 
+test("a start that is killed while it waits for an app leaves none behind", async (t) => {
+  await withPods(t, { name: "killed" }, async (pods) => {
+    const { shell } = pods;
+    await beginStart(pods);
+    const main = "$(systemctl show -P MainPID gantry@web)";
+    assert.equal(await shell(`ps -o comm= -p ${main}; kill -KILL ${main}`), "gantry-start");
+    await shell(SETTLED);
+    assert.equal(await shell("systemctl show -P Result -P ActiveState gantry@web"), "signal\nfailed");
+    const alive = "--no-legend --state=active,activating,deactivating 'gantry-web*'";
+    await shell(`until [ -z "$(systemctl list-units ${alive})" ]; do sleep 0.05; done`);
+    await shell("while pgrep gantry-; do sleep 0.05; done"); // what is told of the end looks at it
+    const { state, apps } = await status(pods, "web");
+    assert.deepEqual([state, apps.map(({ signal }) => signal !== undefined)], ["exited", [true, true]]);
+  });
+});
+
 test("apps that run have their own time to end also when the pod is stopped before it has started", async (t) => {
   await withPods(t, { name: "early-stop" }, async (pods) => {
     await beginStart(pods);
@@ -94,22 +110,33 @@ test("apps that run have their own time to end also when the stop comes while th
   });
 });
 
+const PROGRAM = "/usr/lib/gantry/gantry-start";
+
+/** Installs the pod `web`; `traced` then puts strace before its starts, and `points` says which calls go to a socket. */
+async function installTraced(pods: PodHost) {
+  const { host, output, shell } = pods;
+  const apps = ["a", "b"].map((name) => ({ name, args: ["sleep", "1000"] }));
+  await output("install", "--insecure-options=image", await manifest(pods, "web", apps));
+  await shell(`mv ${PROGRAM} ${PROGRAM}.away`);
+  const traced = async (options: string) =>
+    host.put(PROGRAM, `#!/bin/sh\nexec strace -D -y ${options} ${PROGRAM}.away "$@"\n`, 0o755);
+  const points = async (call: string) => {
+    await traced(`-o /srv/trace -e trace=${call}`);
+    await shell("systemctl start gantry@web && systemctl stop gantry@web");
+    const lines = (await shell("cat /srv/trace")).split("\n");
+    return lines.flatMap((line, index) => (line.includes("socket:") ? [index + 1] : []));
+  };
+  return { traced, points };
+}
+
 test("an installed pod is started wherever the connection breaks off", async (t) => {
   await withPods(t, { name: "installed" }, async (pods) => {
-    const { host, output, shell } = pods;
-    const program = "/usr/lib/gantry/gantry-start";
-    const apps = ["a", "b"].map((name) => ({ name, args: ["sleep", "1000"] }));
-    await output("install", "--insecure-options=image", await manifest(pods, "web", apps));
-    await shell(`mv ${program} ${program}.away`);
-    const traced = async (options: string) =>
-      host.put(program, `#!/bin/sh\nexec strace -D -y ${options} ${program}.away "$@"\n`, 0o755);
+    const { shell } = pods;
+    const { traced, points } = await installTraced(pods);
     for (const call of ["write", "read"]) {
-      await traced(`-o /srv/trace -e trace=${call}`);
-      await shell("systemctl start gantry@web && systemctl stop gantry@web");
-      const lines = (await shell("cat /srv/trace")).split("\n");
-      const points = lines.flatMap((line, index) => (line.includes("socket:") ? [index + 1] : []));
-      assert.ok(points.length > 1, lines.join("\n"));
-      for (const n of points.slice(0, 10)) {
+      const all = await points(call);
+      assert.ok(all.length > 1, String(all));
+      for (const n of all.slice(0, 10)) {
         await traced(`-o /dev/null -e trace=${call} -e inject=${call}:error=ECONNRESET:when=${n}`);
         await shell("systemctl start gantry@web");
         const active = await shell("systemctl is-active gantry@web gantry-web.a gantry-web.b");
@@ -117,5 +144,20 @@ test("an installed pod is started wherever the connection breaks off", async (t)
         await shell("systemctl stop gantry@web");
       }
     }
+  });
+});
+
+test("an installed pod's start that still waits in systemd's queue when the connection is there again is waited for", async (t) => {
+  await withPods(t, { name: "queued" }, async (pods) => {
+    const { shell } = pods;
+    const { traced, points } = await installTraced(pods);
+    const [first] = await points("read");
+    await holdStart(pods, "gantry-web.slice");
+    await traced(`-o /dev/null -e trace=read -e inject=read:error=ECONNRESET:when=${first}`);
+    await shell("systemctl daemon-reload; systemctl start --no-block gantry@web");
+    await shell("until systemctl list-jobs | grep -q 'gantry-web.slice.*waiting'; do sleep 0.05; done");
+    await shell(`sleep 4; touch /run/go; ${SETTLED}`);
+    const active = await shell("systemctl is-active gantry@web gantry-web.a gantry-web.b || :");
+    assert.equal(active, "active\nactive\nactive");
   });
 });

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { assertRefusal, cleanUp, remainsAtLast } from "../fixtures/faults.ts";
-import { LINGERER, manifest, said, status } from "../fixtures/lingerer.ts";
+import { holdStart, LINGERER, manifest, said, status } from "../fixtures/lingerer.ts";
 import { type PodHost, withPods } from "../fixtures/pod-host.ts";
 import type { Result } from "../host/host.ts";
 
@@ -174,6 +174,20 @@ test("a pod that ends while its start is called for once more runs once", async 
     assert.equal(await shell("systemctl show -P ActiveState gantry-short; touch /run/go"), "deactivating");
     await output("status", "--wait=30s", "short");
     assert.equal(await shell(`cat /var/lib/gantry/pods/${uuid}/apps/busybox/upper/runs`), "run");
+  });
+});
+
+test("a start that still waits in systemd's queue when the connection is there again is waited for", async (t) => {
+  await withPods(t, { name: "queued" }, async (pods) => {
+    const { host, output, shell } = pods;
+    const uuid = await output("prepare", "--name=late", "busybox", "--", "sleep", "1000");
+    await holdStart(pods, "gantry-late.service");
+    const loss = ["-e", "trace=recvmsg", "-e", "inject=recvmsg:error=ECONNRESET:when=3"];
+    const started = host.exec(["strace", "-o", "/dev/null", ...loss, "gantry", "start", "late"]);
+    await shell("until systemctl list-jobs | grep -q 'gantry-late.service.*waiting'; do sleep 0.05; done");
+    await shell("sleep 4; touch /run/go");
+    assert.deepEqual(await started, { status: 0, stdout: `${uuid}\n`, stderr: "" });
+    assert.equal(await shell("systemctl is-active gantry-late"), "active");
   });
 });
 
