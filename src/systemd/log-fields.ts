@@ -37,7 +37,7 @@ function isPodUnit(unit: string): boolean {
   return /^gantry[-@].*\.service$/.test(unit);
 }
 
-/** Systemd renames a new file into place for every start. */
+/** Milliseconds; systemd renames a new file into place for every start. */
 async function exportTime(unit: string): Promise<number> {
   return (await unlessMissing(stat(exportOf(unit))))?.mtimeMs ?? Number.POSITIVE_INFINITY;
 }
