@@ -97,6 +97,8 @@ export type Pod = {
   readonly facts: (app: string) => Promise<Facts>;
   /** What the app's unit wrote to the journal, one line each. */
   readonly log: (app: string) => Promise<string>;
+  /** The same, of what journald has come to by now. */
+  readonly logged: (app: string) => Promise<string>;
   /** Runs a shell script in an app and returns what it printed; the script must exit 0. */
   readonly shell: (script: string, change?: Change) => Promise<string>;
   readonly stop: () => Promise<void>;
@@ -257,9 +259,11 @@ export async function startPod(host: TestHost, options: PodOptions = {}): Promis
     const job = await start(app, args, change, properties);
     return { ...(await ended(app)), Job: String(job.status) };
   };
+  const logged = async (app: string): Promise<string> =>
+    (await run(["journalctl", "-o", "cat", "-u", appUnit(app), `SYSLOG_IDENTIFIER=${app}`])).stdout;
   const log = async (app: string): Promise<string> => {
     await run(["journalctl", "--sync"]);
-    return (await run(["journalctl", "-o", "cat", "-u", appUnit(app), `SYSLOG_IDENTIFIER=${app}`])).stdout;
+    return await logged(app);
   };
   let count = 0;
   const shell = async (script: string, change?: Change): Promise<string> => {
@@ -273,5 +277,5 @@ export async function startPod(host: TestHost, options: PodOptions = {}): Promis
   const stop = async (): Promise<void> => {
     await run(["systemctl", "stop", unit, slice]);
   };
-  return { unit, directory, start, ended, finish, facts, log, shell, stop };
+  return { unit, directory, start, ended, finish, facts, log, logged, shell, stop };
 }
