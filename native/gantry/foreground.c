@@ -41,7 +41,7 @@ struct Foreground {
     int client;        /* the sandbox's socket, -1 */
     bool ended;        /* the pod's unit has stopped */
     unsigned requests; /* SIGINT and SIGTERM so far */
-    int unheard;       /* a signal that was lost with the connection, or 0 */
+    sigset_t unheard;  /* signals that were lost with the connection */
     sd_event_source *attach_source;
     sd_event_source *client_source;
     Loss loss;
@@ -392,12 +392,16 @@ static void apps_signal(Foreground *foreground, int number) {
     const UnitSet *set = &foreground->pod->set;
     for (size_t i = 0; i < set->n_apps; i++)
         manager_kill(foreground->launch->bus, set->apps[i].unit, "main", number);
-    foreground->unheard = manager_is_lost(foreground->launch->bus) ? number : 0;
+    if (manager_is_lost(foreground->launch->bus))
+        (void)sigaddset(&foreground->unheard, number);
 }
 
 void foreground_signal_again(Foreground *foreground) {
-    if (foreground->unheard)
-        apps_signal(foreground, foreground->unheard);
+    sigset_t again = foreground->unheard;
+    (void)sigemptyset(&foreground->unheard);
+    for (int number = 1; number < NSIG; number++)
+        if (sigismember(&again, number) == 1)
+            apps_signal(foreground, number);
 }
 
 static PacketStream input_stream(const Foreground *foreground) {

@@ -124,15 +124,16 @@ static bool pod_job_ended(PodLaunch *pod, const char *job, const char *unit, con
     if (!pod->job) /* systemd answers before it runs a job, so this is an earlier run's */
         return true;
     JobPhase *phase = &pod->jobs[sandbox ? 0 : 1 + app];
-    bool start = !sandbox || strcmp(job, pod->job) == 0;
-    if (pod->phase == POD_STARTING && start && *phase == JOB_WAITS) {
+    bool awaited = !sandbox || strcmp(job, pod->job) == 0;
+    if (pod->phase == POD_STARTING && awaited && *phase == JOB_WAITS) {
         *phase = strcmp(result, "done") == 0 ? JOB_DONE : JOB_FAILED;
         if (sandbox && *phase == JOB_DONE && pod->launch->foreground)
             foreground_attach(pod->launch->foreground);
         pod_settle(pod);
-    } else if (sandbox && !start && pod->phase == POD_UNDOING) {
-        pod_undone(pod);
-    } else if (sandbox && !start && *pod->job && pod->launch->foreground) { /* of "" it may be the start that is told late */
+    } else if (pod->phase == POD_UNDOING) {
+        if (sandbox && awaited)
+            pod_undone(pod);
+    } else if (sandbox && !awaited && *pod->job && pod->launch->foreground) { /* of "" it may be the start that is told late */
         foreground_pod_ended(pod->launch->foreground);
     }
     return true;
@@ -157,10 +158,16 @@ void pod_settle(PodLaunch *pod) {
 /* Also after the sandbox has failed: the job ends only when the apps, which that stops, have ended and can be reset. */
 void pod_undo(PodLaunch *pod) {
     sd_bus *bus = pod->launch->bus;
+    _cleanup_free_ char *job = NULL;
     pod->phase = POD_UNDOING;
-    if (manager_call(bus, "StopUnit", pod->set.unit, "replace") >= 0 || manager_is_lost(bus))
+    int r = manager_stop(bus, pod->set.unit, &job);
+    if (r < 0) {
+        if (!manager_is_lost(bus))
+            pod_undone(pod);
         return;
-    pod_undone(pod);
+    }
+    free(pod->job);
+    pod->job = take_pointer(job);
 }
 
 static void pod_undone(PodLaunch *pod) {

@@ -30,7 +30,7 @@ typedef struct PodLaunch {
     UnitSet set;
     PodPhase phase;
     JobPhase *jobs; /* [0] the pod's unit, [1 + n] app n */
-    char *job;      /* path of the pod's start job; "" if that ended unseen */
+    char *job;      /* path of its unit's job: the start, "" if that ended unseen; then the stop that undoes it */
     unsigned retries;
     bool repeated;  /* the call, which systemd may have heard when it came first */
     bool unwanted;  /* it is to stop, even if systemd does not know it yet */

@@ -69,6 +69,19 @@ int manager_call(sd_bus *bus, const char *member, const char *unit, const char *
                               mode);
 }
 
+int manager_stop(sd_bus *bus, const char *unit, char **ret_job) {
+    __attribute__((__cleanup__(sd_bus_message_unrefp))) sd_bus_message *reply = NULL;
+    const char *job;
+    int r = sd_bus_call_method(bus, DESTINATION, MANAGER_PATH, MANAGER_INTERFACE, "StopUnit", NULL, &reply, "ss", unit,
+                               "replace");
+    if (r >= 0)
+        r = sd_bus_message_read(reply, "o", &job);
+    if (r < 0)
+        return r;
+    *ret_job = strdup(job);
+    return *ret_job ? 0 : -ENOMEM;
+}
+
 void manager_kill(sd_bus *bus, const char *unit, const char *who, int signal) {
     (void)sd_bus_call_method(bus, DESTINATION, MANAGER_PATH, MANAGER_INTERFACE, "KillUnit", NULL, NULL, "ssi", unit, who,
                              signal);

@@ -47,6 +47,9 @@ int manager_message(sd_bus *bus, sd_bus_message **ret, const char *member);
  */
 int manager_call(sd_bus *bus, const char *member, const char *unit, const char *mode);
 
+/* StopUnit(unit, "replace"), in the same way; `ret_job` is the job's path (caller frees). */
+int manager_stop(sd_bus *bus, const char *unit, char **ret_job);
+
 /* KillUnit(unit, who, signal), in the same way. */
 void manager_kill(sd_bus *bus, const char *unit, const char *who, int signal);
 

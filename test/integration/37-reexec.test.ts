@@ -158,6 +158,51 @@ test("a start that has failed, and is being undone, when the connection is there
   });
 });
 
+test("a start that is undone waits for its apps also when its own job is told of late", async (t) => {
+  await withPods(t, { name: "late" }, async (pods) => {
+    const { host, output, shell } = pods;
+    const apps = [
+      { name: "fine", args: ["sh", "-c", LINGERER], stopTimeout: 300 },
+      { name: "missing", args: ["/nowhere/program"] },
+    ];
+    const uuid = await output("prepare", `--pod-manifest=${await manifest(pods, "half", apps)}`);
+    const run = async (options: readonly string[]) => {
+      await shell(`rm -f /run/go /var/lib/gantry/pods/${uuid}/apps/fine/upper/end`);
+      await holdStart(pods, "gantry-half.service");
+      const loss = ["-e", "trace=recvmsg,sendmsg", "-e", "inject=recvmsg:error=ECONNRESET:when=3"];
+      const start = [
+        "strace",
+        "-o",
+        "/run/trace",
+        "-s",
+        "400",
+        ...loss,
+        ...options,
+        "gantry",
+        "start",
+        "half",
+      ];
+      const after = "systemctl show -P ActiveState gantry-half.fine";
+      const started = await host.spawn(["sh", "-c", `${start.join(" ")}; echo $?; ${after}`]);
+      await shell(
+        "until systemctl list-jobs | grep -q 'gantry-half.service.*waiting'; do sleep 0.05; done; sleep 2; touch /run/go",
+      );
+      await started.until(/missing/);
+      await shell("sleep 1");
+      await output("exec", "--app=fine", "half", "touch", "/end");
+      const { stdout, stderr } = await started.ended;
+      assert.match(stderr, /^gantry: pod "half", app "missing": .*\/nowhere\/program/);
+      assert.equal(stdout, "1\ninactive\n");
+    };
+    await run([]);
+    const sent = (await shell("grep '^sendmsg(' /run/trace")).split("\n");
+    const again = sent.findLastIndex((line) => line.includes("StartTransientUnit"));
+    const asked = sent.flatMap((line, i) => (i > again && line.includes("\\0Job\\0") ? [i + 1] : []));
+    assert.ok(asked[1] !== undefined, sent.join("\n"));
+    await run(["-e", `inject=sendmsg:delay_enter=4000000:when=${asked[1]}`]);
+  });
+});
+
 test("a pod that ends while its start is called for once more runs once", async (t) => {
   await withPods(t, { name: "once" }, async (pods) => {
     const { host, output, shell } = pods;
