@@ -236,10 +236,11 @@ test("a start that still waits in systemd's queue when the connection is there a
   });
 });
 
-test("a signal to a foreground pod arrives also when the connection breaks off over it", async (t) => {
+test("signals to a foreground pod arrive also when the connection breaks off over it", async (t) => {
   await withPods(t, { name: "signal" }, async (pods) => {
     const { host, shell } = pods;
-    const app = "trap 'echo told; exit 0' USR1; echo up; for i in $(seq 300); do sleep 0.1; done";
+    const told = 'for i in $(seq 600); do [ "$a$b" = 12 ] && break; sleep 0.1; done; echo told $a$b';
+    const app = `trap a=1 USR1; trap b=2 USR2; echo up; ${told}`;
     const run = async (name: string, options: readonly string[]) => {
       const strace = ["strace", "-o", "/run/trace", "-s", "400", "-e", "trace=sendmsg", ...options];
       const running = await host.spawn([
@@ -255,15 +256,16 @@ test("a signal to a foreground pod arrives also when the connection breaks off o
         app,
       ]);
       await said(pods, name, "up");
-      await shell("kill -USR1 $(pgrep -f '^gantry run')");
+      // Both wait for it at once.
+      await shell("p=$(pgrep -f '^gantry run'); kill -STOP $p; kill -USR1 $p; kill -USR2 $p; kill -CONT $p");
       return await running.ended;
     };
-    const told = { status: 0, stdout: "up\ntold\n", stderr: "" };
-    assert.deepEqual(await run("traced", []), told);
+    const both = { status: 0, stdout: "up\ntold 12\n", stderr: "" };
+    assert.deepEqual(await run("traced", []), both);
     const lines = (await shell("grep '^sendmsg(' /run/trace")).split("\n");
     const n = lines.findIndex((line) => line.includes("KillUnit")) + 1;
     assert.ok(n > 0, lines.join("\n"));
-    assert.deepEqual(await run("broken", ["-e", `inject=sendmsg:error=ECONNRESET:when=${n}`]), told);
+    assert.deepEqual(await run("broken", ["-e", `inject=sendmsg:error=ECONNRESET:when=${n}`]), both);
     assert.match(await shell("cat /run/trace"), /KillUnit.* = -1 ECONNRESET.*INJECTED/);
   });
 });
