@@ -1,4 +1,5 @@
 /** The test host itself: what every other integration test relies on. */
+
 import assert from "node:assert/strict";
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
@@ -7,6 +8,7 @@ import { mkdir, mkdtemp, rm, symlink, writeFile } from "node:fs/promises";
 import { test } from "node:test";
 import { setTimeout as delay } from "node:timers/promises";
 import { GantryError } from "../../src/base/errors.ts";
+import { until } from "../fixtures/until.ts";
 import { debianRoot } from "../host/debian.ts";
 import { bootHost, type Result } from "../host/host.ts";
 import { compare, snapshot } from "../host/leaks.ts";
@@ -104,7 +106,7 @@ test("the tester has a login session, a user manager and polkit's refusal", asyn
   await withHost(t, { name: "user" }, async (host) => {
     assert.equal(await output(host.user(["id", "-un"])), "tester");
     assert.equal(await output(host.user(["pwd"])), "/home/tester");
-    assert.equal(await output(host.user(["systemctl", "--user", "is-system-running"])), "running");
+    assert.equal(await output(host.user(["systemctl", "--user", "is-system-running", "--wait"])), "running");
     const show = 'loginctl show-session "$XDG_SESSION_ID" --property=Name --value';
     assert.equal(await output(host.user(["sh", "-c", show])), "tester");
     const refused = await host.user(["systemctl", "stop", "dbus"]);
@@ -265,6 +267,10 @@ test("a failing test keeps console and journal", async (t) => {
     kept = `${LOGS}/${host.name}`;
     await host.exec(["logger", "a word for posterity"]);
     await host.exec(["journalctl", "--sync"]);
+    await until(
+      () => readFileSync(`${host.directory}/console.1`, "utf8"),
+      (text) => /Reached target.*multi-user/.test(text),
+    );
     throw new Error("as told");
   });
   await assert.rejects(failing, /^Error: as told$/);
@@ -313,11 +319,7 @@ test("what a killed keeper could not remove goes with the next sweep", async () 
   driver.child.kill("SIGKILL");
   await once(driver.child, "exit");
   const cgroups = cgroupHierarchies().map((hierarchy) => `${hierarchy}/${driver.host}`);
-  assert.ok(cgroups.every((path) => existsSync(path)));
-  for (let tries = 0; tries < 100 && cgroups.some((path) => existsSync(path)); tries += 1) {
-    await delay(20);
-    await sweepHosts();
-  }
+  await until(sweepHosts, () => !cgroups.some((path) => existsSync(path)));
   await untilClean(before);
   assert.equal(existsSync(`${HOSTS}/${driver.host}`), false);
 });
@@ -325,7 +327,8 @@ test("what a killed keeper could not remove goes with the next sweep", async () 
 test("a Debian root of another suite boots, with the machine's node", async (t) => {
   const root = await debianRoot("trixie").catch((error: unknown) => {
     assert.ok(says(error, "FetchFailed", "Debian trixie root"));
-    t.skip(`the Debian archive cannot be reached: ${String(error)}`);
+    t.diagnostic(String(error));
+    t.skip("the Debian archive cannot be reached");
   });
   if (root === undefined) return;
   await withHost(t, { name: "trixie", root: root.directory }, async (host) => {

@@ -328,6 +328,7 @@ test("what may be a secret in a URL is told to its server and to nobody else", a
       ["NotTrusted", "NoSuchImage", ""],
     );
     assert.ok(acis.asked().some((line) => line.includes(`${new URL(url("app")).pathname}?signature=s3cr3t`)));
+    await succeed(acis, "journalctl", "--sync");
     const told = [
       ...ended.map((operation) => inspect(operation, { maxStringLength: null })),
       JSON.stringify(await client.call("ListOperations", {}), (_, value) => String(value)),

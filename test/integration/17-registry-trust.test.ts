@@ -99,9 +99,10 @@ async function pushSigned({ host }: Signed, name: string, reference: string): Pr
 test("simple signing from a lookaside server: the right name, another one, and no signature", async (t) => {
   await withRegistry(t, "simple", async (signed) => {
     const { host, registry, name } = signed;
-    await using web = await host.spawn(["python3", "-m", "http.server", "-d", scratch, "8000"], {
+    await using web = await host.spawn(["python3", "-u", "-m", "http.server", "-d", scratch, "8000"], {
       side: "internet",
     });
+    await web.until(/Serving HTTP/);
     await pushSigned(signed, "team/app:1", `${name}:1`);
     await assertRefused(fetch(host, `${name}:1`), `no rule and no key is for "${name}"`);
     await output(host.exec(["mkdir", "-p", `/etc/gantry/trustedkeys/prefix.d/${name}`]));

@@ -1,7 +1,9 @@
 /** The life of pods in the background: start, look, signal, stop, start again, remove; what systemd and the journal see. */
+
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { PodStatus } from "../../src/manager/manager.ts";
+import { said } from "../fixtures/lingerer.ts";
 import { leftovers, type PodHost, withPods } from "../fixtures/pod-host.ts";
 
 async function status({ output }: PodHost, pod: string): Promise<PodStatus> {
@@ -78,14 +80,17 @@ test("what an app's end means for its pod", async (t) => {
   await withPods(t, { name: "ends" }, async (pods) => {
     const { output, shell } = pods;
     const pod = (name: string, ...apps: string[]) => output("run", "--detach", `--name=${name}`, ...apps);
+    await shell("mkdir /run/go");
     await pod(
       "fails",
+      "--volume=go,kind=host,source=/run/go",
+      "--mount=volume=go,target=/go",
       "busybox",
       "--name=bad",
       "--",
       "sh",
       "-c",
-      "until [ -e /go ]; do sleep 0.05; done; exit 3",
+      "until [ -e /go/now ]; do sleep 0.05; done; exit 3",
       "---",
       "busybox",
       "--name=good",
@@ -93,7 +98,7 @@ test("what an app's end means for its pod", async (t) => {
       "sleep",
       "1000",
     );
-    await output("exec", "--app=bad", "fails", "touch", "/go");
+    await shell("touch /run/go/now");
     await output("status", "--wait=20s", "fails");
     assert.deepEqual(
       ends(await status(pods, "fails")),
@@ -130,7 +135,8 @@ test("what an app's end means for its pod", async (t) => {
       "--",
       "sh",
       "-c",
-      "echo up; sleep 0.2",
+      // It stops ending before systemd's start limit, 5 in 10 s, can stop it.
+      "echo up >>/ups; [ $(wc -l </ups) -ge 3 ] && exec sleep 1000; sleep 0.2",
     );
     await shell(
       "until [ $(systemctl show -P NRestarts gantry-again.phoenix.service) -ge 2 ]; do sleep 0.1; done",
@@ -157,6 +163,7 @@ test("signals, waiting, and the journal during and after a pod's life", async (t
       status: 4,
       texts: ['pod "web" has no app "two"', "its apps: one"],
     });
+    await said(pods, "web", "ready");
     await output("kill", "--signal=USR1", "web");
     assert.match(await output("status", "--wait=20s", "web"), /^app-one=4$/m);
     await shell("journalctl --sync");

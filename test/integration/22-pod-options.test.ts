@@ -31,7 +31,7 @@ test("volumes of the host and empty ones, shared between apps, read-only where a
       "--",
       "sh",
       "-c",
-      "until cat /shared/word 2>/dev/null; do sleep 0.1; done",
+      "until grep hello /shared/word 2>/dev/null; do sleep 0.1; done",
     ];
     const text = await output("run", ...options, ...app, "---", ...reader);
     assert.deepEqual(text.split("\n").sort(), ["1000", "given", "hello"]);

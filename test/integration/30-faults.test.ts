@@ -102,7 +102,7 @@ async function killProgram(pods: PodHost, { program, call }: Victim): Promise<nu
     assert.ok(stderr.startsWith(`gantry: pod "${name}"`), `${program} ${point}: ${stderr}`);
     assert.match(
       stderr,
-      /signal, status 9|stopped before it was ready|pid 1 ended before it was ready/,
+      /signal, status 9|stopped before it was ready|ended before it was ready/,
       `${program} ${point}`,
     );
   }

@@ -20,7 +20,7 @@ make_cgroups() {
 # The last processes of a killed pid namespace may still be exiting: a cgroup is busy for some more milliseconds.
 remove_cgroups() {
   for hierarchy in "${hierarchies[@]}"; do
-    for _ in {1..100}; do
+    for _ in {1..3000}; do
       [ -d "$hierarchy/$HOST_NAME" ] || break
       find "$hierarchy/$HOST_NAME" -depth -type d -exec rmdir {} + 2>/dev/null || sleep 0.02
     done
