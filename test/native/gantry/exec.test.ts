@@ -36,10 +36,11 @@ for (const userns of ["pod", "host"] as const) {
     });
 
     test("what a command leaves running does not keep the caller, however much it says", async () => {
-      const command = "timeout --signal=KILL 30 gantry exec web sh -c 'yes & yes & yes & sleep 0.5; exit 3'";
-      const slowly = "while dd bs=4096 count=1 2>/dev/null | grep -q y; do sleep 0.01; done";
+      const command = "timeout --signal=KILL 600 gantry exec web sh -c 'yes & yes & yes & sleep 0.5; exit 3'";
+      const slowly = "while dd bs=4096 count=1 2>/dev/null | grep -q y; do :; done";
       const ended = await place.shell(
         `{ ${command}; echo $? >/tmp/status; pkill -x yes; } | ${slowly}; cat /tmp/status`,
+        { timeoutMs: 600_000 },
       );
       assert.deepEqual([ended.stdout, ended.stderr], ["3\n", ""]);
       const all = await place.shell("gantry exec web head -c 1000000 /dev/zero | wc -c");
@@ -52,7 +53,7 @@ for (const userns of ["pod", "host"] as const) {
       const reader = await place.host.spawn(["sh", "-c", `{ ${run}; echo $? >/unread; } | sleep 6543`]);
       const stop = "kill -TERM $F; while pgrep -x yes; do sleep 0.1; done";
       const again =
-        "while kill -TERM $F 2>/dev/null; do sleep 0.1; done; cat /unread; pkill -xf 'sleep 6543'";
+        "while kill -TERM $F 2>/dev/null; do sleep 0.1; done; until [ -s /unread ]; do sleep 0.05; done; cat /unread; pkill -xf 'sleep 6543'";
       const ended = await place.shell(`${full}; ${stop} >/dev/null; ${again}`);
       assert.equal(ended.stdout, "143\n", ended.stderr);
       await reader.ended;
@@ -151,9 +152,11 @@ for (const userns of ["pod", "host"] as const) {
       await place.shell(`mv ${path} ${path}.real`);
       await place.host.put(path, `#!/bin/sh\nexec ${delayed} ${path}.real "$@"\n`, 0o755);
       const starting = place.sleeper("rootless", [`--userns=${userns}`]);
-      const pod = "systemctl show -P MainPID gantry-rootless.service";
+      // Until systemd has heard of pid 1 the main process is what starts it, in the host's pid namespace.
+      const pod =
+        "pod=$(systemctl show -P MainPID gantry-rootless.service); grep -qs '^NSpid:.*[[:space:]]1$' /proc/$pod/status";
       const early =
-        await place.shell(`until app=$(pgrep --ns $(${pod}) --nslist pid | grep -vx $(${pod})); do sleep 0.02; done
+        await place.shell(`until ${pod} && app=$(pgrep --ns $pod --nslist pid | grep -vx $pod); do sleep 0.02; done
         sleep 0.2; gantry exec rootless cat /etc/machine-id; echo $?
         boot=$(tr -d - </proc/sys/kernel/random/boot_id); cd /var/lib/gantry/names/rootless/apps/app/status
         echo "{\\"version\\":1,\\"time\\":1,\\"boot\\":\\"$boot\\",\\"pid\\":$app}" >started

@@ -2,7 +2,8 @@
  *
  * attack calls             one line per forbidden system call: "<name> <errno name, or \"done\">"
  * attack end               asks the pod's pid 1 to end it, as nearly as systemd does as the kernel lets it
- * attack hunt SECONDS      looks for a way through the other processes of the pod: one line per find */
+ * attack hunt              looks, until SIGTERM, for a way through the other processes of the pod: one line per find
+ * attack keyring           prints the serial of its session keyring */
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -19,7 +20,6 @@
 #include <sys/ptrace.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
-#include <time.h>
 #include <unistd.h>
 
 #define COUNT(array) (sizeof(array) / sizeof *(array))
@@ -30,6 +30,7 @@ typedef struct Call {
     long arguments[5];
 } Call;
 
+static volatile sig_atomic_t over;
 static struct clone_args new_user = { .flags = CLONE_NEWUSER, .exit_signal = SIGCHLD };
 
 /* Arguments that would work where the call is allowed, or fail with something else than EPERM and ENOSYS. */
@@ -205,11 +206,16 @@ static void process_try(const char *pid) {
     }
 }
 
-static int hunt(unsigned seconds) {
-    time_t end = time(NULL) + seconds;
+static void hunt_end(int number) {
+    (void)number;
+    over = true;
+}
+
+static int hunt(void) {
+    (void)signal(SIGTERM, hunt_end);
     printf("hunting\n");
     fflush(stdout);
-    while (time(NULL) < end) {
+    while (!over) {
         DIR *processes = opendir("/proc");
         for (struct dirent *entry; processes && (entry = readdir(processes));)
             if (entry->d_name[0] >= '0' && entry->d_name[0] <= '9' && atoi(entry->d_name) != getpid())
@@ -226,8 +232,10 @@ int main(int argc, char **argv) {
         return calls_run();
     if ((argc == 2 || argc == 3) && strcmp(argv[1], "end") == 0)
         return end(argc == 3 && strcmp(argv[2], "full") == 0);
-    if (argc == 3 && strcmp(argv[1], "hunt") == 0)
-        return hunt((unsigned)atoi(argv[2]));
-    fprintf(stderr, "usage: attack calls | end [full] | hunt SECONDS\n");
+    if (argc == 2 && strcmp(argv[1], "hunt") == 0)
+        return hunt();
+    if (argc == 2 && strcmp(argv[1], "keyring") == 0)
+        return printf("%ld\n", syscall(SYS_keyctl, KEYCTL_GET_KEYRING_ID, KEY_SPEC_SESSION_KEYRING, 0)) < 0;
+    fprintf(stderr, "usage: attack calls | end [full] | hunt | keyring\n");
     return 2;
 }

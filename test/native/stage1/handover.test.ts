@@ -22,13 +22,19 @@ for (const cgroups of [undefined, "unified"] as const) {
       const job = await pod.start("main", ["sleep", "60"]);
       assert.equal(job.status, 0, job.stderr);
       const pid = (await pod.facts("main"))["MainPID"] ?? "";
-      const status = (await host.exec(["cat", `/proc/${pid}/status`])).stdout;
+      // The job has ended when systemd has heard, and what traces until it has ends after it.
+      const status = await until(
+        async () => (await host.exec(["cat", `/proc/${pid}/status`])).stdout,
+        (text) => /^TracerPid:\t0$/m.test(text),
+      );
       assert.match(status, /^Name:\tsleep$/m);
       assert.match(status, /^PPid:\t1$/m);
-      assert.match(status, /^TracerPid:\t0$/m);
       assert.match(status, /^NSpid:\t\d+\t[2-9]\d*$/m);
       const members = `grep -l ${pod.unit.replace(".service", ".main.service")} /proc/[0-9]*/cgroup`;
-      assert.equal((await host.exec(["sh", "-c", members])).stdout.trim(), `/proc/${pid}/cgroup`);
+      await until(
+        async () => (await host.exec(["sh", "-c", members])).stdout.trim(),
+        (found) => found === `/proc/${pid}/cgroup`,
+      );
       const started = JSON.parse((await host.get(`${pod.directory}/apps/main/status/started`)).toString());
       assert.equal(started.pid, Number(pid));
       assert.match(started.boot, /^[0-9a-f]{32}$/);

@@ -19,7 +19,7 @@ int main(int argc, char **argv) {
         return 1;
     for (i = 1; i < argc && strcmp(argv[i], "--") != 0; i++) {
         lines_unescape(argv[i]);
-        int r = strcmp(argv[i], "barrier") == 0 ? notify_barrier(fd, 5000) : notify_send(fd, argv[i]);
+        int r = strcmp(argv[i], "barrier") == 0 ? notify_barrier(fd, 60000) : notify_send(fd, argv[i]);
         if (r < 0) {
             fprintf(stderr, "%s: %s\n", argv[i], strerror(-r));
             return 1;
