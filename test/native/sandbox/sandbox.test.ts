@@ -1,6 +1,7 @@
 /** pid 1 of a pod: what it is, what it may do, and what its end means. */
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
+import { until } from "../../fixtures/until.ts";
 import { openPlace, type Place } from "../gantry/place.ts";
 
 const KILL_AND_SYS_ADMIN = "0000000000200020";
@@ -164,8 +165,11 @@ describe("the sandbox", () => {
       /^gantry: pod "early": sandbox: \/usr\/lib\/gantry\/gantry-init: No such file or directory$/m,
     );
     // systemd 252 may keep a slice that a dropped job held: removing the pod stops it, as here (src/pod/end.ts).
-    const list = "systemctl list-units --all --plain --no-legend 'gantry-early*'";
-    assert.equal((await place.shell(`systemctl stop gantry-early.slice; ${list}`)).stdout, "");
+    await place.shell("systemctl stop gantry-early.slice");
+    await until(
+      () => place.shell("systemctl list-units --all --plain --no-legend 'gantry-early*'"),
+      ({ stdout }) => stdout === "",
+    );
   });
 
   test("systemd may take its time to hear who the main process is", async () => {

@@ -222,14 +222,14 @@ for (const userns of ["pod", "host"] as const) {
         plan.gantry.log = "pipe";
       });
       // The app's process waits for the sandbox's answer: it runs our program, and the pod's processes see it.
-      const find =
-        "for p in /proc/[0-9]*; do grep -qs 'gantry-[s]tage1' $p/cmdline && grep -qs 'NSpid:.*[[:space:]]2$' $p/status && basename $p; done; true";
-      let pid = "";
-      for (let round = 0; round < 100 && pid === ""; round++)
-        pid = (await host.exec(["sh", "-c", find])).stdout.trim();
-      assert.match(pid, /^[0-9]+$/);
+      const find = `while :; do
+        for status in $(grep -ls '^NSpid:.*[[:space:]]2$' /proc/[0-9]*/status); do
+          process=\${status%/status}
+          grep -qs 'gantry-[s]tage1' $process/cmdline && exec 9<$process/exe && break 2
+        done
+      done`;
       // While it runs it is busy; a handle kept until it has executed the app is what could write.
-      const late = `exec 9</proc/${pid}/exe; while [ -e /proc/${pid} ]; do sleep 0.1; done; : >>/proc/self/fd/9`;
+      const late = `${find}; while [ -e $process ]; do sleep 0.1; done; : >>/proc/self/fd/9`;
       const written = await host.exec(["sh", "-c", late]);
       const owner = (await host.exec(["stat", "-c", "%u %a", "/usr/lib/gantry/gantry-stage1"])).stdout.trim();
       // With a user namespace it is the file's owner, an id that the pod does not have, that protects it.
