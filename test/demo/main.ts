@@ -67,6 +67,8 @@ async function inspectUnits(place: Place): Promise<void> {
 
 async function talkToPod(place: Place): Promise<void> {
   title("Its journal, and a command inside");
+  await settle(place, "journalctl --sync; journalctl -q GANTRY_POD=web | grep -q 'worker on'");
+  await settle(place, "gantry exec --app=http web wget -q -O - http://127.0.0.1:8080/passwd");
   await show(place, "journalctl --no-pager --output=short GANTRY_POD=web", {
     matches: [/worker on Debian GNU\/Linux/],
   });
@@ -74,6 +76,11 @@ async function talkToPod(place: Place): Promise<void> {
   await show(place, "gantry exec --app=http web wget -q -O - http://127.0.0.1:8080/passwd", {
     matches: [/^web:/m],
   });
+}
+
+/** The apps run, and may not have said or opened yet what is shown of them. */
+async function settle(place: Place, condition: string): Promise<void> {
+  await place.exec(["sh", "-c", `until ${condition}; do sleep 0.1; done`]);
 }
 
 async function endPod(place: Place): Promise<void> {

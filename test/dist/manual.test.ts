@@ -168,7 +168,7 @@ test("completions: zsh, at a terminal, completes verbs, options and values", () 
 
 function zshScreen(lines: readonly string[], surroundings: Surroundings = {}): string {
   const words = ["-f", "-c", ZSH, "zsh", `${process.cwd()}/${SHARE}/zsh/vendor-completions`, ...lines];
-  return execFileSync("zsh", words, { timeout: 30_000, ...surroundings }).toString();
+  return execFileSync("zsh", words, { timeout: 120_000, ...surroundings }).toString();
 }
 
 /** Types into an interactive zsh; what the line has become is shown by a key of its own. */

@@ -111,7 +111,7 @@ test("a client that stopped reading does not keep a pod from stopping", async (t
       begin=$(date +%s); gantry stop loud >/dev/null; echo $(($(date +%s) - begin))
       kill -CONT $front; wait $front; echo $?`);
     const [seconds, status] = took.split("\n");
-    assert.ok(Number(seconds) <= 30, took);
+    assert.ok(Number(seconds) <= 90, took);
     assert.equal(status, "143");
     assert.equal((await host.exec(["systemctl", "is-active", "gantry-loud.service"])).stdout, "inactive\n");
   });

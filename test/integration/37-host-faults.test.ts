@@ -24,7 +24,9 @@ test("pods outlive daemon-reexec, daemon-reload, a new bus and a killed journal,
       "systemctl kill --signal=KILL systemd-journald.service",
     ]) {
       await shell(fault);
-      await shell("until systemctl is-active -q systemd-journald dbus; do sleep 0.1; done");
+      await shell(
+        "until systemctl is-active -q systemd-journald && systemctl is-active -q dbus; do sleep 0.1; done",
+      );
       const now = await status(pods, "web");
       assert.deepEqual([now.state, now.apps[0]?.state, now.apps[0]?.pid], ["running", "running", pid], fault);
       assert.equal(await output("exec", "web", "echo", "works"), "works", fault);

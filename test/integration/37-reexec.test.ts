@@ -22,6 +22,7 @@ test("apps have their own time to end, however often PID 1 is executed anew mean
     for (const name of names)
       await output("run", "--detach", `--pod-manifest=${await manifest(pods, name, lingerer)}`);
     const uuids = await Promise.all(names.map(async (name) => (await status(pods, name)).uuid));
+    for (const name of ["web", ...names]) await said(pods, name, "up");
     await shell("systemctl stop --no-block gantry@web"); // systemctl itself does not outlive what follows
     const several = await host.spawn(["gantry", "stop", ...names]);
     for (const name of ["web", ...names]) await said(pods, name, "ending");
@@ -162,12 +163,16 @@ test("a start that is undone waits for its apps also when its own job is told of
   await withPods(t, { name: "late" }, async (pods) => {
     const { host, output, shell } = pods;
     const apps = [
-      { name: "fine", args: ["sh", "-c", LINGERER], stopTimeout: 300 },
+      { name: "fine", args: ["sh", "-c", `touch /up; ${LINGERER}`], stopTimeout: 300 },
       { name: "missing", args: ["/nowhere/program"] },
     ];
     const uuid = await output("prepare", `--pod-manifest=${await manifest(pods, "half", apps)}`);
-    const run = async (options: readonly string[]) => {
-      await shell(`rm -f /run/go /var/lib/gantry/pods/${uuid}/apps/fine/upper/end`);
+    const fine = `/var/lib/gantry/pods/${uuid}/apps/fine/upper`;
+    const second = `[Service]\nExecStartPre=/bin/sh -c 'until [ -e ${fine}/up ]; do sleep 0.1; done; sleep 0.5'\n`;
+    await host.put("/run/systemd/system/gantry-half.missing.service.d/second.conf", second);
+    /** The sandbox's start is let go when the front has made `calls` calls like this. */
+    const run = async (options: readonly string[], call: string, calls: number) => {
+      await shell(`rm -f /run/go /run/trace ${fine}/end ${fine}/up`);
       await holdStart(pods, "gantry-half.service");
       const loss = ["-e", "trace=recvmsg,sendmsg", "-e", "inject=recvmsg:error=ECONNRESET:when=3"];
       const start = [
@@ -184,9 +189,8 @@ test("a start that is undone waits for its apps also when its own job is told of
       ];
       const after = "systemctl show -P ActiveState gantry-half.fine";
       const started = await host.spawn(["sh", "-c", `${start.join(" ")}; echo $?; ${after}`]);
-      await shell(
-        "until systemctl list-jobs | grep -q 'gantry-half.service.*waiting'; do sleep 0.05; done; sleep 2; touch /run/go",
-      );
+      const made = `[ "$(grep -cF '${call}' /run/trace)" -ge ${calls} ]`;
+      await shell(`until ${made}; do sleep 0.05; done; touch /run/go`);
       await started.until(/missing/);
       await shell("sleep 1");
       await output("exec", "--app=fine", "half", "touch", "/end");
@@ -194,12 +198,12 @@ test("a start that is undone waits for its apps also when its own job is told of
       assert.match(stderr, /^gantry: pod "half", app "missing": .*\/nowhere\/program/);
       assert.equal(stdout, "1\ninactive\n");
     };
-    await run([]);
+    await run([], "\\0Job\\0", 4);
     const sent = (await shell("grep '^sendmsg(' /run/trace")).split("\n");
     const again = sent.findLastIndex((line) => line.includes("StartTransientUnit"));
     const asked = sent.flatMap((line, i) => (i > again && line.includes("\\0Job\\0") ? [i + 1] : []));
     assert.ok(asked[1] !== undefined, sent.join("\n"));
-    await run(["-e", `inject=sendmsg:delay_enter=4000000:when=${asked[1]}`]);
+    await run(["-e", `inject=sendmsg:delay_enter=4000000:when=${asked[1]}`], "\\0ActiveState\\0", 1);
   });
 });
 
@@ -207,7 +211,8 @@ test("a pod that ends while its start is called for once more runs once", async 
   await withPods(t, { name: "once" }, async (pods) => {
     const { host, output, shell } = pods;
     const uuid = await output("prepare", "--name=short", "busybox", "--", "sh", "-c", "echo run >>/runs");
-    const leaving = "[Service]\nExecStop=/bin/sh -c 'until [ -e /run/go ]; do sleep 0.1; done'\n";
+    const leaving =
+      "[Service]\nTimeoutStopSec=infinity\nExecStop=/bin/sh -c 'until [ -e /run/go ]; do sleep 0.1; done'\n";
     await host.put("/run/systemd/system/gantry-short.service.d/slow.conf", leaving);
     const started = await host.exec([
       ...["strace", "-o", "/run/trace", "-s", "400", "-e", "trace=recvmsg,sendmsg,connect"],
@@ -216,7 +221,8 @@ test("a pod that ends while its start is called for once more runs once", async 
     ]);
     assert.deepEqual(started, { status: 0, stdout: `${uuid}\n`, stderr: "" });
     assert.equal(await shell("grep -c 'sendmsg.*StartTransientUnit' /run/trace"), "2");
-    assert.equal(await shell("systemctl show -P ActiveState gantry-short; touch /run/go"), "deactivating");
+    await shell("until [ $(systemctl show -P ActiveState gantry-short) = deactivating ]; do sleep 0.1; done");
+    await shell("touch /run/go");
     await output("status", "--wait=30s", "short");
     assert.equal(await shell(`cat /var/lib/gantry/pods/${uuid}/apps/busybox/upper/runs`), "run");
   });
@@ -287,8 +293,8 @@ test("a foreground pod that is told to end before systemd knows it does end", as
       "sleep",
       "1000",
     ]);
-    await shell("until [ -e /var/lib/gantry/names/early/started ]; do sleep 0.01; done");
-    await shell("kill -TERM $(pgrep -f '^gantry run'); touch /run/go");
+    const begun = "until [ -e /var/lib/gantry/names/early/started ]; do sleep 0.01; done";
+    await shell(`${begun}; kill -TERM $(pgrep -f '^gantry run'); touch /run/go`);
     const { status, stderr } = await run.ended;
     assert.ok(status === 125 || status === 143, stderr); // The program may have begun.
     assert.match(stderr, /^gantry: pod "early".*: stopped before it was ready$/m);

@@ -37,6 +37,7 @@ async function finished(host: AgentHost, started: { stdout: string; stderr: stri
 test("agent: busctl alone fetches, runs, watches, stops and removes a pod", async (t) => {
   await withAgentHost(t, { name: "busctl" }, async (host) => {
     const monitor = await host.spawn(["busctl", "monitor", "--json=short", NAME]);
+    await monitor.until(/Monitoring bus message stream/);
     const insecure = ["1", "insecure", "as", "1", "image"];
     const fetched = await finished(host, await host.manager("FetchImage", "sa{sv}", host.image, ...insecure));
     assert.equal(fetched[0], 's "done"');

@@ -131,7 +131,7 @@ s.sendall(message(1, bus)); s.recv(4096)
 call = [(1, "o", "/org/gantry1"), (2, "s", "org.gantry1.Manager"), (3, "s", "GetPod"), (6, "s", "org.gantry1"), (8, "g", "h"), (9, "u", 1)]
 for serial in range(2, 52):
     s.sendmsg([message(serial, call, struct.pack("<I", 0))], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", [0]))])
-s.settimeout(5)
+s.settimeout(60)
 got = b""
 while got.count(b"org.freedesktop.DBus.Error.") < 50: got += s.recv(65536)
 print(got.count(b"NotSupported"), got.count(b"InvalidArgs"))
@@ -163,7 +163,7 @@ test("abuse: clients that subscribe and die leave nothing, however many", async 
     const subscribe = "busctl call org.gantry1 /org/gantry1 org.gantry1.Manager Subscribe";
     // More than the 512 match rules that the bus allows a connection.
     const many = await host.exec(["sh", "-c", `for i in $(seq 600); do ${subscribe} || exit 1; done`], {
-      timeoutMs: 120_000,
+      timeoutMs: 0,
     });
     assert.equal(many.status, 0, many.stderr);
     await until(
@@ -297,9 +297,9 @@ test("abuse: kill -9 of the agent at every phase of every operation; the next ca
     for (const place of ["pods", "names", "ids"]) {
       assert.equal((await host.exec(["ls", "-A", `/var/lib/gantry/${place}`])).stdout, "", place);
     }
-    assert.equal(
-      (await host.exec(["systemctl", "list-units", "--all", "--no-legend", "gantry-*.slice"])).stdout,
-      "",
+    await until(
+      () => host.exec(["systemctl", "list-units", "--all", "--no-legend", "gantry-*.slice"]),
+      ({ stdout }) => stdout === "",
     );
   });
 });
@@ -391,6 +391,8 @@ async function assertTidy(host: AgentHost): Promise<void> {
   const unfinished = "find /var/lib/gantry -mindepth 1 -maxdepth 3 ( -name '.*' -o -path '*/inbox/*' )";
   const found = await host.exec(["sh", "-c", unfinished.replace("(", "\\(").replace(")", "\\)")]);
   assert.deepEqual([found.stdout, found.stderr], ["", ""]);
-  const units = await host.exec(["systemctl", "list-units", "--all", "--no-legend", "gantry-unpack*"]);
-  assert.equal(units.stdout, "");
+  await until(
+    () => host.exec(["systemctl", "list-units", "--all", "--no-legend", "gantry-unpack*"]),
+    ({ stdout }) => stdout === "",
+  );
 }

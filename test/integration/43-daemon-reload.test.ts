@@ -4,7 +4,7 @@ import { test } from "node:test";
 import { agentPid, connectClient, importImage, sleeper, withAgentHost } from "../fixtures/agent.ts";
 
 test("daemon-reload: a pod runs on, ends as it should, and its facts are written", async (t) => {
-  await withAgentHost(t, { name: "reload" }, async (host) => {
+  await withAgentHost(t, { name: "reload", idle: 600_000 }, async (host) => {
     await using client = await connectClient(host);
     const image = await importImage(host, client);
     const options = { insecure: ["image"] };
@@ -34,7 +34,7 @@ test("daemon-reload: a pod runs on, ends as it should, and its facts are written
     assert.equal(said.stdout, "");
     assert.ok((await agentPid(host)) > 0);
     await client.call("KillPod", { pod: "web", signal: 9, options: {} });
-    const ended = await host.exec(["gantry", "status", "--wait=10s", "web"]);
+    const ended = await host.exec(["gantry", "status", "--wait=60s", "web"]);
     assert.match(ended.stdout, /^state=exited$/m);
     assert.match(ended.stdout, /^app-app=137$/m);
   });

@@ -8,6 +8,7 @@ import { after, type TestContext, test } from "node:test";
 import { buildDeb, FLAVOURS, type Flavour } from "../../packaging/deb.ts";
 import { GantryError } from "../../src/base/errors.ts";
 import { busyboxImage, writeOciArchive } from "../fixtures/images.ts";
+import { until } from "../fixtures/until.ts";
 import { BOOTABLE, type DebianRoot, debianRoot } from "../host/debian.ts";
 import type { TestHost } from "../host/host.ts";
 import { withHost } from "../host/with-host.ts";
@@ -52,8 +53,10 @@ for (const one of [DEBIAN_13, DEBIAN_12])
       await runPods(host);
       await upgrade(host, one.flavour);
       await output(host, "apt-get purge --yes gantry");
-      const left = (await leftovers(host)).filter((line) => !before.includes(line));
-      assert.deepEqual(left, []);
+      await until(
+        async () => (await leftovers(host)).filter((line) => !before.includes(line)),
+        (left) => left.length === 0,
+      );
     });
   });
 
@@ -160,8 +163,10 @@ async function runPods(host: TestHost): Promise<void> {
 /** The pods stay up and work with the new programs, and the agent that was serving is the new one. */
 async function upgrade(host: TestHost, flavour: Flavour["suffix"]): Promise<void> {
   await packaged(flavour, NEW);
-  // An agent that serves at the time of the upgrade: it would leave by itself after 30 seconds.
-  await output(host, LIST_PODS);
+  // An agent that serves at the time of the upgrade, and leaves by itself neither before nor after it.
+  const dropIns = "/etc/systemd/system/gantry-agent.service.d";
+  await host.put(`${dropIns}/idle.conf`, "[Service]\nEnvironment=GANTRY_AGENT_IDLE=600000\n");
+  await output(host, `systemctl daemon-reload && systemctl stop gantry-agent && ${LIST_PODS}`);
   const pids = await mainPids(host, APPS);
   const agent = await mainPids(host, ["gantry-agent.service"]);
   await install(host, flavour, NEW);
@@ -172,6 +177,7 @@ async function upgrade(host: TestHost, flavour: Flavour["suffix"]): Promise<void
   await output(host, "gantry stop web && systemctl restart gantry@kept");
   assert.match(await output(host, "gantry list"), /\bweb\b.*\bexited\b/);
   await output(host, `${RUN} --name=later ${IMAGE}`);
+  await output(host, `rm -r ${dropIns} && systemctl daemon-reload`);
 }
 
 async function mainPids(host: TestHost, units: readonly string[]): Promise<string[]> {

@@ -268,7 +268,7 @@ test("service: calls of one sender are capped, and another's go on", async () =>
     member: "Wait",
     signature: "u",
   };
-  const calls = Array.from({ length: 30 }, () => peer.call({ ...wait, body: [300] }));
+  const calls = Array.from({ length: 30 }, () => peer.call({ ...wait, body: [3000] }));
   const settled = Promise.allSettled(calls);
   await until(() => bench.service.inFlight() >= 20);
   assert.equal((await bench.call(ROOT, GARAGE.name, "Count")).status, 0);

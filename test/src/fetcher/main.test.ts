@@ -256,7 +256,7 @@ const LAYER_FAULTS: readonly (readonly [string, ErrorKind, number, string, TimeL
     (_, response) => response.end(Buffer.alloc(100_001)),
   ],
   ["is too small", "DigestMismatch", 1, "100000 bytes", {}, (_, response) => response.end("x")],
-  ["stalls", "TimedOut", 1, "too slow", { idle: 300 }, (_, response) => response.writeHead(200).write("x")],
+  ["stalls", "TimedOut", 1, "too slow", { idle: 1500 }, (_, response) => response.writeHead(200).write("x")],
   ["is always cut", "FetchFailed", 1, "was cut", {}, (request) => request.socket.destroy()],
 ];
 

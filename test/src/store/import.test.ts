@@ -423,8 +423,13 @@ test("an import can be cancelled and leaves nothing", async () => {
   writeOciLayout(layout, busybox, { compression: "xz" });
   const controller = new AbortController();
   const request = { source: `oci:${layout}`, insecureOptions: ["image"] as const, uid: 0 };
-  const fetching = fetchImage(store.manager, { ...request, signal: controller.signal });
-  setTimeout(() => controller.abort(), 30);
+  const { unpacker: unpack } = store.manager;
+  assert.ok(unpack !== undefined);
+  const unpacker: typeof unpack = (asked) => {
+    controller.abort();
+    return unpack(asked);
+  };
+  const fetching = fetchImage({ ...store.manager, unpacker }, { ...request, signal: controller.signal });
   await assert.rejects(fetching, refusal("Cancelled", 1));
   assertEmpty(store);
 });

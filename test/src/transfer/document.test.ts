@@ -10,7 +10,7 @@ import { type Handler, makeAuthority, startProxy, startWeb } from "../../fixture
 
 const PATIENT: TimeLimits = { pause: 1, attempts: 3 };
 /** For servers that never come to an end: whatever the machine does, they are later. */
-const IMPATIENT: TimeLimits = { pause: 1, attempts: 2, connect: 400, idle: 200, slow: 300, rate: 1000 };
+const IMPATIENT: TimeLimits = { pause: 1, attempts: 2, connect: 10_000, idle: 1000, slow: 300, rate: 1000 };
 
 async function get(url: string, options: Partial<DocumentRequest> & { limits?: TimeLimits } = {}) {
   const log: string[] = [];

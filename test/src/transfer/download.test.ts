@@ -253,7 +253,7 @@ test("download: a stall in the middle goes on on another connection", async () =
     if (start === 0) response.write(CONTENT.subarray(0, 5000));
     else response.end(CONTENT.subarray(start));
   });
-  assert.ok((await take(web, {}, { idle: 500 })).bytes.equals(CONTENT));
+  assert.ok((await take(web, {}, { idle: 1500 })).bytes.equals(CONTENT));
 });
 
 test("download: what may change is resumed only by its validator", async () => {
@@ -283,12 +283,12 @@ test("download: what may change and has no validator is not resumed", async () =
 
 test("download: a reader that takes its time is not the server's fault", async () => {
   await using web = await serving((_, response) => response.end(CONTENT));
-  await using client = openClient({ limits: { ...LIMITS, idle: 200, slow: 200, attempts: 1 } });
+  await using client = openClient({ limits: { ...LIMITS, idle: 1000, slow: 1000, attempts: 1 } });
   const open = () => follow(client, { url: new URL(web.url), access: {} });
   let got = 0;
   for await (const chunk of download(client, { what: "x", open, size: SIZE, limit: SIZE })) {
     got += chunk.length;
-    if (got < 200_000) await new Promise((resolve) => setTimeout(resolve, 300));
+    if (got < 200_000) await new Promise((resolve) => setTimeout(resolve, 1500));
   }
   assert.equal(got, SIZE);
 });
