@@ -1,7 +1,9 @@
 /* gantry-filter PLAN: compiles the system call filter that an app brings (linux.seccomp of its launch plan) and writes it to
- * standard output as the kernel takes it, or with exit status 228 one sentence that says why it is none. A program of
- * its own, so that no other start carries libseccomp. */
+ * standard output as the kernel takes it, or one sentence that says why there is none: with exit status 228 the filter is
+ * wrong, with 1 it could not be looked at. A program of its own, so that no other start carries libseccomp. */
+#include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -40,5 +42,6 @@ int main(int argc, char **argv) {
     if (plan_read(argv[1], &plan, &failure) >= 0 && filter_write(plan, &failure) >= 0)
         return 0;
     (void)io_write_all(STDOUT_FILENO, failure.text, strlen(failure.text));
-    return EXIT_STATUS_SECCOMP;
+    bool wrong = failure.status == EXIT_STATUS_SECCOMP && failure.error != ENOMEM;
+    return wrong ? EXIT_STATUS_SECCOMP : EXIT_FAILURE;
 }

@@ -8,16 +8,25 @@ import { promisify } from "node:util";
 import * as z from "zod";
 import { GantryError } from "../base/errors.ts";
 import { printable, quoted } from "../base/text.ts";
-import type { PodDraft } from "./draft.ts";
+import type { AppDraft, Places } from "./draft.ts";
 import { hasFilter } from "./plan.ts";
 
 const run = promisify(execFile);
 
-/** docs/launch-plan.md: with this status gantry-filter has written why the plan's filter is none. */
-const Refusal = z.object({ code: z.literal(228), stdout: z.string() });
+/** docs/launch-plan.md: gantry-filter has written why there is no filter; with status 228 it is the filter's own fault. */
+const Refusal = z.object({ code: z.number(), stdout: z.string().min(1) });
+const WRONG = 228;
 
-/** Compiles the filters of the plans in `directory`, as stage1 will. Throws BadManifest, which names the app, and Unsupported. */
-export async function checkFilters({ apps, places }: PodDraft, directory: string): Promise<void> {
+export type FilteredApps = {
+  readonly apps: readonly Pick<AppDraft, "name" | "isolation">[];
+  readonly places: Pick<Places, "libexec">;
+};
+
+/**
+ * Compiles the filters of the plans in `directory`, as stage1 will. Throws BadManifest for a filter that is none, Internal
+ * for one that could not be looked at and Unsupported where nothing can compile it; each names the app.
+ */
+export async function checkFilters({ apps, places }: FilteredApps, directory: string): Promise<void> {
   const program = join(places.libexec, "gantry-filter");
   for (const { name } of apps.filter(hasFilter)) {
     const plan = join(directory, "apps", name, "plan.json");
@@ -28,9 +37,10 @@ export async function checkFilters({ apps, places }: PodDraft, directory: string
 }
 
 function refusalOf(app: string, cause: unknown): GantryError {
-  const refusal = Refusal.safeParse(cause);
-  if (refusal.success) {
-    return new GantryError("BadManifest", `app ${quoted(app)}: ${printable(refusal.data.stdout)}`);
+  const { data: refusal } = Refusal.safeParse(cause);
+  if (refusal !== undefined) {
+    const kind = refusal.code === WRONG ? "BadManifest" : "Internal";
+    return new GantryError(kind, `app ${quoted(app)}: ${printable(refusal.stdout)}`);
   }
   return new GantryError("Unsupported", `app ${quoted(app)}: gantry-filter has failed`, { cause });
 }

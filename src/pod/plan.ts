@@ -66,7 +66,7 @@ export function launchPlan(pod: PodDraft, app: AppDraft): LaunchPlan {
 }
 
 /** Whether an app brings a system call filter of its own, which its launch plan then holds. */
-export function hasFilter({ isolation }: AppDraft): boolean {
+export function hasFilter({ isolation }: Pick<AppDraft, "isolation">): boolean {
   return typeof isolation.seccomp === "object";
 }
 
