@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <systemd/sd-daemon.h>
 #include <unistd.h>
 
 #include "basic/cleanup.h"
@@ -19,10 +20,12 @@
 static int private_connect(sd_bus **ret);
 static int job_removed(sd_bus_message *message, void *userdata, sd_bus_error *error);
 
-/* A socket that nobody listens on is that of a PID 1 which is not there yet. */
+/* A socket that nobody listens on, or that is gone on a host of systemd's, is that of a PID 1 which is not there yet. */
 int manager_connect(sd_bus **ret) {
     int r = geteuid() == 0 ? private_connect(ret) : -EPERM;
-    return r == -ECONNREFUSED ? manager_reconnect(ret) : r < 0 ? sd_bus_open_system(ret) : r;
+    if (r == -ECONNREFUSED || (r == -ENOENT && sd_booted() > 0))
+        return manager_reconnect(ret);
+    return r < 0 ? sd_bus_open_system(ret) : r;
 }
 
 /* Over its own socket only, for who may: the broker would answer for a PID 1 that is not there yet. */

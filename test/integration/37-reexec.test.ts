@@ -242,6 +242,20 @@ test("a start that still waits in systemd's queue when the connection is there a
   });
 });
 
+test("who comes while PID 1 has no socket waits for it", async (t) => {
+  await withPods(t, { name: "no-socket" }, async (pods) => {
+    const { host, output, shell } = pods;
+    const uuid = await output("prepare", "--name=web", "busybox", "--", "sleep", "1000");
+    const sockets = ["/run/systemd/private", "/run/dbus/system_bus_socket"];
+    await shell(sockets.map((path) => `mv ${path} ${path}.away`).join("; "));
+    const started = await host.spawn(["strace", "-e", "trace=connect", "gantry", "start", "web"]);
+    await started.until(/systemd\/private.* ENOENT/);
+    await shell(sockets.map((path) => `mv ${path}.away ${path}`).join("; "));
+    assert.deepEqual([(await started.ended).status, started.stdout()], [0, `${uuid}\n`]);
+    assert.equal(await shell("systemctl is-active gantry-web"), "active");
+  });
+});
+
 test("signals to a foreground pod arrive also when the connection breaks off over it", async (t) => {
   await withPods(t, { name: "signal" }, async (pods) => {
     const { host, shell } = pods;
