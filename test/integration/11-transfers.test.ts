@@ -144,13 +144,17 @@ test("a terminal shows bars that fit it, redraws them in place and clears them",
 test("bars follow a terminal that gets narrower in the middle", async (t) => {
   await withFetchHost(t, { name: "narrow" }, async (fetches) => {
     await fetches.behave({ slow: 500 });
-    const drawn = "until grep -q ' total ' /run/shown; do sleep 0.1; done";
+    // Not what the record itself begins with, which is this command.
+    const drawn = "until grep -q ' total [^.]*KiB of' /run/shown; do sleep 0.1; done";
     const inside = `stty cols 70 rows 20; (${drawn}; stty -F /dev/tty cols 30) & ${FETCH.join(" ")}`;
     await fetches.shell(": >/run/shown");
     const { stdout } = await fetches.host.exec(["script", "-qefc", inside, "/run/shown"]);
     const plain = stdout.replace(/\x1b[^A-Za-z]*[A-Za-z]|\r/g, "");
     const totals = plain.split("\n").filter((line) => /^ {2}total /.test(line));
-    assert.ok((totals[0]?.length ?? 0) >= 30, totals.join("\n"));
+    assert.ok(
+      totals.some((line) => line.length >= 30),
+      totals.join("\n"),
+    );
     assert.ok((totals.at(-1)?.length ?? 99) < 30, totals.join("\n"));
     assert.ok(plain.trimEnd().endsWith(fetches.id), plain.slice(-200));
   });
