@@ -13,25 +13,36 @@
 #define MANAGER_INTERFACE "org.freedesktop.systemd1.Manager"
 #define UNIT_PATH "/org/freedesktop/systemd1/unit"
 #define RECONNECTS_MAX 1500U
+#define ABSENCES_MAX 100U
 #define RECONNECT_PAUSE_US 20000U
 #define LOSSES_MAX 100U
 #define PRIVATE_SOCKET "unix:path=/run/systemd/private"
 
+static int manager_await(sd_bus **ret, unsigned tries);
 static int private_connect(sd_bus **ret);
 static int job_removed(sd_bus_message *message, void *userdata, sd_bus_error *error);
 
-/* A socket that nobody listens on, or that is gone on a host of systemd's, is that of a PID 1 which is not there yet. */
+/*
+ * A socket that nobody listens on is that of a PID 1 which is not there yet. One that is not there may be just between two,
+ * or never come: a service sees what of /run its unit shows it.
+ */
 int manager_connect(sd_bus **ret) {
     int r = geteuid() == 0 ? private_connect(ret) : -EPERM;
-    if (r == -ECONNREFUSED || (r == -ENOENT && sd_booted() > 0))
+    if (r == -ECONNREFUSED)
         return manager_reconnect(ret);
+    if (r == -ENOENT && sd_booted() > 0)
+        r = manager_await(ret, ABSENCES_MAX);
     return r < 0 ? sd_bus_open_system(ret) : r;
 }
 
-/* Over its own socket only, for who may: the broker would answer for a PID 1 that is not there yet. */
 int manager_reconnect(sd_bus **ret) {
+    return manager_await(ret, RECONNECTS_MAX);
+}
+
+/* Over its own socket only, for who may: the broker would answer for a PID 1 that is not there yet. */
+static int manager_await(sd_bus **ret, unsigned tries) {
     int r;
-    for (unsigned n = 0; (r = geteuid() == 0 ? private_connect(ret) : sd_bus_open_system(ret)) < 0 && n < RECONNECTS_MAX; n++)
+    for (unsigned n = 0; (r = geteuid() == 0 ? private_connect(ret) : sd_bus_open_system(ret)) < 0 && n < tries; n++)
         (void)usleep(RECONNECT_PAUSE_US);
     return r;
 }
