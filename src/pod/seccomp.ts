@@ -23,6 +23,9 @@ const UNFILTERED: Readonly<Record<SeccompSet["kind"], string>> = {
   remove: "@appc.io/empty",
 };
 
+/** native/plan/seccomp.c: what one rule of a launch plan may name. */
+const NAMES_MAX = 1024;
+
 /** What every process needs to come to life and to end: the executor's additions to a retain set. */
 const LIFE_CYCLE = ["execve", "exit", "exit_group", "rt_sigreturn", "restart_syscall"];
 
@@ -75,6 +78,9 @@ export function seccompOf(choice: SeccompSet): SeccompChoice {
 function filterOf({ kind, set, errno }: SeccompSet): Seccomp {
   const wrong = set.find((name) => !/^[a-z_][a-z0-9_]*$/.test(name));
   if (wrong !== undefined) throw new GantryError("BadManifest", `${quoted(wrong)} is not a system call`);
+  if (new Set([...set, ...LIFE_CYCLE]).size > NAMES_MAX) {
+    throw new GantryError("BadManifest", `a seccomp set has at most ${NAMES_MAX} system calls`);
+  }
   const blocking = blockingAction(errno);
   if (kind === "retain") {
     return {

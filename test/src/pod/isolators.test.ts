@@ -128,6 +128,11 @@ const BAD: readonly (readonly [what: string, isolators: [string, unknown][], tex
     '"ch mod" is not a system call',
   ],
   [
+    "more calls than a launch plan has room for",
+    [["os/linux/seccomp-remove-set", { set: Array.from({ length: 1020 }, (_, i) => `call${i}`) }]],
+    "at most 1024 system calls",
+  ],
+  [
     "the same twice",
     [
       ["resource/cpu", { limit: "1" }],
