@@ -35,7 +35,10 @@ async function waitUntilRunning(machine: Machine, number: number): Promise<void>
   if (state === "off") throw new GantryError("LaunchFailed", complaint(machine, '"running"'));
   const list = ["systemctl", "--failed", "--no-legend", "--plain"];
   const failed = await runThrough(doorOf(machine, "host"), list);
-  await runThrough(doorOf(machine, "host"), ["journalctl", "--sync"]); // it is kept, and says why
+  // The journal is kept, and says why.
+  const synced = async () =>
+    await runThrough(doorOf(machine, "host"), ["journalctl", "--sync"], { timeoutMs: 20_000 });
+  await synced().catch(() => undefined);
   throw new GantryError("LaunchFailed", `test host ${quoted(name)} is ${state}: ${quoted(failed.stdout)}`);
 }
 

@@ -22,15 +22,16 @@ async function census({ shell }: PodHost): Promise<string[]> {
   return list.split("\n").sort();
 }
 
-/** The same, once it is the same twice. */
+/** The same, once it stays as it is. */
 async function settledCensus(pods: PodHost): Promise<string[]> {
   let last: string[] = [];
+  let same = 0;
   return await until(
     () => census(pods),
     (now) => {
-      const settled = isDeepStrictEqual(now, last);
+      same = isDeepStrictEqual(now, last) ? same + 1 : 0;
       last = now;
-      return settled;
+      return same >= 5;
     },
   );
 }

@@ -163,7 +163,11 @@ test("a start that is undone waits for its apps also when its own job is told of
   await withPods(t, { name: "late" }, async (pods) => {
     const { host, output, shell } = pods;
     const apps = [
-      { name: "fine", args: ["sh", "-c", `touch /up; ${LINGERER}`], stopTimeout: 300 },
+      {
+        name: "fine",
+        args: ["sh", "-c", LINGERER.replace("echo up", "touch /up; echo up")],
+        stopTimeout: 300,
+      },
       { name: "missing", args: ["/nowhere/program"] },
     ];
     const uuid = await output("prepare", `--pod-manifest=${await manifest(pods, "half", apps)}`);
@@ -189,7 +193,7 @@ test("a start that is undone waits for its apps also when its own job is told of
       ];
       const after = "systemctl show -P ActiveState gantry-half.fine";
       const started = await host.spawn(["sh", "-c", `${start.join(" ")}; echo $?; ${after}`]);
-      const made = `[ "$(grep -cF '${call}' /run/trace)" -ge ${calls} ]`;
+      const made = `[ "$(grep '^sendmsg(' /run/trace | grep -cF '${call}')" -ge ${calls} ]`;
       await shell(`until ${made}; do sleep 0.05; done; touch /run/go`);
       await started.until(/missing/);
       await shell("sleep 1");

@@ -3,7 +3,7 @@
  * attack calls             one line per forbidden system call: "<name> <errno name, or \"done\">"
  * attack end               asks the pod's pid 1 to end it, as nearly as systemd does as the kernel lets it
  * attack hunt              looks, until SIGTERM, for a way through the other processes of the pod: one line per find
- * attack keyring           prints the serial of its session keyring */
+ * attack keyring           whether its session keyring has what systemd puts into a unit's: "found" or <errno name> */
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -20,6 +20,7 @@
 #include <sys/ptrace.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #define COUNT(array) (sizeof(array) / sizeof *(array))
@@ -202,6 +203,9 @@ static void process_try(const char *pid) {
     if (ptrace(PTRACE_SEIZE, atoi(pid), 0, 0) == 0) {
         if (is_ours(pid))
             printf("seized %s\n", pid);
+        /* Only what has stopped can be let go; the end of what is kept would not come to its parent. */
+        (void)ptrace(PTRACE_INTERRUPT, atoi(pid), 0, 0);
+        (void)waitpid(atoi(pid), NULL, __WALL);
         (void)ptrace(PTRACE_DETACH, atoi(pid), 0, 0);
     }
 }
@@ -227,6 +231,12 @@ static int hunt(void) {
     return 0;
 }
 
+static int keyring(void) {
+    long key = syscall(SYS_keyctl, KEYCTL_SEARCH, KEY_SPEC_SESSION_KEYRING, "user", "invocation_id", 0);
+    printf("%s\n", key < 0 ? strerrorname_np(errno) : "found");
+    return 0;
+}
+
 int main(int argc, char **argv) {
     if (argc == 2 && strcmp(argv[1], "calls") == 0)
         return calls_run();
@@ -235,7 +245,7 @@ int main(int argc, char **argv) {
     if (argc == 2 && strcmp(argv[1], "hunt") == 0)
         return hunt();
     if (argc == 2 && strcmp(argv[1], "keyring") == 0)
-        return printf("%ld\n", syscall(SYS_keyctl, KEYCTL_GET_KEYRING_ID, KEY_SPEC_SESSION_KEYRING, 0)) < 0;
+        return keyring();
     fprintf(stderr, "usage: attack calls | end [full] | hunt | keyring\n");
     return 2;
 }
